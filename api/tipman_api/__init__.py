@@ -1,0 +1,1 @@
+"""The outside of Tipman: command line and REST; no rule lives here."""

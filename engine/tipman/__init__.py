@@ -1,0 +1,1 @@
+"""Durable statecharts, tasks and workflows in one process on one file."""

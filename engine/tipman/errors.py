@@ -1,0 +1,116 @@
+"""What can go wrong, one class per thing a caller may want to tell apart."""
+
+from typing import ClassVar, NamedTuple
+
+
+class TipmanError(Exception):
+    """Base of every error that Tipman raises on purpose; `code` is stable."""
+
+    code: ClassVar[str] = "error"
+
+
+class Fault(NamedTuple):
+    """One thing wrong with an input: where (a JSON pointer) and what."""
+
+    pointer: str
+    detail: str
+
+
+class InvalidError(TipmanError):
+    """Input that can not be accepted; `faults` names every place."""
+
+    code = "invalid"
+
+    def __init__(self, message: str, faults: tuple[Fault, ...] = ()) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+
+class CycleError(InvalidError):
+    """Tasks that wait for one another; the message names the whole cycle."""
+
+    code = "cycle"
+
+
+class UnknownDependencyError(InvalidError):
+    """A dependency that is neither in the batch nor in the database."""
+
+    code = "unknown_dependency"
+
+
+class NotFoundError(TipmanError):
+    """There is no instance with this reference, or it was pruned."""
+
+    code = "not_found"
+
+
+class KeyExistsError(TipmanError):
+    """The key belongs to another instance; `uri` is its address."""
+
+    code = "key_exists"
+
+    def __init__(self, message: str, uri: str) -> None:
+        super().__init__(message)
+        self.uri = uri
+
+
+class ConflictError(TipmanError):
+    """The event changes nothing in the state the instance is in; `state` names it."""
+
+    code = "conflict"
+
+    def __init__(self, message: str, state: str) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class TooLargeError(TipmanError):
+    """A value past a named limit."""
+
+    code = "too_large"
+
+
+class UnsupportedError(TipmanError):
+    """Something a later version brings; refused rather than ignored."""
+
+    code = "unsupported"
+
+
+class UnavailableError(TipmanError):
+    """The engine is stopping or has stopped and takes no more."""
+
+    code = "unavailable"
+
+
+class EngineRunningError(TipmanError):
+    """Another engine holds this database; `pid` is its process, if it can be told."""
+
+    code = "engine_running"
+
+    def __init__(self, message: str, pid: int | None) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class DatabaseError(TipmanError):
+    """The database can not be read or written; nothing of this write was kept."""
+
+    code = "database"
+
+
+class DatabaseVersionError(DatabaseError):
+    """The database was written by a newer version; it was not touched."""
+
+    code = "database_newer"
+
+
+class WaitTimeoutError(TipmanError, TimeoutError):
+    """The wait ran out; what was waited for goes on."""
+
+    code = "wait_timeout"
+
+
+class TaskFailedError(TipmanError):
+    """`Handle.result` of a task that settled otherwise than succeeded."""
+
+    code = "task_failed"

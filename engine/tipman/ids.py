@@ -1,0 +1,72 @@
+"""Ids: UUID version 7 in 16 bytes, in order of their making."""
+
+import os
+import uuid
+from collections.abc import Callable
+
+_COUNTER_BITS = 18
+_RANDOM_BITS = 74 - _COUNTER_BITS
+
+
+class IdSource:
+    """Makes ids that sort in the order they were made, also within one millisecond.
+
+    *unix_ms* gives the wall clock in milliseconds and *entropy* random bytes, so that a seeded
+    source repeats itself. When the clock steps back the last time is kept.
+
+    Source: RFC 9562, sections 5.7 and 6.2 (method 1, a counter after the time).
+    """
+
+    def __init__(
+        self, unix_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        self._unix_ms = unix_ms
+        self._entropy = entropy
+        self._last_ms = 0
+        self._counter = 0
+        self._random = int.from_bytes(entropy(7), "big")
+
+    def __call__(self) -> bytes:
+        """Return a new id, 16 bytes."""
+        now = self._unix_ms()
+        if now > self._last_ms:
+            self._last_ms, self._counter = now, 0
+            self._random = int.from_bytes(self._entropy(7), "big")
+        else:
+            self._counter += 1
+            if self._counter >> _COUNTER_BITS:
+                self._last_ms, self._counter = self._last_ms + 1, 0
+        low = (self._counter << _RANDOM_BITS) | self._random
+        value = (
+            (self._last_ms & 0xFFFFFFFFFFFF) << 80
+            | 7 << 76
+            | (low >> 62) << 64
+            | 2 << 62
+            | (low & ((1 << 62) - 1))
+        )
+        return value.to_bytes(16, "big")
+
+
+def text_of(identifier: bytes) -> str:
+    """Return the id as people see it.
+
+    >>> text_of(bytes.fromhex("0192f5a0b1c27d3e8f00112233445566"))
+    '0192f5a0-b1c2-7d3e-8f00-112233445566'
+    """
+    digits = identifier.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def parse(text: str) -> bytes | None:
+    """Return the 16 bytes of a UUID in its hyphenated form, None for any other text.
+
+    >>> parse("0192f5a0-b1c2-7d3e-8f00-112233445566").hex()
+    '0192f5a0b1c27d3e8f00112233445566'
+    >>> parse("nightly") is None
+    True
+    """
+    try:
+        value = uuid.UUID(text)
+    except ValueError:
+        return None
+    return value.bytes if str(value) == text.lower() else None
