@@ -1,0 +1,158 @@
+"""Events: facts that happened, frozen, each with a wire name.
+
+An event is the only thing that moves an instance. What executors report, what a timer says, what
+somebody asked for from outside: all of it arrives as one of these, in order, on the bus.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+
+class StopReason(Enum):
+    """Why a running attempt is ended before it ended by itself."""
+
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    SUSPENDED = "suspended"
+    INTERRUPTED = "interrupted"
+    """The engine is stopping; the task is queued again at the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an attempt failed.
+
+    `code` is stable (`exit_code exception timeout lost http too_large interpreter …`). `matches`
+    holds every retry condition that this failure meets, such as `exit:3`,
+    `exception:ValueError` with its bases, `http:503` or `timeout`.
+    """
+
+    code: str
+    message: str
+    traceback: str | None = None
+    matches: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events; `wire` is the name in the log and over REST."""
+
+    wire: ClassVar[str] = "event"
+    instance: bytes
+    """The instance it is for: a UUID in 16 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Event):
+    """What the owner of an attempt says of it; only the current attempt's counts."""
+
+    attempt: int
+    epoch: int
+    """The engine start that owns the attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSucceeded(Report):
+    """The attempt ended well."""
+
+    wire: ClassVar[str] = "attempt.succeeded"
+    result: str
+    """JSON text."""
+    kept: str | None = None
+    """JSON text of what is kept between runs (a class task's fields), None for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed(Report):
+    """The attempt ended badly by itself."""
+
+    wire: ClassVar[str] = "attempt.failed"
+    failure: Failure
+    result: str | None = None
+    """JSON text of what is known all the same, as an exit code."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptTimedOut(Report):
+    """The attempt was ended because it took longer than it may."""
+
+    wire: ClassVar[str] = "attempt.timed_out"
+    result: str | None = None
+    detached: bool = False
+    """True when it could not be ended: it goes on unseen and `AttemptReturned` will follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptInterrupted(Report):
+    """The attempt was ended because somebody asked, or because the engine stops."""
+
+    wire: ClassVar[str] = "attempt.interrupted"
+    reason: StopReason
+    result: str | None = None
+    detached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLost(Report):
+    """The attempt's engine died, and the attempt with it."""
+
+    wire: ClassVar[str] = "attempt.lost"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReturned(Report):
+    """A detached attempt has come back at last: its outcome is fenced, its slot is free."""
+
+    wire: ClassVar[str] = "attempt.returned"
+
+
+@dataclass(frozen=True, slots=True)
+class Requested(Event):
+    """Something that was asked for from outside."""
+
+    actor: str
+    data: Any
+    """A JSON value, None for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested(Requested):
+    """Somebody wants it ended."""
+
+    wire: ClassVar[str] = "cancel.requested"
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendRequested(Requested):
+    """Somebody wants it held."""
+
+    wire: ClassVar[str] = "suspend.requested"
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequested(Requested):
+    """Somebody wants it to go on."""
+
+    wire: ClassVar[str] = "resume.requested"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequested(Requested):
+    """Somebody wants what ended badly to be tried again."""
+
+    wire: ClassVar[str] = "retry.requested"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReported(Requested):
+    """The outside event that a `wait` task waits for; `data` is its result."""
+
+    wire: ClassVar[str] = "finish.reported"
+
+
+@dataclass(frozen=True, slots=True)
+class FailReported(Requested):
+    """The outside says that what a `wait` task waits for will not come."""
+
+    wire: ClassVar[str] = "fail.reported"
