@@ -183,9 +183,11 @@ def _refusal(text: str, depth_max: int, cause: BaseException | None) -> InvalidE
     first = next(text_faults(text[:SEARCH_CHARACTERS_MAX], depth_max=depth_max), None)
     if first is not None and (len(text) <= SEARCH_CHARACTERS_MAX or first.path):
         return invalid(Fault(pointer_of(first.path), f"{first.place}: {first.detail}"))
+    blanks = len(text) - len(text.lstrip(_BLANK))
     if isinstance(cause, json.JSONDecodeError):
-        place = place_at(text, cause.pos + len(text) - len(text.lstrip(_BLANK)))
-        return invalid(Fault("", f"{place}: {_plain(cause.msg)}"))
+        return invalid(Fault("", f"{place_at(text, blanks + cause.pos)}: {_plain(cause.msg)}"))
+    if isinstance(cause, StopIteration):
+        return invalid(Fault("", f"{place_at(text, blanks + cause.value)}: expected a value"))
     detail = str(cause) if isinstance(cause, _RefusedError) else ""
     return invalid(Fault("", detail or "JSON that is refused, far into the text"))
 
