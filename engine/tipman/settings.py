@@ -3,10 +3,9 @@
 Nothing here reads a file or the environment: the caller hands both in.
 """
 
-import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -15,6 +14,8 @@ from tipman.errors import Fault, InvalidError
 from tipman.spelling import hint
 
 VARIABLE_PREFIX = "TIPMAN_"
+SECONDS_MAX = 100 * 365 * 86_400
+"""No duration is longer than a hundred years, so that no instant is past what can be stored."""
 
 
 class Durability(StrEnum):
@@ -41,24 +42,12 @@ class LogFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The most that is taken of anything; past it the answer is a clear error."""
-
-    body_bytes_max: int = 16 * 1024 * 1024
-    depth_max: int = 64
-    string_bytes_max: int = 1024 * 1024
-    tasks_max: int = 100_000
-    result_bytes_max: int = 1024 * 1024
-    output_head_bytes: int = 1024 * 1024
-    output_tail_bytes: int = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What an engine is told before it starts.
 
     `database` empty means the file `tipman.db` in `home` (see `database_url`), `python` None
-    means the interpreter that the engine itself runs on.
+    means the interpreter that the engine itself runs on. From `body_bytes_max` on they are
+    limits: past one the answer is a clear error, or for output a marked cut.
     """
 
     home: Path = Path(".tipman")
@@ -75,7 +64,13 @@ class Settings:
     retention_days: float = 30.0
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.TEXT
-    limits: Limits = field(default_factory=Limits)
+    body_bytes_max: int = 16 * 1024 * 1024
+    depth_max: int = 64
+    string_bytes_max: int = 1024 * 1024
+    tasks_max: int = 100_000
+    result_bytes_max: int = 1024 * 1024
+    output_head_bytes: int = 1024 * 1024
+    output_tail_bytes: int = 64 * 1024
 
     @property
     def database_url(self) -> str:
@@ -96,8 +91,8 @@ def load(
 ) -> Settings:
     """Return the settings, each from the first source that has it.
 
-    *flags* and *defaults* use the names of the settings, limits included, with values or their
-    text; a flag that is None was not given. *toml* is the text of `tipman.toml`; *defaults*
+    *flags* and *defaults* use the names of the settings, with values or their text; a flag that
+    is None was not given. *toml* is the text of `tipman.toml`; *defaults*
     stand in for the built-in ones. A variable has the name in capitals after `TIPMAN_`.
 
     Raises:
@@ -106,7 +101,7 @@ def load(
     """
     reader = _Reader()
     reader.read("defaults", _texts(defaults), said=lambda name: name)
-    reader.read("file", _file(toml), said=_in_file)
+    reader.read("file", _file(toml), said=lambda name: name)
     reader.read("environment", _variables(environ or {}), said=_as_variable)
     reader.read("flags", _texts(flags), said=_as_flag)
     return reader.settings()
@@ -132,7 +127,7 @@ def _is_path(value: object) -> bool:
 def _is_not_negative(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and value >= 0
+    return 0 <= value <= SECONDS_MAX
 
 
 def _is_positive(value: object) -> bool:
@@ -172,8 +167,7 @@ _QUEUES = _Kind(
     "queue names with their slots, such as `mail=4,reports=1`", _parse_queues, _are_queues, dict
 )
 
-_LIMITS = {limit.name: _whole(1) for limit in fields(Limits)} | {"depth_max": _whole(1, 500)}
-_KINDS = _LIMITS | {
+_KINDS = {
     "home": _PATH,
     "database": _TEXT,
     "durability": _choice(Durability),
@@ -188,6 +182,13 @@ _KINDS = _LIMITS | {
     "retention_days": _POSITIVE,
     "log_level": _choice(LogLevel),
     "log_format": _choice(LogFormat),
+    "body_bytes_max": _whole(1),
+    "depth_max": _whole(1, 500),
+    "string_bytes_max": _whole(1),
+    "tasks_max": _whole(1),
+    "result_bytes_max": _whole(1),
+    "output_head_bytes": _whole(1),
+    "output_tail_bytes": _whole(0),
 }
 _LATER = {
     "host": "comes with the server",
@@ -217,9 +218,7 @@ class _Reader:
         if self._faults:
             details = "; ".join(fault.detail for fault in self._faults)
             raise InvalidError(details, tuple(self._faults))
-        limits = {name: value for name, value in self._values.items() if name in _LIMITS}
-        others = {name: value for name, value in self._values.items() if name not in _LIMITS}
-        return Settings(**others, limits=Limits(**limits))
+        return Settings(**self._values)
 
     def _take(self, kind: _Kind, name: str, value: object) -> str | None:
         """Keep a value, or say what is wrong with it."""
@@ -269,22 +268,11 @@ def _variables(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _file(text: str) -> dict[str, object]:
-    """Return what `tipman.toml` says, its table of limits laid flat."""
     try:
-        table = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         detail = f"tipman.toml: {error}"
-        raise InvalidError(detail, (Fault("/tipman.toml", detail),)) from None
-    limits = table.pop("limits", {})
-    misplaced = {name for name in table if name in _LIMITS}
-    if not isinstance(limits, dict) or misplaced:
-        detail = "tipman.toml: limits stand in a table of their own, `[limits]`"
-        raise InvalidError(detail, (Fault("/tipman.toml/limits", detail),))
-    return table | {name if name in _LIMITS else f"limits.{name}": v for name, v in limits.items()}
-
-
-def _in_file(name: str) -> str:
-    return f"limits.{name}" if name in _LIMITS else name
+        raise InvalidError(detail, (Fault("/file", detail),)) from None
 
 
 def _as_variable(name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tipman.errors import InvalidError
-from tipman.settings import Durability, Limits, LogFormat, LogLevel, Settings, load
+from tipman.settings import Durability, LogFormat, LogLevel, Settings, load
 from tipman.spelling import nearest
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -59,15 +59,12 @@ def test_every_kind_of_setting_is_read_from_text():
         timeout_s=1.5,
         log_level=LogLevel.DEBUG,
         log_format=LogFormat.JSON,
-        limits=Limits(depth_max=32),
+        depth_max=32,
     )
 
 
-def test_the_file_has_tables_for_queues_and_limits():
-    settings = load(toml="[queues]\nmail = 2\n[limits]\nbody_bytes_max = 10\n")
-
-    assert settings.queues == {"mail": 2}
-    assert settings.limits == Limits(body_bytes_max=10)
+def test_the_file_has_a_table_for_queues():
+    assert load(toml="[queues]\nmail = 2\n").queues == {"mail": 2}
 
 
 def test_variables_of_clients_tasks_and_tests_are_no_settings():
@@ -85,10 +82,7 @@ def test_variables_of_clients_tasks_and_tests_are_no_settings():
             "`TIPMAN_TIMOUT_S` is no setting; did you mean `TIPMAN_TIMEOUT_S`?",
         ),
         ({"flags": {"graces": 1}}, "`--graces` is no setting; did you mean `--grace-s`?"),
-        (
-            {"toml": "[limits]\ndepth = 4"},
-            "`limits.depth` is no setting; did you mean `limits.depth_max`?",
-        ),
+        ({"toml": "depth = 4"}, "`depth` is no setting; did you mean `depth_max`?"),
         ({"toml": "colour = 4"}, "`colour` is no setting"),
         ({"toml": "port = 8000"}, "`port` comes with the server"),
         ({"toml": "slots = '4'"}, "`slots` must be a whole number of at least 1, not '4'"),
@@ -114,12 +108,8 @@ def test_variables_of_clients_tasks_and_tests_are_no_settings():
             ),
         ),
         (
-            {"toml": "[limits]\ndepth_max = 501"},
-            "`limits.depth_max` must be a whole number of at least 1 and at most 500, not 501",
-        ),
-        (
-            {"toml": "depth_max = 5"},
-            "tipman.toml: limits stand in a table of their own, `[limits]`",
+            {"toml": "depth_max = 501"},
+            "`depth_max` must be a whole number of at least 1 and at most 500, not 501",
         ),
     ],
 )
@@ -147,13 +137,13 @@ def test_a_broken_file_is_refused_with_its_line_and_column():
 def test_every_setting_and_limit_stands_in_the_documentation():
     rows = set(re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text(), re.MULTILINE))
 
-    assert rows == {f.name for f in (*fields(Settings), *fields(Limits))} - {"limits"}
+    assert rows == {setting.name for setting in fields(Settings)}
 
 
 def test_the_file_in_the_documentation_is_one():
     (example,) = re.findall(r"```toml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
 
-    assert load(toml=example).limits.depth_max == 32
+    assert load(toml=example).depth_max == 32
 
 
 def test_of_very_many_names_a_near_one_is_still_found_quickly():
