@@ -28,7 +28,8 @@ class Call(OpenAttempt):
         super().__init__(start)
         self.task = task
         # The function may change what it gets; the engine's own copy must not feel it.
-        self._arguments = fresh(start.arguments.get("args") or {})
+        arguments = start.arguments.get("args")
+        self._arguments = fresh(arguments) if arguments else {}
         self._result_bytes_max = result_bytes_max
 
     @property
@@ -97,9 +98,10 @@ class Call(OpenAttempt):
         except InvalidError as error:
             message = f"the {what} of task {self.task.name!r} is not JSON: {error}"
             return reports.failed(self.start, Failure("not_json", message))
-        for size, noun in ((text, "result"), (kept, "state")):
-            if size is not None and self._is_too_large(size):
-                return self._too_large(noun)
+        if self._is_too_large(text):
+            return self._too_large("result")
+        if kept is not None and self._is_too_large(kept):
+            return self._too_large("state")
         return reports.succeeded(self.start, text, kept)
 
     def _is_too_large(self, text: str) -> bool:
