@@ -156,3 +156,56 @@ class FailReported(Requested):
     """The outside says that what a `wait` task waits for will not come."""
 
     wire: ClassVar[str] = "fail.reported"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted(Event):
+    """A slot was free, and the task took it."""
+
+    wire: ClassVar[str] = "attempt.started"
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired(Event):
+    """The instant that the instance waited for has come."""
+
+    wire: ClassVar[str] = "timer.fired"
+
+
+@dataclass(frozen=True, slots=True)
+class DependencySettled(Event):
+    """Something that the instance waits for has settled."""
+
+    wire: ClassVar[str] = "dependency.settled"
+    dependency: bytes
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyReopened(Event):
+    """Something that had settled is tried again, so the instance may wait for it anew."""
+
+    wire: ClassVar[str] = "dependency.reopened"
+    dependency: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A task that is ready to be written down: validated, its rows built."""
+
+    instance: bytes
+    task: Any
+    """The `tipman.definitions.Task`; its key, name and namespace are the instance's."""
+    row: tuple[Any, ...]
+    """The row of the `task` table."""
+    dependencies: tuple[bytes | str, ...]
+    """Ids, or keys in the same namespace that were not in the batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TasksSubmitted(Event):
+    """Somebody handed in tasks, all or none of them; `instance` is the first."""
+
+    wire: ClassVar[str] = "task.submitted"
+    submissions: tuple[Submission, ...]
+    actor: str

@@ -1,0 +1,291 @@
+"""The bus: one queue, first in first out, handled by one thread, committed in groups.
+
+A drain takes what is waiting, lets the handlers stage their changes, commits once, and only then
+answers the publishers and lets the effects out. An unloaded bus commits at once: batching never
+waits for company.
+"""
+
+import json
+import logging
+from _thread import allocate_lock
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from tipman import events as event_module
+from tipman.clock import Clock
+from tipman.database import DRIVER_ERRORS, Database, Row
+from tipman.effects import Effect
+from tipman.errors import DatabaseError, TipmanError
+from tipman.events import DependencyReopened, DependencySettled, Event
+from tipman.tipman import BrokenInvariantError, TIPMan
+
+EVENTS_MAX = 2_000
+"""Events one drain handles at most; the rest is for the next."""
+ROWS_MAX = 20_000
+"""Rows a drain stages before it stops taking events; one event may go beyond."""
+_WAKE = None
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[Any, TIPMan], list[Effect]]
+
+
+class Receipt:
+    """Answers when the event is on disk, or says why it is not."""
+
+    __slots__ = ("_error", "_gate")
+
+    def __init__(self) -> None:
+        self._error: BaseException | None = None
+        self._gate = allocate_lock()
+        self._gate.acquire()
+
+    def result(self, timeout_s: float | None = None) -> None:
+        """Return once the event is committed.
+
+        Raises:
+            TipmanError: the event was refused; it changed nothing.
+            TimeoutError: not decided within *timeout_s*.
+        """
+        if not self._gate.acquire(timeout=-1 if timeout_s is None else timeout_s):
+            raise TimeoutError(f"the event was not decided within {timeout_s} s")
+        self._gate.release()
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether `result` would not wait."""
+        return not self._gate.locked()
+
+    def settle(self, error: BaseException | None) -> None:
+        """Let the waiting go; the bus calls this once."""
+        self._error = error
+        self._gate.release()
+
+
+class Bus:
+    """Takes events from any thread; `drain` and `run` belong to one.
+
+    *perform* is given the effects and the log lines of each commit, in order. *failed* is called
+    once, when the database can not be written or a row is not as it must be: nothing is
+    acknowledged after that.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        directory: TIPMan,
+        clock: Clock,
+        handlers: Mapping[type[Event], Handler],
+        dispatch: Callable[[TIPMan], list[Effect]],
+    ) -> None:
+        self._database = database
+        self._directory = directory
+        self._clock = clock
+        self._handlers = dict(handlers)
+        self._dispatch = dispatch
+        self.perform: Callable[[list[Effect], list[Row]], None] = lambda _effects, _lines: None
+        self.failed: Callable[[BaseException], None] = lambda _error: None
+        self._queue: SimpleQueue[tuple[Event, Receipt | None] | None] = SimpleQueue()
+        self._internal: deque[tuple[Event, int | None]] = deque()
+        self._next_number = 1
+        self._closed: TipmanError | None = None
+
+    # Publishing, from any thread.
+
+    def publish(self, event: Event) -> None:
+        """Put an event onto the bus and return when it is on disk.
+
+        Raises:
+            TipmanError: the event was refused; it changed nothing.
+        """
+        self.publish_nowait(event).result()
+
+    def publish_nowait(self, event: Event) -> Receipt:
+        """Put an event onto the bus; the receipt tells when it is on disk."""
+        receipt = Receipt()
+        if self._closed is not None:
+            receipt.settle(self._closed)
+        else:
+            self._queue.put((event, receipt))
+        return receipt
+
+    def publish_many(self, events: Iterable[Event]) -> list[Receipt]:
+        """Put several events onto the bus, in order; each is decided for itself."""
+        return [self.publish_nowait(event) for event in events]
+
+    def report(self, event: Event) -> None:
+        """Put an event onto the bus and expect no answer, as executors and timers do."""
+        self._queue.put((event, None))
+
+    def wake(self) -> None:
+        """Make a waiting `run` look again."""
+        self._queue.put(_WAKE)
+
+    # Handling, on one thread.
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Drain until *stopped* says so or the bus has failed; `wake` makes it look."""
+        while self._closed is None and not stopped():
+            self.drain(self._queue.get() if not self._internal else _WAKE)
+
+    def drain(self, first: tuple[Event, Receipt | None] | None = None) -> bool:
+        """Handle what is waiting, commit it, answer; return whether there was anything."""
+        directory = self._directory
+        directory.now = self._clock.wall_us()
+        effects: list[Effect] = []
+        answers: list[tuple[Receipt, BaseException | None]] = []
+        try:
+            self._take(first, effects, answers)
+            if not directory.is_dirty and not effects:
+                self._answer(answers, None)
+                return bool(answers)
+            self._leave_rest()
+            with self._database.transaction():
+                directory.write()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the engine stops and says so
+            self._fail(error, answers)
+            return False
+        lines = directory.committed()
+        self.perform(effects, lines)
+        self._answer(answers, None)
+        return True
+
+    def restore(self) -> None:
+        """Take up the internal events that an earlier engine committed and did not reach."""
+        rows = self._database.fetch("SELECT number, event FROM inbox ORDER BY number")
+        for number, text in rows:
+            self._internal.append((_event_of(text), number))
+            self._next_number = number + 1
+
+    def close(self, error: TipmanError) -> None:
+        """Take no more events; what still waits is answered with *error*."""
+        self._closed = error
+        while True:
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                return
+            if item is not None and item[1] is not None:
+                item[1].settle(error)
+
+    def _take(
+        self,
+        first: tuple[Event, Receipt | None] | None,
+        effects: list[Effect],
+        answers: list[tuple[Receipt, BaseException | None]],
+    ) -> None:
+        directory, queue, raised = self._directory, self._queue, self._directory.raised
+        count = 0
+        item = first
+        while True:
+            if item is not None:
+                event, receipt = item
+                error = self._handle(event, effects)
+                if receipt is not None:
+                    answers.append((receipt, error))
+                count += 1
+            if raised:
+                self._internal.extend((event, None) for event in raised)
+                raised.clear()
+            if self._internal:
+                count += self._take_internal(effects, EVENTS_MAX - count)
+            if count >= EVENTS_MAX or directory.rows_staged >= ROWS_MAX:
+                break
+            try:
+                item = queue.get_nowait()
+            except Empty:
+                effects += self._dispatch(directory)
+                if not raised:
+                    return
+                item = _WAKE
+        effects += self._dispatch(directory)
+        self._internal.extend((event, None) for event in raised)
+        raised.clear()
+
+    def _take_internal(self, effects: list[Effect], most: int) -> int:
+        directory, raised, waiting = self._directory, self._directory.raised, self._internal
+        count = 0
+        while waiting and count < most and directory.rows_staged < ROWS_MAX:
+            event, number = waiting.popleft()
+            self._handle(event, effects)
+            if number is not None:
+                directory.handled(number)
+            if raised:
+                waiting.extend((more, None) for more in raised)
+                raised.clear()
+            count += 1
+        return count
+
+    def _handle(self, event: Event, effects: list[Effect]) -> BaseException | None:
+        try:
+            effects += self._handlers[type(event)](event, self._directory)
+        except TipmanError as error:
+            return error
+        except (*DRIVER_ERRORS, BrokenInvariantError):
+            raise
+        except Exception as error:
+            # A handler that fails has staged nothing: it computes first and writes last.
+            _log.exception("the handler of %s failed", event.wire)
+            return error
+        return None
+
+    def _leave_rest(self) -> None:
+        # The other kinds are derived again from rows, so a crash needs no row of theirs.
+        for index, (event, number) in enumerate(self._internal):
+            if number is None and type(event).__name__ in _LEFT:
+                number = self._next_number  # noqa: PLW2901 - the pair is replaced below
+                self._next_number += 1
+                self._internal[index] = (event, number)
+                self._directory.leave(number, _text_of(event))
+
+    def _answer(
+        self,
+        answers: Sequence[tuple[Receipt, BaseException | None]],
+        failure: BaseException | None,
+    ) -> None:
+        for receipt, error in answers:
+            receipt.settle(failure or error)
+
+    def _fail(
+        self,
+        error: BaseException,
+        answers: Sequence[tuple[Receipt, BaseException | None]],
+    ) -> None:
+        failure = DatabaseError(f"the engine stopped, nothing of this was kept: {error}")
+        failure.__cause__ = error
+        self.close(failure)
+        self._answer(answers, failure)
+        self.failed(failure)
+
+
+_LEFT: dict[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        DependencySettled,
+        DependencyReopened,
+        event_module.FinishReported,
+        event_module.FailReported,
+    )
+}
+
+
+def _text_of(event: Event) -> str:
+    values = {}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        values[field.name] = {"id": value.hex()} if isinstance(value, bytes) else value
+    return json.dumps({"event": type(event).__name__, "values": values})
+
+
+def _event_of(text: str) -> Event:
+    stored = json.loads(text)
+    values = {
+        name: bytes.fromhex(value["id"]) if isinstance(value, dict) and "id" in value else value
+        for name, value in stored["values"].items()
+    }
+    return _LEFT[stored["event"]](**values)
+

@@ -1,0 +1,277 @@
+"""The built-in charts, written in the language that users get, compiled by the same compiler.
+
+The TASK chart has no data of its own: what must be weighed (retries left, dependencies met) is
+decided by pure rules beforehand and arrives as the event's *verdict*, which is the only thing the
+guards look at. So a step depends on nothing but (snapshot, event name, verdict), and the steps
+that were taken once are remembered.
+"""
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from tipman.statecharts import Chart, Event, Log, Snapshot, compile_chart, decode, encode
+from tipman.statecharts import start as begin
+from tipman.statecharts import step as take
+
+
+class Verdict(StrEnum):
+    """What the rules say about an event before the chart hears of it."""
+
+    NONE = ""
+    WAIT = "wait"
+    BLOCK = "block"
+    DELAY = "delay"
+    QUEUE = "queue"
+    AWAIT = "await"
+    SKIP = "skip"
+    RETRY = "retry"
+    AGAIN = "again"
+    ABANDON = "abandon"
+    STOP = "stop"
+
+
+def _when(verdict: Verdict, target: str, **more: object) -> dict[str, object]:
+    return {"guard": f"event.data.verdict == '{verdict}'", "target": target, **more}
+
+
+def _admission(**more: object) -> list[dict[str, object]]:
+    return [
+        _when(Verdict.QUEUE, "queued", **more),
+        _when(Verdict.SKIP, "skipped", **more),
+        _when(Verdict.DELAY, "delayed", **more),
+        _when(Verdict.AWAIT, "awaiting", **more),
+        _when(Verdict.BLOCK, "blocked", **more),
+    ]
+
+
+_HEARD: dict[str, object] = {}
+"""A transition without a target: the event is counted, nothing moves."""
+_PARK = {"actions": [{"raise": "park"}]}
+_REOPEN = {"actions": [{"log": "task.reopened"}]}
+_REOPENING = {
+    "retry.requested": [*_admission(**_REOPEN), _when(Verdict.WAIT, "waiting", **_REOPEN)]
+}
+
+
+def _failing(**more: object) -> list[dict[str, object]]:
+    return [
+        _when(Verdict.RETRY, "backing_off", **more),
+        _when(Verdict.AGAIN, "queued", **more),
+        _when(Verdict.ABANDON, "abandoned"),
+        {"target": "failed"},
+    ]
+
+
+_OUTLINE: dict[str, Any] = {
+    "chart": "task",
+    "initial": "open",
+    "states": {
+        "open": {
+            "initial": "active",
+            "on": {"cancel.requested": "cancelled"},
+            "states": {
+                "active": {
+                    "initial": "waiting",
+                    "on": {"suspend.requested": "suspended", "park": "suspended"},
+                    "states": {
+                        "waiting": {
+                            "on": {
+                                "task.submitted": [*_admission(), _HEARD],
+                                "dependency.settled": [*_admission(), _HEARD],
+                                "dependency.reopened": _HEARD,
+                                "finish.reported": _HEARD,
+                                "fail.reported": _HEARD,
+                            }
+                        },
+                        "blocked": {
+                            "on": {
+                                "dependency.reopened": "waiting",
+                                "dependency.settled": _admission(),
+                            }
+                        },
+                        "delayed": {
+                            "on": {
+                                "timer.fired": _admission(),
+                                "finish.reported": _HEARD,
+                                "fail.reported": _HEARD,
+                            }
+                        },
+                        "queued": {
+                            "entry": [{"log": "task.queued"}],
+                            "on": {"attempt.started": "running"},
+                        },
+                        "running": {
+                            "initial": "executing",
+                            "on": {
+                                "attempt.succeeded": "succeeded",
+                                "attempt.failed": _failing(),
+                                "attempt.timed_out": _failing(),
+                                "attempt.lost": _failing(),
+                                "attempt.interrupted": "queued",
+                                "cancel.requested": "cancelling",
+                            },
+                            "states": {
+                                "executing": {
+                                    "on": {
+                                        "timer.fired": "ending",
+                                        "suspend.requested": [
+                                            _when(Verdict.STOP, "parking"),
+                                            {"target": "finishing"},
+                                        ],
+                                    }
+                                },
+                                "yielding": {
+                                    "initial": "finishing",
+                                    "on": {
+                                        "attempt.failed": _failing(**_PARK),
+                                        "attempt.timed_out": _failing(**_PARK),
+                                        "attempt.lost": _failing(**_PARK),
+                                        "attempt.interrupted": {"target": "queued", **_PARK},
+                                    },
+                                    "states": {
+                                        "finishing": {
+                                            "on": {
+                                                "resume.requested": "executing",
+                                                "timer.fired": "parking",
+                                                "suspend.requested": [
+                                                    _when(Verdict.STOP, "parking")
+                                                ],
+                                            }
+                                        },
+                                        "parking": {"on": {"resume.requested": "ending"}},
+                                    },
+                                },
+                                "stopping": {
+                                    "initial": "ending",
+                                    "states": {
+                                        "ending": {"on": {"suspend.requested": "parking"}},
+                                        "cancelling": {"on": {"attempt.*": "cancelled"}},
+                                    },
+                                },
+                            },
+                        },
+                        "backing_off": {"on": {"timer.fired": _admission()}},
+                        "awaiting": {
+                            "on": {
+                                "finish.reported": "succeeded",
+                                "fail.reported": _failing(),
+                                "timer.fired": _failing(),
+                            }
+                        },
+                        "before_suspension": {"type": "history", "history": "deep"},
+                    },
+                },
+                "suspended": {
+                    "on": {
+                        "resume.requested": [*_admission(), {"target": "before_suspension"}],
+                        "dependency.settled": _HEARD,
+                        "dependency.reopened": _HEARD,
+                        "finish.reported": _HEARD,
+                        "fail.reported": _HEARD,
+                    }
+                },
+            },
+        },
+        "settled": {
+            "initial": "succeeded",
+            "entry": [{"log": "task.settled"}],
+            "states": {
+                "succeeded": {},
+                "failed": {"on": _REOPENING},
+                "skipped": {
+                    "on": {
+                        **_REOPENING,
+                        "dependency.reopened": [
+                            *_admission(**_REOPEN),
+                            _when(Verdict.WAIT, "waiting", **_REOPEN),
+                            _HEARD,
+                        ],
+                    }
+                },
+                "cancelled": {"on": _REOPENING},
+                "abandoned": {"on": _REOPENING},
+            },
+        },
+    },
+}
+
+
+
+def _with_ids(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state whose children are known by their own names, not by their paths."""
+    children = state.get("states", {})
+    named = {key: {"id": key, **_with_ids(child)} for key, child in children.items()}
+    return {**state, "states": named} if named else dict(state)
+
+
+TASK_SOURCE: Mapping[str, Any] = _with_ids(_OUTLINE)
+TASK: Chart = compile_chart(TASK_SOURCE)
+
+SETTLED = frozenset({"succeeded", "failed", "skipped", "cancelled", "abandoned"})
+UNSUCCESSFUL = SETTLED - {"succeeded"}
+RUNNING = frozenset({"executing", "finishing", "parking", "ending", "cancelling"})
+"""The leaves inside `running`: an attempt is in progress."""
+STATES = frozenset(
+    {"waiting", "blocked", "delayed", "queued", "running", "backing_off", "awaiting", "suspended"}
+    | SETTLED
+)
+"""The names that users see."""
+
+
+class Move(NamedTuple):
+    """One step of the TASK chart, as much of it as is written down."""
+
+    snapshot: Snapshot
+    configuration: str
+    """The leaf that is active."""
+    state: str
+    """The name that users see."""
+    announced: tuple[str, ...]
+    """Log names of what the step made true besides, such as `task.settled`."""
+
+
+def _moved(snapshot: Snapshot, announced: tuple[str, ...]) -> Move:
+    configuration = TASK.configuration(snapshot)
+    return Move(
+        snapshot, configuration, public_state(configuration), announced
+    )
+
+
+def public_state(configuration: str) -> str:
+    """Return the state users see for a leaf of the TASK chart.
+
+    >>> public_state("parking")
+    'running'
+    """
+    return "running" if configuration in RUNNING else configuration
+
+
+INITIAL = _moved(begin(TASK).snapshot, ())
+
+
+@lru_cache(maxsize=4096)
+def move(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
+    """Step the TASK chart; None when the event changes nothing in this state."""
+    after, effects = take(TASK, snapshot, Event(name, {"verdict": str(verdict)}))
+    if after is snapshot:
+        return None
+    return _moved(after, tuple(e.label for e in effects if isinstance(e, Log)))
+
+
+@lru_cache(maxsize=1024)
+def history_text(snapshot: Snapshot) -> str | None:
+    """Return what a row must keep of the snapshot besides its configuration, as JSON text."""
+    if snapshot.history is None or not any(snapshot.history):
+        return None
+    return json.dumps(encode(TASK, snapshot), separators=(",", ":"))
+
+
+@lru_cache(maxsize=1024)
+def snapshot_of(configuration: str, history: str | None) -> Snapshot:
+    """Return the snapshot that a row stands for."""
+    if history is not None:
+        return decode(TASK, json.loads(history))
+    return decode(TASK, {**encode(TASK, INITIAL.snapshot), "configuration": configuration})

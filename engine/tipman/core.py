@@ -1,0 +1,89 @@
+"""The core without threads: rows, bus, frontier, worker and scheduler, wired to one another.
+
+`Engine` runs it on a thread; a simulation drains it by hand, under a clock that it moves.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tipman import migrations
+from tipman.bus import Bus
+from tipman.clock import Clock
+from tipman.database import Database, Row
+from tipman.effects import Effect
+from tipman.frontier import Frontier
+from tipman.handlers import Handlers
+from tipman.leases import begin_epoch, end_epoch
+from tipman.recovery import recover
+from tipman.scheduler import Scheduler
+from tipman.settings import Settings
+from tipman.tipman import TIPMan
+from tipman.worker import Factory, Worker
+
+
+class Core:
+    """One engine start on one database; whoever makes it holds the lock on the database."""
+
+    def __init__(
+        self,
+        url: str,
+        settings: Settings,
+        clock: Clock,
+        factories: Callable[["Core"], Mapping[str, Factory]],
+        *,
+        node: str = "node-1",
+        version: str = "0",
+    ) -> None:
+        """Open the database, migrate it and begin an epoch.
+
+        *factories* makes the executors, by types of task.
+
+        Raises:
+            DatabaseError: not to be opened, of a newer version, or not ours.
+        """
+        pending = migrations.check(url)
+        self.settings = settings
+        self.clock = clock
+        self.node = node
+        self.database = Database(url, durability=settings.durability)
+        self.database.open()
+        migrations.migrate(self.database, pending)
+        self.epoch = begin_epoch(self.database, clock, node=node, version=version)
+        self.directory = TIPMan(self.database, self.epoch)
+        self.frontier = Frontier(settings.slots, settings.queues)
+        self.handlers = Handlers(settings, self.frontier)
+        self.bus = Bus(
+            self.database,
+            self.directory,
+            clock,
+            self.handlers.table(),
+            self.handlers.dispatch,
+        )
+        self.worker = Worker(factories(self), self.bus.report)
+        self.scheduler = Scheduler(clock, self.bus.report, self.database.reader)
+        self.listeners: list[Callable[[Sequence[Row]], None]] = []
+        self.bus.perform = self._perform
+
+    def recover(self) -> int:
+        """Close what died with earlier engines; return how many attempts were lost."""
+        lost = recover(
+            self.database, self.bus, self.frontier, node=self.node, epoch=self.epoch
+        )
+        while self.bus.drain():
+            pass
+        self.scheduler.start()
+        return lost
+
+    def close(self) -> None:
+        """End the epoch and let go of everything; attempts must have ended before."""
+        self.scheduler.close()
+        self.worker.close()
+        end_epoch(self.database, self.clock, self.epoch)
+        self.database.close()
+
+    def _perform(self, effects: list[Effect], lines: list[Row]) -> None:
+        wake_at = self.directory.earliest_wake
+        if wake_at is not None:
+            self.scheduler.notice(wake_at)
+        self.worker.perform(effects)
+        for listener in self.listeners:
+            listener(lines)

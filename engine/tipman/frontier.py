@@ -1,0 +1,132 @@
+"""The frontier: what is queued, in the order it will start, and the slots that are taken.
+
+Highest priority first, then the longest queued, then the oldest. A queue with slots of its own
+takes from them and from the total; an exclusive task waits while another with its mark runs.
+A plain data structure: no rows, no clock; recovery fills it from rows.
+"""
+
+import heapq
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One queued task; entries sort in the order they start."""
+
+    negated_priority: int
+    queued_at: int
+    instance: bytes
+    queue: str
+    exclusive: str | None
+
+
+def mark_of(namespace: str, name: str | None) -> str | None:
+    """Return the mark of a task of which one attempt runs at a time in its namespace.
+
+    >>> mark_of("default", "Counter"), mark_of("default", None)
+    ('default/Counter', None)
+    """
+    return None if name is None else f"{namespace}/{name}"
+
+
+class Frontier:
+    """Queued tasks and free slots."""
+
+    def __init__(self, slots: int, queues: Mapping[str, int]) -> None:
+        self._slots = slots
+        self._limits = dict(queues)
+        self._heaps: dict[str, list[Entry]] = {}
+        self._entries: dict[bytes, Entry] = {}
+        self._used: dict[str, int] = {}
+        self._taken: dict[tuple[bytes, int], Entry] = {}
+        self._running_exclusive: dict[str, int] = {}
+        self._parked: dict[str, list[Entry]] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def slots_taken(self) -> int:
+        """How many slots are in use, those of detached attempts included."""
+        return len(self._taken)
+
+    def push(self, entry: Entry) -> None:
+        """Queue a task."""
+        self._entries[entry.instance] = entry
+        heap = self._heaps.get(entry.queue)
+        if heap is None:
+            heap = self._heaps[entry.queue] = []
+        heapq.heappush(heap, entry)
+
+    def remove(self, instance: bytes) -> None:
+        """Forget a task that is queued no more; its entry is dropped when it comes up."""
+        self._entries.pop(instance, None)
+
+    def pop(self) -> bytes | None:
+        """Return the next task that may start now, None when there is none.
+
+        The caller calls `take` for it, or `push` again.
+        """
+        while len(self._taken) < self._slots:
+            entry = self._best()
+            if entry is None:
+                return None
+            if entry.exclusive is not None and entry.exclusive in self._running_exclusive:
+                heapq.heappush(self._parked.setdefault(entry.exclusive, []), entry)
+                continue
+            del self._entries[entry.instance]
+            return entry.instance
+        return None
+
+    def take(self, instance: bytes, attempt: int, queue: str, exclusive: str | None) -> None:
+        """Count one slot as taken by an attempt."""
+        self._taken[instance, attempt] = Entry(0, 0, instance, queue, exclusive)
+        self._used[queue] = self._used.get(queue, 0) + 1
+        if exclusive is not None:
+            self._running_exclusive[exclusive] = self._running_exclusive.get(exclusive, 0) + 1
+
+    def release(self, instance: bytes, attempt: int) -> None:
+        """Give an attempt's slot back; one that holds none is none of ours."""
+        entry = self._taken.pop((instance, attempt), None)
+        if entry is None:
+            return
+        self._used[entry.queue] -= 1
+        if entry.exclusive is not None:
+            self._release_exclusive(entry.exclusive)
+
+    def holds(self, instance: bytes, attempt: int) -> bool:
+        """Tell whether an attempt's slot is taken, as a detached one's is."""
+        return (instance, attempt) in self._taken
+
+    def obstacle(self, queue: str, exclusive: str | None) -> str:
+        """Say in words what a queued task of *queue* waits for; `pop` uses the same rules."""
+        if exclusive is not None and exclusive in self._running_exclusive:
+            return f"another run of {exclusive}"
+        if self._full(queue):
+            return f"a slot of queue {queue}, all {self._limits[queue]} are taken"
+        if len(self._taken) >= self._slots:
+            return f"a slot, all {self._slots} are taken"
+        return "its turn"
+
+    def _release_exclusive(self, mark: str) -> None:
+        left = self._running_exclusive[mark] - 1
+        if left:
+            self._running_exclusive[mark] = left
+            return
+        del self._running_exclusive[mark]
+        for entry in self._parked.pop(mark, ()):
+            if self._entries.get(entry.instance) is entry:
+                heapq.heappush(self._heaps[entry.queue], entry)
+
+    def _full(self, queue: str) -> bool:
+        limit = self._limits.get(queue)
+        return limit is not None and self._used.get(queue, 0) >= limit
+
+    def _best(self) -> Entry | None:
+        best: list[Entry] | None = None
+        for queue, heap in self._heaps.items():
+            while heap and self._entries.get(heap[0].instance) is not heap[0]:
+                heapq.heappop(heap)
+            if heap and not self._full(queue) and (best is None or heap[0] < best[0]):
+                best = heap
+        return None if best is None else heapq.heappop(best)

@@ -1,0 +1,155 @@
+"""Handles: a submitted task as its submitter holds it, and how they wait for its end."""
+
+import threading
+from _thread import LockType, allocate_lock
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from tipman.bus import Receipt
+from tipman.charts import SETTLED
+from tipman.database import Row
+from tipman.errors import TaskFailedError, WaitTimeoutError
+from tipman.ids import text_of
+
+_INSTANCE, _NAME = 0, 2
+"""Where a log line's row has them."""
+
+
+class Source(Protocol):
+    """What a handle asks of its engine."""
+
+    def outcome(self, identifier: bytes) -> tuple[str, Any, dict[str, Any] | None]:
+        """Return state, result and error."""
+
+    def wait_settled(self, identifier: bytes, timeout_s: float | None) -> bool:
+        """Wait; return whether it has settled."""
+
+
+class Settlements:
+    """Wakes those who wait for instances to settle; a wait that nobody has costs nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[bytes, list[LockType]] = {}
+        self._closed = False
+
+    def announce(self, lines: Sequence[Row]) -> None:
+        """Wake who waits for what settled in these committed log lines."""
+        if not self._waiting:
+            return
+        with self._lock:
+            for line in lines:
+                if line[_NAME] == "task.settled":
+                    for gate in self._waiting.pop(line[_INSTANCE], ()):
+                        gate.release()
+
+    def wait(
+        self, identifier: bytes, timeout_s: float | None, is_settled: Callable[[], bool]
+    ) -> bool:
+        """Return whether it settles within *timeout_s*; *is_settled* reads committed rows."""
+        gate = allocate_lock()
+        gate.acquire()
+        with self._lock:
+            if not self._closed:
+                self._waiting.setdefault(identifier, []).append(gate)
+        # Looked at after it was entered above, so that no settling falls between the two.
+        if self._closed or is_settled():
+            self._forget(identifier, gate)
+            return is_settled()
+        if gate.acquire(timeout=-1 if timeout_s is None else max(timeout_s, 0.0)):
+            return is_settled()
+        self._forget(identifier, gate)
+        return is_settled()
+
+    def close(self) -> None:
+        """Wake everybody: nothing will settle any more."""
+        with self._lock:
+            self._closed = True
+            for gates in self._waiting.values():
+                for gate in gates:
+                    gate.release()
+            self._waiting.clear()
+
+    def _forget(self, identifier: bytes, gate: LockType) -> None:
+        with self._lock:
+            gates = self._waiting.get(identifier)
+            if gates is not None and gate in gates:
+                gates.remove(gate)
+                if not gates:
+                    del self._waiting[identifier]
+
+
+class Handle:
+    """One submitted task."""
+
+    __slots__ = ("_receipt", "_source", "identifier")
+
+    def __init__(self, identifier: bytes, source: Source, receipt: Receipt | None = None) -> None:
+        self.identifier = identifier
+        self._source = source
+        self._receipt = receipt
+
+    def __repr__(self) -> str:
+        return f"<Handle {self.uri}>"
+
+    @property
+    def id(self) -> str:
+        """Its UUID as text."""
+        return text_of(self.identifier)
+
+    @property
+    def uri(self) -> str:
+        """Its address over REST."""
+        return f"/api/v1/tasks/{self.id}"
+
+    def acknowledged(self, timeout_s: float | None = None) -> "Handle":
+        """Return this handle once the submission is on disk.
+
+        Raises:
+            TipmanError: the submission was refused; there is no such task.
+            TimeoutError: not decided within *timeout_s*.
+        """
+        if self._receipt is not None:
+            self._receipt.result(timeout_s)
+        return self
+
+    def wait(self, timeout_s: float | None = None) -> "Handle":
+        """Return this handle once the task has settled, in whatever state.
+
+        Raises:
+            WaitTimeoutError: it had not within *timeout_s*, or the engine stopped before.
+        """
+        self.acknowledged(timeout_s)
+        if not self._source.wait_settled(self.identifier, timeout_s):
+            raise WaitTimeoutError(f"{self.uri} has not settled")
+        return self
+
+    @property
+    def state(self) -> str:
+        """Its state on disk, by the names of CONTRACT."""
+        self.acknowledged()
+        return self._source.outcome(self.identifier)[0]
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has ended."""
+        return self.state in SETTLED
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """`{code, message, traceback?}` of its last attempt, or why it was skipped."""
+        return self._source.outcome(self.identifier)[2]
+
+    @property
+    def result(self) -> Any:
+        """What the task returned, waiting for its end if need be.
+
+        Raises:
+            TaskFailedError: it settled otherwise than succeeded.
+        """
+        self.wait()
+        state, result, error = self._source.outcome(self.identifier)
+        if state != "succeeded":
+            why = "" if error is None else f": {error['message']}"
+            raise TaskFailedError(f"{self.uri} is {state}{why}")
+        return result

@@ -1,0 +1,257 @@
+"""The tables, as Peewee models, and the constant SQL of the hot path that is built from them.
+
+Instants are integers, microseconds since 1970 UTC; ids are UUIDs in 16 bytes; JSON is text.
+"""
+
+from typing import Any
+
+from peewee import (
+    BigIntegerField,
+    BlobField,
+    CompositeKey,
+    IntegerField,
+    Model,
+    SQL,
+    TextField,
+)
+
+
+class Position(BigIntegerField):
+    """A number that the database gives, in the order of insertion."""
+
+    field_type = "BIGAUTO"
+    auto_increment = True
+
+
+class Table(Model):  # type: ignore[misc]
+    """Base of all tables; bound to a database by whoever uses it."""
+
+    class Meta:
+        """Names as they are written, none made up."""
+
+        legacy_table_names = False
+        only_save_dirty = True
+
+
+class Epoch(Table):
+    """One row for each start of an engine; the newest row of a node is the engine that lives."""
+
+    number = Position(primary_key=True)
+    node = TextField()
+    pid = IntegerField()
+    version = TextField()
+    started_at = BigIntegerField()
+    ended_at = BigIntegerField(null=True)
+
+
+class Instance(Table):
+    """What lives: TIPMan's directory. `sequence` counts its log lines and guards every update."""
+
+    id = BlobField(primary_key=True)
+    kind = TextField()
+    namespace = TextField()
+    key = TextField(null=True)
+    name = TextField()
+    submitted_at = BigIntegerField()
+    state = TextField()
+    configuration = TextField()
+    history = TextField(null=True)
+    sequence = IntegerField()
+    opening = IntegerField()
+    attempt = IntegerField()
+    attempts_used = IntegerField()
+    lost = IntegerField()
+    dependencies_remaining = IntegerField()
+    dependencies_unmet = IntegerField()
+    dependents = IntegerField()
+    cause = BlobField(null=True)
+    epoch = BigIntegerField(null=True)
+    due_at = BigIntegerField(null=True)
+    wake_at = BigIntegerField(null=True)
+    queued_at = BigIntegerField(null=True)
+    started_at = BigIntegerField(null=True)
+    settled_at = BigIntegerField(null=True)
+    early = TextField(null=True)
+
+    class Meta:
+        """Partial indexes keep what has settled out of them."""
+
+        table_name = "instance"
+        without_rowid = True
+
+
+Instance.add_index(
+    Instance.index(
+        Instance.namespace,
+        Instance.kind,
+        Instance.key,
+        unique=True,
+        where=SQL("key IS NOT NULL"),
+        name="instance_key",
+    )
+)
+Instance.add_index(
+    Instance.index(Instance.state, where=SQL("settled_at IS NULL"), name="instance_open")
+)
+Instance.add_index(
+    Instance.index(Instance.wake_at, where=SQL("wake_at IS NOT NULL"), name="instance_wake")
+)
+
+
+class Task(Table):
+    """What a task instance was asked to do; never changes."""
+
+    id = BlobField(primary_key=True)
+    type = TextField()
+    queue = TextField()
+    priority = IntegerField()
+    exclusive = TextField(null=True)
+    arguments = TextField()
+    options = TextField()
+
+    class Meta:
+        """Found by the id of its instance."""
+
+        table_name = "task"
+        without_rowid = True
+
+
+class Dependency(Table):
+    """An edge: *dependent* waits for *dependency*, which stands at *position* in its list."""
+
+    dependent = BlobField()
+    position = IntegerField()
+    dependency = BlobField(index=True)
+
+    class Meta:
+        """Found from either end."""
+
+        table_name = "dependency"
+        primary_key = CompositeKey("dependent", "position")
+        without_rowid = True
+
+
+class Attempt(Table):
+    """An attempt that has ended; the one that runs stands in its instance's row."""
+
+    instance = BlobField()
+    number = IntegerField()
+    opening = IntegerField()
+    epoch = BigIntegerField()
+    started_at = BigIntegerField()
+    ended_at = BigIntegerField()
+    outcome = TextField()
+    result = TextField(null=True)
+    error = TextField(null=True)
+
+    class Meta:
+        """Numbers count up through all openings."""
+
+        table_name = "attempt"
+        primary_key = CompositeKey("instance", "number")
+        without_rowid = True
+
+
+class LogLine(Table):
+    """One line of the event log; `sequence` has no gaps within an instance."""
+
+    position = Position(primary_key=True)
+    instance = BlobField()
+    sequence = IntegerField()
+    name = TextField()
+    at = BigIntegerField()
+    actor = TextField()
+    before = TextField()
+    after = TextField()
+    data = TextField(null=True)
+
+    class Meta:
+        """In the order of commits on SQLite."""
+
+        table_name = "log_line"
+        indexes = ((("instance", "sequence"), True),)
+
+
+class Kept(Table):
+    """A value that outlives its tasks: a counter, or the fields of a class task."""
+
+    namespace = TextField()
+    kind = TextField()
+    name = TextField()
+    value = TextField()
+
+    class Meta:
+        """One value a name."""
+
+        table_name = "kept"
+        primary_key = CompositeKey("namespace", "kind", "name")
+        without_rowid = True
+
+
+class Inbox(Table):
+    """An internal event that a bounded drain has not reached; deleted by the one that does."""
+
+    number = BigIntegerField(primary_key=True)
+    event = TextField()
+
+    class Meta:
+        """In the order they were published."""
+
+        table_name = "inbox"
+
+
+TABLES: tuple[type[Table], ...] = (
+    Epoch,
+    Instance,
+    Task,
+    Dependency,
+    Attempt,
+    LogLine,
+    Kept,
+    Inbox,
+)
+
+
+def _columns(table: type[Table]) -> list[str]:
+    fields = table._meta.sorted_fields  # noqa: SLF001 - Peewee's documented way to the fields
+    return [f.column_name for f in fields if not isinstance(f, Position)]
+
+
+def insert_sql(table: type[Table]) -> str:
+    """Return an INSERT of one row, its parameters in the order of the model's fields."""
+    columns = _columns(table)
+    names = ", ".join(f'"{name}"' for name in columns)
+    marks = ", ".join("?" * len(columns))
+    return f'INSERT INTO "{table_name(table)}" ({names}) VALUES ({marks})'  # noqa: S608 - our names
+
+
+def update_sql(table: type[Table], changing: list[str], where: list[str]) -> str:
+    """Return a guarded UPDATE, its parameters first *changing*, then *where*."""
+    sets = ", ".join(f'"{name}" = ?' for name in changing)
+    guard = " AND ".join(f'"{name}" = ?' for name in where)
+    return f'UPDATE "{table_name(table)}" SET {sets} WHERE {guard}'  # noqa: S608 - our names
+
+
+def table_name(table: type[Table]) -> str:
+    """Return the name of *table* in the database."""
+    return str(table._meta.table_name)  # noqa: SLF001 - as above
+
+
+INSTANCE_COLUMNS = _columns(Instance)
+INSTANCE_CHANGING = INSTANCE_COLUMNS[INSTANCE_COLUMNS.index("state") :]
+SELECT_INSTANCE = "SELECT {} FROM instance".format(  # noqa: S608 - our names
+    ", ".join(f'"{name}"' for name in INSTANCE_COLUMNS)
+)
+INSERT_INSTANCE = insert_sql(Instance)
+UPDATE_INSTANCE = update_sql(Instance, INSTANCE_CHANGING, ["id", "sequence"])
+INSERT_TASK = insert_sql(Task)
+INSERT_DEPENDENCY = insert_sql(Dependency)
+INSERT_ATTEMPT = insert_sql(Attempt)
+INSERT_LOG_LINE = insert_sql(LogLine)
+INSERT_INBOX = insert_sql(Inbox)
+DELETE_INBOX = "DELETE FROM inbox WHERE number = ?"
+UPSERT_KEPT = (
+    insert_sql(Kept)
+    + " ON CONFLICT (namespace, kind, name) DO UPDATE SET value = excluded.value"
+)
+

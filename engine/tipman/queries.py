@@ -1,0 +1,287 @@
+"""Queries: what people see of instances, read from committed rows only.
+
+Every function takes a reader's connection and returns plain JSON values as CONTRACT shapes.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tipman.charts import RUNNING
+from tipman.clock import rfc3339
+from tipman.database import Database, Row
+from tipman.errors import InvalidError, NotFoundError
+from tipman.ids import parse, text_of
+
+URI = "/api/v1/tasks/"
+_COLUMNS = (
+    "i.id, i.key, i.namespace, i.name, i.state, i.configuration, i.sequence, i.attempt,"
+    " i.dependencies_remaining, i.cause, i.epoch, i.due_at, i.wake_at, i.submitted_at,"
+    " i.queued_at, i.started_at, i.settled_at, t.type, t.queue, t.priority, t.arguments,"
+    " t.options, a.result, a.error"
+)
+_FROM = (
+    " FROM instance AS i JOIN task AS t ON t.id = i.id"
+    " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt"
+)
+_SELECT = f"SELECT {_COLUMNS}{_FROM}"
+
+
+def find(database: Database, reference: str, namespace: str = "default") -> bytes:
+    """Return the id of the task that a UUID, a key or a URI names.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    text = reference.removeprefix(URI)
+    identifier = parse(text)
+    if identifier is not None:
+        rows = database.fetch("SELECT id FROM instance WHERE id = ?", (identifier,))
+    else:
+        rows = database.fetch(
+            "SELECT id FROM instance WHERE namespace = ? AND kind = 'task' AND key = ?",
+            (namespace, text),
+        )
+    if not rows:
+        raise NotFoundError(f"no task {reference!r}")
+    return bytes(rows[0][0])
+
+
+def is_settled(database: Database, identifier: bytes) -> bool:
+    """Tell whether an instance has ended; one that does not exist has not."""
+    rows = database.fetch("SELECT settled_at FROM instance WHERE id = ?", (identifier,))
+    return bool(rows) and rows[0][0] is not None
+
+
+def exclusive_mark(database: Database, identifier: bytes) -> str | None:
+    """Return the mark of a task that may not run beside another with the same mark."""
+    rows = database.fetch("SELECT exclusive FROM task WHERE id = ?", (identifier,))
+    return rows[0][0] if rows else None
+
+
+def tasks(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[dict[str, Any]]:
+    """Return tasks as JSON objects, in the order given; *epoch* is the living engine's."""
+    rows = database.fetch_in(f"{_SELECT} WHERE i.id IN (??)", list(identifiers))
+    edges = _edges(database, identifiers)
+    views = {bytes(row[0]): _view(row, edges.get(bytes(row[0]), []), epoch) for row in rows}
+    return [views[i] for i in identifiers if i in views]
+
+
+def task(database: Database, identifier: bytes, *, epoch: int) -> dict[str, Any]:
+    """Return one task as a JSON object.
+
+    Raises:
+        NotFoundError: it never existed, or was pruned.
+    """
+    found = tasks(database, [identifier], epoch=epoch)
+    if not found:
+        raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
+    return found[0]
+
+
+def outcome(database: Database, identifier: bytes) -> tuple[str, Any, dict[str, Any] | None]:
+    """Return state, result and error of one task.
+
+    Raises:
+        NotFoundError: it never existed, or was pruned.
+    """
+    rows = database.fetch(
+        "SELECT i.state, i.cause, a.result, a.error FROM instance AS i LEFT JOIN attempt AS a"
+        " ON a.instance = i.id AND a.number = i.attempt WHERE i.id = ?",
+        (identifier,),
+    )
+    if not rows:
+        raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
+    state, cause, result, error = rows[0]
+    return state, _value(result), _error(error, cause)
+
+
+def attempts(database: Database, identifier: bytes) -> list[dict[str, Any]]:
+    """Return the attempts of a task that have ended, oldest first."""
+    rows = database.fetch(
+        "SELECT number, opening, epoch, started_at, ended_at, outcome, result, error"
+        " FROM attempt WHERE instance = ? ORDER BY number",
+        (identifier,),
+    )
+    return [
+        {
+            "number": number,
+            "opening": opening,
+            "epoch": epoch,
+            "started_at": rfc3339(started_at),
+            "ended_at": rfc3339(ended_at),
+            "outcome": outcome_,
+            "result": _value(result),
+            "error": _value(error),
+        }
+        for number, opening, epoch, started_at, ended_at, outcome_, result, error in rows
+    ]
+
+
+def log(database: Database, identifier: bytes) -> list[dict[str, Any]]:
+    """Return the event log of one instance, oldest line first."""
+    rows = database.fetch(
+        'SELECT instance, sequence, name, at, actor, "before", "after", data FROM log_line'
+        " WHERE instance = ? ORDER BY sequence",
+        (identifier,),
+    )
+    return [log_line(row) for row in rows]
+
+
+def log_line(row: Row) -> dict[str, Any]:
+    """Return one line of the event log as a JSON object."""
+    _, sequence, name, at, actor, before, after, data = row
+    return {
+        "seq": sequence,
+        "name": name,
+        "at": rfc3339(at),
+        "actor": actor,
+        "before": before,
+        "after": after,
+        "data": _value(data),
+    }
+
+
+def explain(database: Database, identifier: bytes, obstacle: str) -> dict[str, Any]:
+    """Return what an unsettled task waits for.
+
+    *obstacle* says what keeps a queued one, in the words of the frontier that starts it.
+
+    Raises:
+        NotFoundError: it never existed, or was pruned.
+    """
+    rows = database.fetch(
+        "SELECT state, configuration, attempt, wake_at, due_at FROM instance WHERE id = ?",
+        (identifier,),
+    )
+    if not rows:
+        raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
+    state, configuration, attempt, wake_at, due_at = rows[0]
+    until = None if wake_at is None else rfc3339(wake_at)
+    waiting: list[dict[str, Any]] = []
+    if state in {"waiting", "blocked"}:
+        waiting = _unsettled_dependencies(database, identifier)
+    elif state == "queued":
+        waiting = [_reason("slot", obstacle)]
+    elif state in {"delayed", "backing_off"}:
+        words = "its due time" if state == "delayed" else "its next attempt"
+        waiting = [_reason("timer", words, until=until or _instant(due_at))]
+    elif state == "running":
+        waiting = [_reason("attempt", _RUNNING_WORDS[configuration].format(attempt), until=until)]
+    elif state == "awaiting":
+        waiting = [_reason("event", "finish.reported or fail.reported", until=until)]
+    elif state == "suspended":
+        waiting = [_reason("event", "resume.requested")]
+    return {"state": state, "waiting_for": waiting}
+
+
+_RUNNING_WORDS = {
+    "executing": "the end of attempt {}",
+    "finishing": "the end of attempt {}; then it is suspended",
+    "parking": "the end of attempt {}, which is being ended; then it is suspended",
+    "ending": "the end of attempt {}, which is being ended",
+    "cancelling": "the end of attempt {}, which is being ended; then it is cancelled",
+}
+if _RUNNING_WORDS.keys() != RUNNING:
+    raise AssertionError("explain must know every state in which an attempt is in progress")
+
+
+def _unsettled_dependencies(database: Database, identifier: bytes) -> list[dict[str, Any]]:
+    rows = database.fetch(
+        "SELECT d.id, d.name, d.state FROM dependency AS e JOIN instance AS d"
+        " ON d.id = e.dependency WHERE e.dependent = ? AND d.settled_at IS NULL"
+        " ORDER BY e.position",
+        (identifier,),
+    )
+    return [
+        _reason("task", f"{name}, which is {state}", uri=URI + text_of(bytes(dependency)))
+        for dependency, name, state in rows
+    ]
+
+
+def _reason(
+    kind: str, text: str, *, uri: str | None = None, until: str | None = None
+) -> dict[str, Any]:
+    return {"kind": kind, "uri": uri, "until": until, "text": text}
+
+
+def _edges(database: Database, identifiers: Sequence[bytes]) -> dict[bytes, list[str]]:
+    edges: dict[bytes, list[str]] = {}
+    for dependent, dependency in database.fetch_in(
+        "SELECT dependent, dependency FROM dependency WHERE dependent IN (??)"
+        " ORDER BY dependent, position",
+        list(identifiers),
+    ):
+        edges.setdefault(bytes(dependent), []).append(URI + text_of(bytes(dependency)))
+    return edges
+
+
+def _view(row: Row, dependencies: list[str], epoch: int) -> dict[str, Any]:
+    (
+        identifier, key, namespace, name, state, configuration, sequence, attempt,
+        remaining, cause, owner, due_at, wake_at, submitted_at,
+        queued_at, started_at, settled_at, kind, queue, priority, arguments,
+        options, result, error,
+    ) = row  # fmt: skip
+    text = text_of(bytes(identifier))
+    stated = json.loads(options)
+    is_running = state == "running" and owner == epoch
+    return {
+        "id": text,
+        "uri": URI + text,
+        "kind": "task",
+        "key": key,
+        "namespace": namespace,
+        "name": name,
+        "type": kind,
+        "arguments": json.loads(arguments),
+        "state": state,
+        "settled": settled_at is not None,
+        "running": is_running,
+        "attempt": attempt,
+        "attempts_max": stated.get("retry", {}).get("attempts_max", 1),
+        "dependencies": dependencies,
+        "dependencies_remaining": remaining,
+        "run": None,
+        "schedule": None,
+        "definition": None,
+        "queue": queue,
+        "priority": priority,
+        "timeout_s": stated.get("timeout_s"),
+        "due_at": _instant(due_at),
+        "owner": f"epoch-{owner}" if is_running else None,
+        "lease_expires_at": None,
+        "submitted_at": rfc3339(submitted_at),
+        "queued_at": _instant(queued_at),
+        "started_at": _instant(started_at),
+        "settled_at": _instant(settled_at),
+        "result": _value(result),
+        "error": _error(error, cause),
+        "context": {},
+    }
+
+
+def _instant(value: int | None) -> str | None:
+    return None if value is None else rfc3339(value)
+
+
+def _value(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _error(error: str | None, cause: bytes | None) -> dict[str, Any] | None:
+    if cause is not None:
+        uri = URI + text_of(bytes(cause))
+        message = f"skipped because its dependency {uri} did not succeed"
+        return {"code": "dependency", "message": message, "cause": uri}
+    return None if error is None else json.loads(error)
+
+
+def check_namespace(namespace: str) -> None:
+    """Refuse a namespace that does not exist; there is one so far.
+
+    Raises:
+        InvalidError: another than `default`.
+    """
+    if namespace != "default":
+        raise InvalidError(f"no namespace {namespace!r}; there is only 'default'")

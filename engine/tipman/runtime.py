@@ -1,0 +1,475 @@
+"""The engine: the one place where the parts are put together."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+from tipman import queries
+from tipman.bus import Receipt
+from tipman.clock import Clock, SystemClock
+from tipman.core import Core
+from tipman.database import DRIVER_ERRORS, Database, Row
+from tipman.definitions import Task, Workflow, task_of
+from tipman.errors import InvalidError, TipmanError, UnavailableError
+from tipman.events import (
+    CancelRequested,
+    Event,
+    FailReported,
+    FinishReported,
+    Requested,
+    ResumeRequested,
+    RetryRequested,
+    SuspendRequested,
+)
+from tipman.executors import Executor
+from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
+from tipman.handles import Handle, Settlements
+from tipman.ids import IdSource
+from tipman.leases import FileLock
+from tipman.queries import check_namespace
+from tipman.settings import Settings
+from tipman.settings import load as load_settings
+from tipman.submission import Submitter
+from tipman.worker import Factory
+
+REQUESTS: Mapping[str, type[Requested]] = {
+    kind.wire: kind
+    for kind in (
+        CancelRequested,
+        SuspendRequested,
+        ResumeRequested,
+        RetryRequested,
+        FinishReported,
+        FailReported,
+    )
+}
+"""What may be asked for from outside, by wire name."""
+_INTERRUPT_SLACK_S = 2.0
+
+
+class Engine:
+    """Runs tasks durably, in this process, on one database.
+
+    Use it as a context manager, or call `start` and `close`. *settings* are those of CONTRACT;
+    single ones may be given by name (`slots=4`). *tasks* is the registry that `inline` tasks come
+    from, *work_directory* the folder in which `exec`, `eval` and `python` tasks run.
+
+    Raises:
+        EngineRunningError: on `start`, another engine holds the database.
+        DatabaseError: on `start`, the database is not to be used; it was not changed.
+    """
+
+    def __init__(
+        self,
+        database: str | None = None,
+        *,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        tasks: Registry = TASKS,
+        work_directory: Path | None = None,
+        **flags: Any,
+    ) -> None:
+        if settings is None:
+            settings = load_settings(flags=flags)
+        elif flags:
+            raise InvalidError("give settings as one value or by name, not both")
+        self.settings = settings
+        self.url = database or settings.database or f"sqlite:///{settings.home / 'tipman.db'}"
+        self._clock = clock or SystemClock()
+        self._tasks = tasks
+        self._work_directory = work_directory or Path.cwd()
+        self._submitter = Submitter(IdSource(lambda: self._clock.wall_us() // 1000))
+        self._templates: dict[int, Task] = {}
+        self._settlements = Settlements()
+        self._readers: SimpleQueue[Database] = SimpleQueue()
+        self._lock: FileLock | None = None
+        self._core: Core | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._idle = threading.Event()
+        self.failure: BaseException | None = None
+        """Why the engine stopped by itself, None while it has not."""
+        self.on_failure: Callable[[BaseException], None] = lambda _error: None
+
+    # Life.
+
+    def start(self) -> Self:
+        """Take the database, recover what earlier engines left, begin to run."""
+        home = self.settings.home
+        database = Database(self.url)
+        if database.path is not None:
+            if database.path.parent == home:
+                home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = FileLock(database.path)
+            self._lock.take()
+        try:
+            core = self._core = Core(
+                self.url,
+                self.settings,
+                self._clock,
+                self._factories,
+                node=socket.gethostname(),
+                version=version("tipman"),
+            )
+            core.bus.failed = self._failed
+            core.recover()
+        except BaseException:
+            self._let_go()
+            raise
+        core.listeners.append(self._committed)
+        self._thread = threading.Thread(
+            target=core.bus.run, args=(lambda: self._stopped,), name="tipman-bus", daemon=True
+        )
+        self._stopped = False
+        self._thread.start()
+        core.bus.wake()
+        return self
+
+    def close(self, *, drain_s: float | None = None) -> None:
+        """Stop: start nothing new, give attempts *drain_s* to end, then end them.
+
+        What was ended early is queued again at the next start. Closing twice is once enough.
+        """
+        core, thread = self._core, self._thread
+        if core is None:
+            self._let_go()
+            return
+        self._stopping = True
+        core.handlers.starting = False
+        core.bus.wake()
+        if self.failure is None:
+            self._drain(core, self.settings.drain_s if drain_s is None else drain_s)
+        self._stopped = True
+        core.bus.close(UnavailableError("the engine has stopped"))
+        core.bus.wake()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self._settlements.close()
+        self._core = None
+        with suppress(*(DRIVER_ERRORS if self.failure is not None else ())):
+            core.close()
+        self._let_go()
+
+    def hurry(self) -> None:
+        """Cut short a `close` that is draining: end the attempts now."""
+        self._idle.set()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Submitting.
+
+    def submit(
+        self, what: RegisteredTask[..., Any] | TaskCall, /, **arguments: Any
+    ) -> Handle:
+        """Submit a function or class that is a task; return once it is on disk.
+
+        Raises:
+            InvalidError: arguments that the function does not take, or that are not JSON.
+            KeyExistsError: the key is taken.
+        """
+        return self.submit_nowait(what, **arguments).acknowledged()
+
+    def submit_nowait(
+        self, what: RegisteredTask[..., Any] | TaskCall, /, **arguments: Any
+    ) -> Handle:
+        """As `submit`, but do not wait for the disk: `Handle.acknowledged` does."""
+        registered = what.task if isinstance(what, TaskCall) else what
+        registered.check(arguments)
+        template = self._template(what, registered)
+        named = {"task": registered.name, "args": arguments}
+        event = self._submitter.call(template, named, actor="local")
+        return Handle(event.instance, self, self._publish(event))
+
+    def submit_task(self, task: Task | Mapping[str, Any], *, actor: str = "local") -> Handle:
+        """Submit one task of any type; return once it is on disk.
+
+        Raises:
+            InvalidError: the task is not as CONTRACT says; `faults` names every place.
+            KeyExistsError: the key is taken.
+            UnknownDependencyError: a dependency that does not exist.
+        """
+        return self.submit_batch([task], actor=actor)[0]
+
+    def submit_batch(
+        self, tasks: Sequence[Task | Mapping[str, Any]], *, actor: str = "local"
+    ) -> list[Handle]:
+        """Submit tasks, all or none; return once they are on disk, in the order given.
+
+        Dependencies are keys (those of the batch first), UUIDs or URIs.
+
+        Raises:
+            TipmanError: as `submit_task`; CycleError names the whole cycle.
+        """
+        checked = [task if isinstance(task, Task) else task_of(task) for task in tasks]
+        for task in checked:
+            check_namespace(task.namespace)
+        event = self._submitter.batch(checked, actor=actor)
+        self._publish(event).result()
+        return [Handle(s.instance, self) for s in event.submissions]
+
+    def submit_workflow(
+        self, workflow: Workflow, *, actor: str = "local"
+    ) -> dict[str, Handle]:
+        """Submit all tasks of a workflow file; return their handles by name."""
+        event = self._submitter.workflow(workflow.tasks, actor=actor)
+        self._publish(event).result()
+        return {s.task.name: Handle(s.instance, self) for s in event.submissions}
+
+    # Asking for something.
+
+    def send(
+        self, reference: str | Handle, name: str, data: Any = None, *, actor: str = "local"
+    ) -> Handle:
+        """Publish an event for a task from outside; return once it is on disk.
+
+        Raises:
+            InvalidError: there is no such event.
+            NotFoundError: there is no such task.
+            ConflictError: it changes nothing in the state the task is in.
+        """
+        kind = REQUESTS.get(name)
+        if kind is None:
+            raise InvalidError(f"no event {name!r}; there are " + ", ".join(sorted(REQUESTS)))
+        handle = self.find(reference)
+        self._publish(kind(handle.identifier, actor, data)).result()
+        return handle
+
+    def cancel(self, reference: str | Handle) -> Handle:
+        """End a task, and all that its attempt started."""
+        return self.send(reference, CancelRequested.wire)
+
+    def suspend(self, reference: str | Handle, *, in_flight: str = "finish") -> Handle:
+        """Hold a task; a running attempt finishes first, or ends now with `in_flight="stop"`."""
+        return self.send(reference, SuspendRequested.wire, {"in_flight": in_flight})
+
+    def resume(self, reference: str | Handle) -> Handle:
+        """Let a suspended task go on."""
+        return self.send(reference, ResumeRequested.wire)
+
+    def retry(self, reference: str | Handle) -> Handle:
+        """Open a task again that ended badly, and what was skipped because of it."""
+        return self.send(reference, RetryRequested.wire)
+
+    # Looking.
+
+    def find(self, reference: str | Handle) -> Handle:
+        """Return a handle for a UUID, a key or a URI.
+
+        Raises:
+            NotFoundError: there is no such task.
+        """
+        if isinstance(reference, Handle):
+            return reference
+        with self.reading() as database:
+            return Handle(queries.find(database, reference), self)
+
+    def task(self, reference: str | Handle) -> dict[str, Any]:
+        """Return a task as REST shows it."""
+        handle = self.find(reference)
+        with self.reading() as database:
+            return queries.task(database, handle.identifier, epoch=self.epoch)
+
+    def log(self, reference: str | Handle) -> list[dict[str, Any]]:
+        """Return the event log of a task, oldest line first."""
+        handle = self.find(reference)
+        with self.reading() as database:
+            return queries.log(database, handle.identifier)
+
+    def attempts(self, reference: str | Handle) -> list[dict[str, Any]]:
+        """Return the attempts of a task that have ended, oldest first."""
+        handle = self.find(reference)
+        with self.reading() as database:
+            return queries.attempts(database, handle.identifier)
+
+    def explain(self, reference: str | Handle) -> dict[str, Any]:
+        """Return what a task waits for, from the predicates that start it."""
+        view = self.task(reference)
+        handle = self.find(reference)
+        core = self._running_core()
+        with self.reading() as database:
+            mark = queries.exclusive_mark(database, handle.identifier)
+            obstacle = core.frontier.obstacle(view["queue"], mark)
+            return queries.explain(database, handle.identifier, obstacle)
+
+    def output_path(self, reference: str | Handle, attempt: int, stream: str) -> Path:
+        """Return the file that keeps a stream (`stdout`, `stderr`) of an attempt."""
+        handle = self.find(reference)
+        return self.attempts_folder / handle.id / str(attempt) / stream
+
+    @property
+    def attempts_folder(self) -> Path:
+        """Where attempts of `exec`, `eval` and `python` tasks keep their files."""
+        return self.settings.home / "attempts"
+
+    @property
+    def epoch(self) -> int:
+        """The number of this start."""
+        return self._running_core().epoch
+
+    def listen(self, listener: Callable[[Sequence[Row]], None]) -> None:
+        """Call *listener* with the log lines of every commit, from the bus's thread: be quick."""
+        self._running_core().listeners.append(listener)
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """Lend a connection that can only read."""
+        try:
+            reader = self._readers.get_nowait()
+        except Empty:
+            reader = self._running_core().database.reader()
+        try:
+            yield reader
+        finally:
+            self._readers.put(reader)
+
+    def outcome(self, identifier: bytes) -> tuple[str, Any, dict[str, Any] | None]:
+        """Return state, result and error of a task."""
+        with self.reading() as database:
+            return queries.outcome(database, identifier)
+
+    def wait_settled(self, identifier: bytes, timeout_s: float | None) -> bool:
+        """Wait until a task has settled; return whether it has."""
+        return self._settlements.wait(
+            identifier, timeout_s, partial(self._is_settled, identifier)
+        )
+
+    # Inside.
+
+    def _is_settled(self, identifier: bytes) -> bool:
+        with self.reading() as database:
+            return queries.is_settled(database, identifier)
+
+    def _template(
+        self, what: RegisteredTask[..., Any] | TaskCall, registered: RegisteredTask[..., Any]
+    ) -> Task:
+        template = self._templates.get(id(what))
+        if template is None:
+            options = what.options if isinstance(what, TaskCall) else registered.defaults
+            shape = {"name": registered.name, **options}
+            arguments = {"task": registered.name, "args": {}}
+            template = task_of({**shape, "type": "inline", "arguments": arguments})
+            if registered.fields is not None:
+                template = template.with_exclusive(registered.name)
+            check_namespace(template.namespace)
+            if what is registered:
+                self._templates[id(what)] = template
+        return template
+
+    def _publish(self, event: Event) -> Receipt:
+        core = self._running_core()
+        if self._stopping:
+            raise UnavailableError("the engine is stopping")
+        return core.bus.publish_nowait(event)
+
+    def _running_core(self) -> Core:
+        if self._core is None:
+            raise UnavailableError("the engine is not running")
+        return self._core
+
+    def _committed(self, lines: Sequence[Row]) -> None:
+        self._settlements.announce(lines)
+        if self._stopping and self._running_core().frontier.slots_taken == 0:
+            self._idle.set()
+
+    def _drain(self, core: Core, drain_s: float) -> None:
+        if core.frontier.slots_taken and drain_s > 0:
+            self._idle.wait(drain_s)
+        if core.frontier.slots_taken:
+            self._idle.clear()
+            core.worker.interrupt(self.settings.grace_s)
+            self._idle.wait(self.settings.grace_s + _INTERRUPT_SLACK_S)
+
+    def _failed(self, error: BaseException) -> None:
+        self.failure = error
+        self._settlements.close()
+        self._idle.set()
+        self.on_failure(error)
+
+    def _died(self, reason: str) -> None:
+        """Stop acknowledging: a part without which nothing can be promised is gone."""
+        error = TipmanError(reason)
+        self._running_core().bus.close(UnavailableError(reason))
+        self._failed(error)
+
+    def _let_go(self) -> None:
+        with suppress(Empty):
+            while True:
+                self._readers.get_nowait().close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _factories(self, core: Core) -> Mapping[str, Factory]:
+        processes = partial(self._processes, core)
+        return {
+            "inline": partial(self._inline, core),
+            "exec": processes,
+            "eval": processes,
+            "python": processes,
+            "sleep": partial(self._sleep, core),
+            "counter": partial(self._counter, core),
+            "http": partial(self._http, core),
+        }
+
+    # Each executor is imported and made when its first attempt starts: an engine that only runs
+    # functions should not pay for processes and HTTP.
+
+    def _inline(self, core: Core) -> Executor:
+        from tipman.executors.inline import InlineExecutor  # noqa: PLC0415
+
+        return InlineExecutor(
+            core.worker.report,
+            self._clock,
+            threads_max=self.settings.slots,
+            tasks=self._tasks,
+            processes=core.worker.late("python"),
+            result_bytes_max=self.settings.result_bytes_max,
+        )
+
+    def _sleep(self, core: Core) -> Executor:
+        from tipman.executors.sleep import SleepExecutor  # noqa: PLC0415
+
+        return SleepExecutor(core.worker.report, self._clock)
+
+    def _counter(self, core: Core) -> Executor:
+        from tipman.executors.counter import CounterExecutor  # noqa: PLC0415
+
+        return CounterExecutor(core.worker.report)
+
+    def _http(self, core: Core) -> Executor:
+        from tipman.executors.http import HttpExecutor  # noqa: PLC0415
+
+        return HttpExecutor(
+            core.worker.report,
+            self._clock,
+            threads_max=self.settings.slots,
+            result_bytes_max=self.settings.result_bytes_max,
+        )
+
+    def _processes(self, core: Core) -> Executor:
+        from tipman.executors.processes import ProcessExecutor  # noqa: PLC0415
+
+        return ProcessExecutor(
+            core.worker.report,
+            attempts=self.attempts_folder,
+            cwd=self._work_directory,
+            python=self.settings.python,
+            on_death=self._died,
+        )
+

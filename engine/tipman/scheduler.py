@@ -1,0 +1,105 @@
+"""The scheduler: one alarm, armed for the earliest deadline among the rows.
+
+Deadlines are `wake_at` of instances. The alarm never sleeps longer than `ALARM_S_MAX`, so that a
+wall clock that was moved is noticed; where no row has a deadline, none is armed.
+"""
+
+import threading
+from collections.abc import Callable
+
+from tipman.clock import MICROSECONDS, Alarm, Clock
+from tipman.database import Database
+from tipman.events import Event, TimerFired
+
+ALARM_S_MAX = 30.0
+_BATCH = 1_000
+
+
+class Scheduler:
+    """Publishes `TimerFired` for every instance whose instant has come."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        report: Callable[[Event], None],
+        reader: Callable[[], Database],
+    ) -> None:
+        """Take *report* to publish with, and *reader* to open a database connection with."""
+        self._clock = clock
+        self._report = report
+        self._open_reader = reader
+        self._reader: Database | None = None
+        self._lock = threading.Lock()
+        self._alarm: Alarm | None = None
+        self._armed_for: int | None = None
+        self._closed = False
+
+    def start(self) -> None:
+        """Look at the rows and arm the alarm."""
+        with self._lock:
+            self._reader = self._open_reader()
+            self._look()
+
+    def notice(self, wake_at: int) -> None:
+        """Take note of a committed deadline; re-arms only for one that is earlier."""
+        if self._armed_for is not None and self._armed_for <= wake_at:
+            return
+        with self._lock:
+            if self._armed_for is None or wake_at < self._armed_for:
+                self._arm(wake_at)
+
+    def close(self) -> None:
+        """Call the alarm off."""
+        with self._lock:
+            self._closed = True
+            if self._alarm is not None:
+                self._alarm.cancel()
+            if self._reader is not None:
+                self._reader.close()
+
+    def _ring(self) -> None:
+        with self._lock:
+            self._look()
+
+    def _look(self) -> None:
+        reader = self._reader
+        if self._closed or reader is None:
+            return
+        now = self._clock.wall_us()
+        last = -1
+        while due := reader.fetch(
+            "SELECT id, wake_at FROM instance WHERE wake_at IS NOT NULL AND wake_at > ?"
+            " AND wake_at <= ? ORDER BY wake_at LIMIT ?",
+            (last, now, _BATCH),
+        ):
+            for identifier, wake_at in due:
+                self._report(TimerFired(bytes(identifier)))
+                last = wake_at
+            if len(due) == _BATCH:
+                last = self._same_instant(reader, last)
+        rows = reader.fetch(
+            "SELECT min(wake_at) FROM instance WHERE wake_at IS NOT NULL AND wake_at > ?", (now,)
+        )
+        self._armed_for = None
+        if rows[0][0] is not None:
+            self._arm(rows[0][0])
+        elif last >= 0:
+            # What was just published may be refused by a clock that was set back meanwhile.
+            self._arm(now + round(ALARM_S_MAX * MICROSECONDS))
+
+    def _same_instant(self, reader: Database, instant: int) -> int:
+        """Publish all that is due at *instant*, the last of a full batch: some were cut off."""
+        for (identifier,) in reader.fetch(
+            "SELECT id FROM instance WHERE wake_at = ?", (instant,)
+        ):
+            self._report(TimerFired(bytes(identifier)))
+        return instant
+
+    def _arm(self, wake_at: int) -> None:
+        if self._closed:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._armed_for = wake_at
+        delay_s = (wake_at - self._clock.wall_us()) / MICROSECONDS
+        self._alarm = self._clock.call_later(min(max(delay_s, 0.0), ALARM_S_MAX), self._ring)

@@ -1,0 +1,134 @@
+"""Submissions: from validated tasks to the rows that the bus writes.
+
+All that can be refused without the database is refused here, before an event is queued.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from tipman.database import Row
+from tipman.definitions import Task
+from tipman.errors import CycleError, Fault, InvalidError, UnknownDependencyError
+from tipman.events import Submission, TasksSubmitted
+from tipman.frontier import mark_of
+from tipman.graph import find_cycle
+from tipman.ids import parse
+from tipman.jsontext import dumps
+
+_URI = "/api/v1/tasks/"
+
+
+class Submitter:
+    """Builds the events that hand tasks in; *new_id* makes the ids of instances."""
+
+    def __init__(self, new_id: Callable[[], bytes]) -> None:
+        self._new_id = new_id
+
+    def call(
+        self, template: Task, arguments: Mapping[str, object], *, actor: str
+    ) -> TasksSubmitted:
+        """Return the event for one call of a registered task, *template* being the rest of it."""
+        text = dumps(arguments)
+        # Read back, so that what the submitter changes afterwards is not changed here.
+        task = template.with_arguments(json.loads(text))
+        identifier = self._new_id()
+        dependencies = tuple([_resolved(reference, {}) for reference in task.dependencies])
+        submission = Submission(identifier, task, _row(task, identifier, text), dependencies)
+        return TasksSubmitted(identifier, (submission,), actor)
+
+    def batch(self, tasks: Sequence[Task], *, actor: str) -> TasksSubmitted:
+        """Return the event for a batch: dependencies are its keys first, then what exists.
+
+        Raises:
+            InvalidError: no tasks, or a key that stands twice.
+            CycleError: tasks of the batch wait for one another.
+        """
+        if not tasks:
+            raise InvalidError("a batch needs at least one task", (Fault("/tasks", "empty"),))
+        ids = [self._new_id() for _ in tasks]
+        keys = _keys(tasks, ids)
+        resolved = [tuple(_resolved(r, keys) for r in task.dependencies) for task in tasks]
+        _refuse_cycles(tasks, keys)
+        return self._event(tasks, ids, resolved, actor)
+
+    def workflow(self, tasks: Sequence[Task], *, actor: str) -> TasksSubmitted:
+        """Return the event for the tasks of one workflow, whose dependencies are names.
+
+        Raises:
+            UnknownDependencyError: a name that no task has.
+        """
+        ids = [self._new_id() for _ in tasks]
+        names = {task.name: identifier for task, identifier in zip(tasks, ids, strict=True)}
+        resolved = [
+            tuple(_named(name, names, position) for name in task.dependencies)
+            for position, task in enumerate(tasks)
+        ]
+        return self._event(tasks, ids, resolved, actor)
+
+    @staticmethod
+    def _event(
+        tasks: Sequence[Task],
+        ids: Sequence[bytes],
+        dependencies: Sequence[tuple[bytes | str, ...]],
+        actor: str,
+    ) -> TasksSubmitted:
+        submissions = tuple(map(_submission, tasks, ids, dependencies))
+        return TasksSubmitted(ids[0], submissions, actor)
+
+
+def _submission(
+    task: Task, identifier: bytes, dependencies: tuple[bytes | str, ...]
+) -> Submission:
+    return Submission(
+        identifier, task, _row(task, identifier, dumps(task.arguments)), dependencies
+    )
+
+
+def _row(task: Task, identifier: bytes, arguments: str) -> Row:
+    return (
+        identifier,
+        task.type,
+        task.queue,
+        task.priority,
+        mark_of(task.namespace, task.exclusive),
+        arguments,
+        task.options,
+    )
+
+
+def _resolved(reference: str, keys: Mapping[str, bytes]) -> bytes | str:
+    """Return the id that a dependency names, or the key that the database must know."""
+    found = keys.get(reference) or parse(reference.removeprefix(_URI))
+    return reference if found is None else found
+
+
+def _named(name: str, ids: Mapping[str, bytes], position: int) -> bytes:
+    identifier = ids.get(name)
+    if identifier is None:
+        detail = f"unknown dependency {name!r}"
+        fault = Fault(f"/tasks/{position}/dependencies", detail)
+        raise UnknownDependencyError(detail, (fault,))
+    return identifier
+
+
+def _keys(tasks: Sequence[Task], ids: Sequence[bytes]) -> dict[str, bytes]:
+    keys: dict[str, bytes] = {}
+    for position, (task, identifier) in enumerate(zip(tasks, ids, strict=True)):
+        if task.key is None:
+            continue
+        if task.key in keys:
+            detail = f"the key {task.key!r} stands twice in the batch"
+            raise InvalidError(detail, (Fault(f"/tasks/{position}/key", detail),))
+        keys[task.key] = identifier
+    return keys
+
+
+def _refuse_cycles(tasks: Sequence[Task], keys: Mapping[str, bytes]) -> None:
+    edges = {
+        task.key: [d for d in task.dependencies if d in keys]
+        for task in tasks
+        if task.key is not None
+    }
+    cycle = find_cycle(edges)
+    if cycle is not None:
+        raise CycleError("tasks wait for one another: " + " -> ".join(cycle))

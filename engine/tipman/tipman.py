@@ -1,0 +1,422 @@
+"""TIPMan, the directory of everything that lives: instances by id, in memory and in the database.
+
+Memory is a cache of rows. The bus's thread alone reads and changes instances here; a drain's
+changes are staged and `write` puts them into the transaction with a handful of statements.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from tipman.charts import SETTLED, Move, history_text, snapshot_of
+from tipman.database import Database, Row
+from tipman.definitions import Task, task_from_row
+from tipman.errors import NotFoundError
+from tipman.events import Event, Failure
+from tipman.ids import text_of
+from tipman.models import (
+    DELETE_INBOX,
+    INSERT_ATTEMPT,
+    INSERT_DEPENDENCY,
+    INSERT_INBOX,
+    INSERT_INSTANCE,
+    INSERT_LOG_LINE,
+    INSERT_TASK,
+    SELECT_INSTANCE,
+    UPDATE_INSTANCE,
+    UPSERT_KEPT,
+)
+from tipman.statecharts import Snapshot
+
+CACHE_MAX = 50_000
+"""Instances kept in memory; the least recently loaded that do not run are dropped first."""
+
+
+class BrokenInvariantError(Exception):
+    """A row is not as this engine left it; the engine stops rather than guess."""
+
+
+class Instance:
+    """One row of the directory, as the bus works with it."""
+
+    __slots__ = (
+        "attempt",
+        "attempts_used",
+        "cause",
+        "configuration",
+        "dependencies_remaining",
+        "dependencies_unmet",
+        "dependents",
+        "due_at",
+        "early",
+        "epoch",
+        "id",
+        "key",
+        "kind",
+        "lost",
+        "name",
+        "namespace",
+        "opening",
+        "queued_at",
+        "sequence",
+        "settled_at",
+        "snapshot",
+        "started_at",
+        "state",
+        "stored_sequence",
+        "submitted_at",
+        "task",
+        "wake_at",
+    )
+
+    id: bytes
+    kind: str
+    namespace: str
+    key: str | None
+    name: str
+    submitted_at: int
+    snapshot: Snapshot
+    configuration: str
+    state: str
+    sequence: int
+    opening: int
+    attempt: int
+    attempts_used: int
+    lost: int
+    dependencies_remaining: int
+    dependencies_unmet: int
+    dependents: int
+    cause: bytes | None
+    epoch: int | None
+    due_at: int | None
+    wake_at: int | None
+    queued_at: int | None
+    started_at: int | None
+    settled_at: int | None
+    early: str | None
+    task: Task | None
+    stored_sequence: int
+
+    def __init__(self, identifier: bytes, task: Task, submitted_at: int, move: Move) -> None:
+        self.id = identifier
+        self.kind = "task"
+        self.namespace = task.namespace
+        self.key = task.key
+        self.name = task.name
+        self.submitted_at = submitted_at
+        self.task = task
+        self.stored_sequence = self.sequence = 0
+        self.opening = 1
+        self.attempt = self.attempts_used = self.lost = 0
+        self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
+        self.cause = self.epoch = self.due_at = self.wake_at = None
+        self.queued_at = self.started_at = self.settled_at = None
+        self.early = None
+        self.take(move)
+
+    def take(self, move: Move) -> None:
+        """Be where a step of the chart leads."""
+        self.snapshot = move.snapshot
+        self.configuration = move.configuration
+        self.state = move.state
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has ended, for this opening."""
+        return self.state in SETTLED
+
+    @classmethod
+    def from_row(cls, row: Row) -> "Instance":
+        """Return what a row of `SELECT_INSTANCE` says, its task not loaded yet."""
+        self = cls.__new__(cls)
+        (
+            identifier, self.kind, self.namespace, self.key, self.name, self.submitted_at,
+            self.state, self.configuration, history, self.sequence, self.opening,
+            self.attempt, self.attempts_used, self.lost, self.dependencies_remaining,
+            self.dependencies_unmet, self.dependents, self.cause, self.epoch, self.due_at,
+            self.wake_at, self.queued_at, self.started_at, self.settled_at, self.early,
+        ) = row  # fmt: skip
+        self.id = bytes(identifier)
+        self.cause = None if self.cause is None else bytes(self.cause)
+        self.snapshot = snapshot_of(self.configuration, history)
+        self.stored_sequence = self.sequence
+        self.task = None
+        return self
+
+    def _changing(self) -> Row:
+        return (
+            self.state, self.configuration, history_text(self.snapshot), self.sequence,
+            self.opening, self.attempt, self.attempts_used, self.lost,
+            self.dependencies_remaining, self.dependencies_unmet, self.dependents, self.cause,
+            self.epoch, self.due_at, self.wake_at, self.queued_at, self.started_at,
+            self.settled_at, self.early,
+        )  # fmt: skip
+
+    def new_row(self) -> Row:
+        """Return the parameters of `INSERT_INSTANCE`."""
+        return (
+            self.id, self.kind, self.namespace, self.key, self.name, self.submitted_at,
+            *self._changing(),
+        )  # fmt: skip
+
+    def changed_row(self) -> Row:
+        """Return the parameters of `UPDATE_INSTANCE`: found only as it was last written."""
+        return (*self._changing(), self.id, self.stored_sequence)
+
+
+class TIPMan:
+    """The Task In Progress Manager: finds instances, and gathers what a drain changed of them.
+
+    `now` is the wall clock of the drain, in microseconds; `epoch` the number of this start.
+    """
+
+    def __init__(self, database: Database, epoch: int) -> None:
+        self._database = database
+        self.epoch = epoch
+        self.now = 0
+        self._cache: dict[bytes, Instance] = {}
+        self._new: dict[bytes, Instance] = {}
+        self._touched: dict[bytes, Instance] = {}
+        self._new_keys: dict[tuple[str, str], bytes] = {}
+        self._new_edges: dict[bytes, list[bytes]] = {}
+        self._kept: dict[tuple[str, str, str], str] = {}
+        self._tasks: list[Row] = []
+        self._edges: list[Row] = []
+        self._attempts: list[Row] = []
+        self._log: list[Row] = []
+        self._inbox: list[Row] = []
+        self._handled: list[Row] = []
+        self.earliest_wake: int | None = None
+        """The first deadline among the rows of the last `write`, None for none."""
+        self.raised: list[Event] = []
+        """Events that handlers published, for the bus to take."""
+
+    # Finding.
+
+    def find(self, identifier: bytes) -> Instance | None:
+        """Return the instance, from memory or else from the database; None if there is none."""
+        found = self._cache.get(identifier)
+        if found is None:
+            self.prefetch((identifier,))
+            found = self._cache.get(identifier)
+        return found
+
+    def load(self, identifier: bytes) -> Instance:
+        """Return the instance.
+
+        Raises:
+            NotFoundError: it never existed, or was pruned.
+        """
+        found = self.find(identifier)
+        if found is None:
+            raise NotFoundError(f"no task at /api/v1/tasks/{text_of(identifier)}")
+        return found
+
+    def prefetch(self, identifiers: Iterable[bytes]) -> None:
+        """Bring instances into memory with one query for all of them."""
+        missing = [i for i in dict.fromkeys(identifiers) if i not in self._cache]
+        if missing:
+            rows = self._database.fetch_in(f"{SELECT_INSTANCE} WHERE id IN (??)", missing)
+            for row in rows:
+                self._remember(Instance.from_row(row))
+
+    def where(self, condition: str, parameters: tuple[Any, ...]) -> Iterator[Instance]:
+        """Yield instances by a condition on committed rows, as memory has them."""
+        for row in self._database.fetch(f"{SELECT_INSTANCE} WHERE {condition}", parameters):
+            cached = self._cache.get(bytes(row[0]))
+            yield self._remember(Instance.from_row(row)) if cached is None else cached
+
+    def find_key(self, namespace: str, key: str) -> bytes | None:
+        """Return the id of the task that has this key."""
+        staged = self._new_keys.get((namespace, key))
+        if staged is not None:
+            return staged
+        rows = self._database.fetch(
+            "SELECT id FROM instance WHERE namespace = ? AND kind = 'task' AND key = ?",
+            (namespace, key),
+        )
+        return bytes(rows[0][0]) if rows else None
+
+    def task_of(self, instance: Instance) -> Task:
+        """Return what a task instance was asked to do."""
+        if instance.task is None:
+            rows = self._database.fetch(
+                "SELECT type, arguments, options FROM task WHERE id = ?", (instance.id,)
+            )
+            instance.task = task_from_row(*rows[0], instance.name, instance.key, instance.namespace)
+        return instance.task
+
+    def dependents_of(self, instance: Instance) -> list[bytes]:
+        """Return who waits for it, in the order they were added, this drain's included."""
+        if not instance.dependents:
+            return []
+        rows = self._database.fetch(
+            "SELECT dependent FROM dependency WHERE dependency = ? ORDER BY dependent",
+            (instance.id,),
+        )
+        return [bytes(row[0]) for row in rows] + self._new_edges.get(instance.id, [])
+
+    def dependencies_of(self, instance: Instance) -> list[bytes]:
+        """Return what it waits for, in the order they were given."""
+        rows = self._database.fetch(
+            "SELECT dependency FROM dependency WHERE dependent = ? ORDER BY position",
+            (instance.id,),
+        )
+        if rows:
+            return [bytes(row[0]) for row in rows]
+        return [edge[2] for edge in self._edges if edge[0] == instance.id]
+
+    def results_of(self, instances: Iterable[Instance]) -> dict[str, Any]:
+        """Return the results of the last attempts, by the names of their tasks."""
+        numbers = {i.id: (i.name, i.attempt) for i in instances}
+        staged = [(row[0], row[1], row[7]) for row in self._attempts if row[0] in numbers]
+        rows = self._database.fetch_in(
+            "SELECT instance, number, result FROM attempt WHERE instance IN (??)", list(numbers)
+        )
+        results: dict[str, Any] = dict.fromkeys((name for name, _ in numbers.values()))
+        for identifier, number, result in (*rows, *staged):
+            name, last = numbers[bytes(identifier)]
+            if number == last and result is not None:
+                results[name] = json.loads(result)
+        return results
+
+    def kept(self, namespace: str, kind: str, name: str) -> str | None:
+        """Return the JSON text that was kept under this name."""
+        staged = self._kept.get((namespace, kind, name))
+        if staged is not None:
+            return staged
+        rows = self._database.fetch(
+            "SELECT value FROM kept WHERE namespace = ? AND kind = ? AND name = ?",
+            (namespace, kind, name),
+        )
+        return str(rows[0][0]) if rows else None
+
+    # Changing; only handlers call these, when nothing can fail any more.
+
+    def add(self, instance: Instance, task_row: Row, dependencies: list[bytes]) -> None:
+        """Stage a new task instance with its task and its edges."""
+        self._cache[instance.id] = self._new[instance.id] = instance
+        self._tasks.append(task_row)
+        if instance.key is not None:
+            self._new_keys[instance.namespace, instance.key] = instance.id
+        for position, dependency in enumerate(dependencies):
+            self._edges.append((instance.id, position, dependency))
+            self._new_edges.setdefault(dependency, []).append(instance.id)
+
+    def touch(self, instance: Instance) -> None:
+        """Stage the instance's row."""
+        if instance.id not in self._new:
+            self._touched[instance.id] = instance
+
+    def log(
+        self, instance: Instance, name: str, before: str, data: str | None, actor: str = "engine"
+    ) -> None:
+        """Stage the instance's next log line; *data* is JSON text."""
+        instance.sequence = sequence = instance.sequence + 1
+        self._log.append(
+            (
+                instance.id, sequence, name, self.now, actor, before,
+                instance.configuration, data,
+            )  # fmt: skip
+        )
+
+    def close_attempt(
+        self, instance: Instance, outcome: str, result: str | None, failure: Failure | None
+    ) -> None:
+        """Stage the row of the attempt that has just ended."""
+        self._attempts.append(
+            (
+                instance.id, instance.attempt, instance.opening, self.epoch,
+                instance.started_at or self.now, self.now, outcome, result,
+                None if failure is None else failure_text(failure),
+            )  # fmt: skip
+        )
+
+    def keep(self, namespace: str, kind: str, name: str, value: str) -> None:
+        """Stage a value that outlives the task."""
+        self._kept[namespace, kind, name] = value
+
+    def leave(self, number: int, event: str) -> None:
+        """Stage an internal event, as JSON text, that this drain will not reach."""
+        self._inbox.append((number, event))
+
+    def handled(self, number: int) -> None:
+        """Stage the removal of an internal event that was left by an earlier drain."""
+        self._handled.append((number,))
+
+    # Writing.
+
+    def write(self) -> None:
+        """Put all that is staged into the open transaction."""
+        run = self._database.execute_many
+        self.earliest_wake = self._earliest_wake()
+        if self._new:
+            run(INSERT_INSTANCE, [i.new_row() for i in self._new.values()])
+            run(INSERT_TASK, self._tasks)
+        if self._edges:
+            run(INSERT_DEPENDENCY, self._edges)
+        if self._touched:
+            rows = [i.changed_row() for i in self._touched.values()]
+            if run(UPDATE_INSTANCE, rows) != len(rows):
+                raise BrokenInvariantError("an instance was changed by somebody else")
+        if self._attempts:
+            run(INSERT_ATTEMPT, self._attempts)
+        if self._log:
+            run(INSERT_LOG_LINE, self._log)
+        if self._kept:
+            run(UPSERT_KEPT, [(*name, value) for name, value in self._kept.items()])
+        if self._inbox:
+            run(INSERT_INBOX, self._inbox)
+        if self._handled:
+            run(DELETE_INBOX, self._handled)
+
+    def _earliest_wake(self) -> int | None:
+        staged = (*self._new.values(), *self._touched.values())
+        return min((i.wake_at for i in staged if i.wake_at is not None), default=None)
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether anything is staged."""
+        return bool(self._log or self._touched or self._new or self._handled or self._inbox)
+
+    @property
+    def rows_staged(self) -> int:
+        """How many rows `write` would write, about."""
+        return len(self._log) + len(self._new) + len(self._touched) + len(self._edges)
+
+    def committed(self) -> list[Row]:
+        """Forget what was staged, now that it is on disk; return its log lines."""
+        for instance in self._touched.values():
+            self._stored(instance)
+        for instance in self._new.values():
+            self._stored(instance)
+        lines = self._log
+        self._new, self._touched, self._new_keys, self._new_edges = {}, {}, {}, {}
+        self._kept, self._tasks, self._edges, self._attempts = {}, [], [], []
+        self._log, self._inbox, self._handled = [], [], []
+        if len(self._cache) > CACHE_MAX:
+            self._shrink()
+        return lines
+
+    def _stored(self, instance: Instance) -> None:
+        instance.stored_sequence = instance.sequence
+        if instance.settled_at is not None:
+            self._cache.pop(instance.id, None)
+
+    def _remember(self, instance: Instance) -> Instance:
+        self._cache[instance.id] = instance
+        return instance
+
+    def _shrink(self) -> None:
+        idle = (i.id for i in self._cache.values() if i.state not in {"running", "queued"})
+        for identifier in [i for i, _ in zip(idle, range(CACHE_MAX // 2), strict=False)]:
+            del self._cache[identifier]
+
+
+def failure_text(failure: Failure) -> str:
+    """Return a failure as the JSON text of a row."""
+    fields: dict[str, object] = {"code": failure.code, "message": failure.message}
+    if failure.traceback is not None:
+        fields["traceback"] = failure.traceback
+    return json.dumps(fields, ensure_ascii=False)
+
