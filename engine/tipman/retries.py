@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from tipman.events import Failure
 from tipman.jsontext import Json
@@ -29,20 +29,25 @@ class Backoff(StrEnum):
     EXPONENTIAL = "exponential"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What a task says about its retries.
+class Policy(Protocol):
+    """What a task says about its retries; `tipman.definitions.Retry` is one.
 
     `attempts_max` counts the first attempt too. `jitter` is the share of the delay, 0 to 1, that
     is drawn anew. `on` lists the conditions of which one must hold.
     """
 
-    attempts_max: int = 1
-    backoff: Backoff = Backoff.FIXED
-    delay_s: float = 1.0
-    delay_s_max: float = 3600.0
-    jitter: float = 0.0
-    on: tuple[str, ...] = (ANY,)
+    @property
+    def attempts_max(self) -> int: ...  # noqa: D102 - said above
+    @property
+    def backoff(self) -> Backoff: ...  # noqa: D102 - said above
+    @property
+    def delay_s(self) -> float: ...  # noqa: D102 - said above
+    @property
+    def delay_s_max(self) -> float: ...  # noqa: D102 - said above
+    @property
+    def jitter(self) -> float: ...  # noqa: D102 - said above
+    @property
+    def on(self) -> tuple[str, ...]: ...  # noqa: D102 - said above
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ def decide(
     *attempts_used* counts those that failed, this one included (at least 1); lost and interrupted
     attempts do not count. *share*, in [0, 1), places the delay within its jitter; see `share_of`.
 
-    >>> policy = Policy(attempts_max=3, backoff=Backoff.LINEAR, delay_s=2)
+    >>> from tipman.definitions import Retry
+    >>> policy = Retry(attempts_max=3, backoff=Backoff.LINEAR, delay_s=2)
     >>> failure = Failure(code="exit_code", message="ended with 3", matches=("exit:3",))
     >>> decide(policy, attempts_used=2, failure=failure, share=0.5)
     RetryAfter(delay_s=4.0)

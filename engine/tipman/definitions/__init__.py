@@ -1,0 +1,24 @@
+"""Definitions: what a task and a workflow are, once, for files, REST and Python alike.
+
+A mapping becomes a `Task` or a `Workflow`, or an error with everything that is wrong with it. The
+shapes are pydantic models, frozen and strict: nothing unknown, nothing converted.
+"""
+
+from tipman.definitions.judgement import fill
+from tipman.definitions.shapes import Retry, Task, TaskType
+from tipman.definitions.stored import options_of, task_from_row
+from tipman.definitions.tasks import task_of, tasks_of
+from tipman.definitions.workflows import Workflow, workflow_of
+
+__all__ = [
+    "Retry",
+    "Task",
+    "TaskType",
+    "Workflow",
+    "fill",
+    "options_of",
+    "task_from_row",
+    "task_of",
+    "tasks_of",
+    "workflow_of",
+]

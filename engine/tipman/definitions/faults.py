@@ -1,0 +1,141 @@
+"""Plain words for what a shape refuses."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from tipman.definitions.shapes import Shape
+from tipman.errors import Fault
+from tipman.jsontext import Path, pointer_of
+from tipman.spelling import hint
+
+_WORKFLOWS = "comes with workflows and is not supported yet"
+LATER_FIELDS: Mapping[str, str] = {
+    "compensate": _WORKFLOWS,
+    "definition": "comes with definitions and is not supported yet",
+    "form": "comes with approvals and is not supported yet",
+    "assignee": "comes with approvals and is not supported yet",
+    "hooks": _WORKFLOWS,
+    "merge": _WORKFLOWS,
+    "schedule": "comes with schedules and is not supported yet",
+    "when": _WORKFLOWS,
+}
+"""Fields that a later version brings: refused, because ignoring them would do the wrong thing."""
+LATER_VALUES: Mapping[str, str] = {
+    "approval": "comes with approvals",
+    "block": "comes with workflows",
+    "continue": "comes with workflows",
+    "fail_fast": "comes with workflows",
+    "map": "comes with workflows",
+    "workflow": "comes with workflows",
+}
+
+_WANTED = {
+    "string_type": "a text",
+    "string_unicode": "a text without lone surrogates",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "tuple_type": "a list",
+    "list_type": "a list",
+}
+_SAID = {
+    "missing": "is missing",
+    "refused": "{detail}",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must be at most {max_length} characters",
+    "too_short": "must not be empty",
+}
+_KINDS = (
+    (bool, "true or false"),
+    (str, "a text"),
+    (int, "a number"),
+    (float, "a number"),
+    (Mapping, "an object"),
+    (list | tuple, "a list"),
+    (type(None), "null"),
+)
+_QUOTED = re.compile(r"'([^']*)'")
+
+
+def faults_of(
+    error: ValidationError,
+    shape: type[Shape],
+    *,
+    under: Path = (),
+    excused: Callable[[object], bool] = lambda _: False,
+) -> Iterator[Fault]:
+    """Yield what a shape refused, each at its pointer below *under*.
+
+    A value that is *excused* is left out: it is not known yet what it will be.
+    """
+    for detail in error.errors(include_url=False):
+        if excused(detail["input"]):
+            continue
+        path = tuple(step for step in detail["loc"] if step != "[key]")
+        yield Fault(pointer_of((*under, *path)), _words(detail, shape, path))
+
+
+def kind_of(value: object) -> str:
+    """Return what sort of value it is, for a message.
+
+    >>> kind_of([1])
+    'a list'
+    """
+    return next((words for kind, words in _KINDS if isinstance(value, kind)), type(value).__name__)
+
+
+def unknown_field(name: str, known: Mapping[str, object]) -> str:
+    """Return the words for a field that a shape does not have."""
+    later = LATER_FIELDS.get(name)
+    return f"unknown field `{name}`{hint(name, known)}" if later is None else f"`{name}` {later}"
+
+
+def _words(detail: Mapping[str, Any], shape: type[Shape], path: Path) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _WANTED:
+        wanted, found = _WANTED[kind], kind_of(detail["input"])
+        return "is too large" if wanted == found else f"must be {wanted}, not {found}"
+    if kind in _SAID:
+        return _SAID[kind].format(**{name: _number(value) for name, value in context.items()})
+    if kind == "extra_forbidden":
+        return unknown_field(str(path[-1]), _fields_at(shape, path[:-1]))
+    if kind in {"literal_error", "enum"}:
+        return _choice(detail["input"], context["expected"])
+    message: str = detail["msg"]
+    return message[:1].lower() + message[1:]
+
+
+def _number(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def _choice(given: object, expected: str) -> str:
+    allowed = _QUOTED.findall(expected)
+    if not isinstance(given, str):
+        return f"must be one of {', '.join(allowed)}, not {kind_of(given)}"
+    if given in LATER_VALUES:
+        return f"`{given}` {LATER_VALUES[given]} and is not supported yet"
+    return f"must be one of {', '.join(allowed)}, not `{given}`{hint(given, allowed)}"
+
+
+def _fields_at(shape: type[Shape], path: Path) -> Mapping[str, object]:
+    for step in path:
+        field = shape.model_fields.get(str(step))
+        inner = None if field is None else field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, Shape)):
+            return {}
+        shape = inner
+    return shape.model_fields

@@ -1,0 +1,176 @@
+"""From mappings to tasks: completed from the settings, and everything wrong named at once."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from tipman.definitions.faults import faults_of, kind_of, unknown_field
+from tipman.definitions.judgement import judge
+from tipman.definitions.shapes import NAME_MAX, Task
+from tipman.errors import CycleError, Fault, InvalidError, UnknownDependencyError
+from tipman.graph import find_cycle
+from tipman.jsontext import Path, pointer_of
+from tipman.settings import Settings
+
+FAULTS_MAX = 100
+"""So many faults are looked for; after them the rest of the tasks is not read."""
+TIMED_TYPES = frozenset({"exec", "eval", "python", "inline", "http"})
+"""Types that have the setting `timeout_s` unless they say otherwise."""
+DEFAULTS = Settings()
+
+
+class Reading(NamedTuple):
+    """What became of one mapping: a task, or else what is wrong with it."""
+
+    task: Task | None
+    faults: tuple[Fault, ...]
+
+
+def task_of(mapping: object, *, settings: Settings = DEFAULTS) -> Task:
+    """Return the task that a mapping says, completed from the settings.
+
+    Raises:
+        InvalidError: `faults` names everything that is wrong, by pointers into the mapping.
+    """
+    task, faults = read_task(mapping, settings)
+    if task is None:
+        raise refusal(faults)
+    return task
+
+
+def tasks_of(items: object, *, settings: Settings = DEFAULTS) -> tuple[Task, ...]:
+    """Return the tasks of a batch, in their order; pointers start with `/tasks`.
+
+    Dependencies that are no key of the batch are left to whoever knows the database.
+
+    Raises:
+        InvalidError: no tasks, too many, one of them is wrong, or a key stands twice.
+        CycleError: tasks of the batch wait for one another.
+    """
+    tasks, faults = read_tasks(items, settings)
+    if not faults:
+        keys = [task.key for task in tasks]
+        faults = [*twice("key", keys)] or [*cycle_faults(keys, tasks)]
+    if faults:
+        raise refusal(faults)
+    return tuple(tasks)
+
+
+def read_task(given: object, settings: Settings, under: Path = ()) -> Reading:
+    """Read one task; pointers of faults start at *under*."""
+    if not isinstance(given, Mapping):
+        detail = f"a task must be an object, not {kind_of(given)}"
+        return Reading(None, (Fault(pointer_of(under), detail),))
+    completed = _completed(given, settings)
+    faults: list[Fault] = []
+    task = None
+    try:
+        task = Task.model_validate(completed)
+    except ValidationError as error:
+        faults += faults_of(error, Task, under=under)
+    if "exclusive" in completed:
+        faults.append(Fault(pointer_of((*under, "exclusive")), unknown_field("exclusive", {})))
+    judged = judge(completed.get("type"), completed.get("arguments"), settings)
+    if judged.faults:
+        start = pointer_of((*under, "arguments"))
+        faults += (Fault(start + pointer, detail) for pointer, detail in judged.faults)
+    if faults or task is None:
+        return Reading(None, tuple(faults))
+    return Reading(task.with_expressions() if judged.has_expressions else task, ())
+
+
+def read_tasks(
+    items: object, settings: Settings, common: Mapping[str, object] | None = None
+) -> tuple[list[Task], list[Fault]]:
+    """Read a list of tasks; *common* completes those that do not say otherwise."""
+    if not isinstance(items, list | tuple):
+        return [], [Fault("/tasks", f"must be a list, not {kind_of(items)}")]
+    if not items or len(items) > settings.tasks_max:
+        detail = f"more than {settings.tasks_max:,} tasks" if items else "must not be empty"
+        return [], [Fault("/tasks", detail)]
+    tasks: list[Task] = []
+    faults: list[Fault] = []
+    for at, item in enumerate(items):
+        given = {**common, **item} if common and isinstance(item, Mapping) else item
+        task, found = read_task(given, settings, ("tasks", at))
+        faults += found
+        if task is not None:
+            tasks.append(task)
+        if len(faults) >= FAULTS_MAX:
+            faults.append(Fault("/tasks", f"{FAULTS_MAX} faults or more; these are the first"))
+            break
+    return tasks, faults
+
+
+def twice(field: str, names: Iterable[str | None]) -> Iterator[Fault]:
+    """Yield the names that an earlier task has."""
+    seen: dict[str, int] = {}
+    for at, name in enumerate(names):
+        if name is None:
+            continue
+        if name in seen:
+            detail = f"`{name}` is already the {field} of task {seen[name] + 1}"
+            yield Fault(f"/tasks/{at}/{field}", detail)
+        seen.setdefault(name, at)
+
+
+def cycle_faults(names: list[str | None], tasks: Iterable[Task]) -> Iterator[Fault]:
+    """Yield the cycle, if tasks wait for one another by these names."""
+    graph = {
+        name: task.dependencies
+        for name, task in zip(names, tasks, strict=True)
+        if name is not None and task.dependencies
+    }
+    cycle = find_cycle(graph)
+    if cycle is not None:
+        at = names.index(cycle[0])
+        ring = " -> ".join((*cycle, cycle[0]))
+        yield CycleFault(f"/tasks/{at}/dependencies", f"tasks wait for one another: {ring}")
+
+
+class CycleFault(Fault):
+    """A fault that is a cycle."""
+
+
+class UnknownDependencyFault(Fault):
+    """A fault that is a name which no task has."""
+
+
+def refusal(faults: Iterable[Fault]) -> InvalidError:
+    """Return the error for these faults, of the kind that all of them are."""
+    found = tuple(faults)
+    text = "; ".join(f"{pointer}: {detail}" if pointer else detail for pointer, detail in found)
+    if all(isinstance(fault, CycleFault) for fault in found):
+        return CycleError(text, found)
+    if all(isinstance(fault, UnknownDependencyFault) for fault in found):
+        return UnknownDependencyError(text, found)
+    return InvalidError(text, found)
+
+
+def _completed(given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return a task's mapping with what it leaves out, from the settings and from itself."""
+    completed = dict(given)
+    type_ = completed.get("type")
+    if "timeout_s" not in completed and isinstance(type_, str) and type_ in TIMED_TYPES:
+        completed["timeout_s"] = settings.timeout_s
+    if type_ == "wait" and completed.get("arguments") is None:
+        completed["arguments"] = {}
+    if completed.get("name") is None:
+        completed["name"] = _name(completed)
+    retry = completed.get("retry")
+    if isinstance(retry, Mapping) and "attempts_max" not in retry:
+        completed["retry"] = {**retry, "attempts_max": settings.attempts_max}
+    elif "retry" not in completed and settings.attempts_max != 1:
+        completed["retry"] = {"attempts_max": settings.attempts_max}
+    return completed
+
+
+def _name(given: Mapping[str, Any]) -> str:
+    """Return a name for a task without: its key, else what it calls, else its type."""
+    arguments = given.get("arguments")
+    called = arguments if isinstance(arguments, Mapping) else {}
+    for name in (given.get("key"), called.get("task"), called.get("call"), given.get("type")):
+        if isinstance(name, str) and name.strip() == name and name.isprintable() and name:
+            return name[:NAME_MAX]
+    return "task"
