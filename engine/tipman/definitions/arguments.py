@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from tipman.definitions.shapes import Environment, Label, Shape, refused
+from tipman.definitions.shapes import Environment, Label, Shape, filled_list, refused
 from tipman.settings import SECONDS_MAX
 
 COUNTER_STEP_MAX = 2**53 - 1
@@ -41,14 +41,13 @@ def _statuses(value: object) -> object:
 
 Line = Annotated[str, Field(min_length=1)]
 Named = dict[str, Any]
+Program = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(filled_list)]
 
 
 class ExecArguments(Shape):
     """What runs: `argv`, a program with its arguments, or `shell`, a line for the shell."""
 
-    argv: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(filled_list)] | None = (
-        None
-    )
+    argv: Program | None = None
     shell: Line | None = None
     env: Environment = Field(default_factory=dict)
     cwd: Line | None = None
