@@ -1,1 +1,32 @@
-"""Durable statecharts, tasks and workflows in one process on one file."""
+"""Durable statecharts, tasks and workflows in one process on one file.
+
+`Engine` runs tasks, `task` makes one of a function or a class; the rest stands in the modules.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tipman.executors.calls import current_attempt as current_attempt
+    from tipman.executors.functions import task as task
+    from tipman.handles import Handle as Handle
+    from tipman.runtime import Engine as Engine
+
+__all__ = ["Engine", "Handle", "current_attempt", "task"]
+
+_PLACES = {
+    "Engine": "tipman.runtime",
+    "Handle": "tipman.handles",
+    "current_attempt": "tipman.executors.calls",
+    "task": "tipman.executors.functions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that a part does not load the whole."""
+    from importlib import import_module
+
+    if name not in _PLACES:
+        raise AttributeError(f"module 'tipman' has no attribute {name!r}")
+    value = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
