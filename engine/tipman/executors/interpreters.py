@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tipman.effects import StartAttempt
+from tipman.errors import InvalidError
 from tipman.events import Failure
 from tipman.executors.premises import CHILD_CHANNEL
 from tipman.executors.shell import LAST_LINE_CHARACTERS_MAX, exit_failure
+from tipman.jsontext import loads
+
+_NAMES = {"result": "result", "kept": "kept state"}
 
 
 class InterpreterKey(NamedTuple):
@@ -113,13 +117,25 @@ def interpreter_failure(end: Mapping[str, Any]) -> Failure | None:
         matches = tuple(failure["matches"])
         return Failure(failure["code"], failure["message"], failure["traceback"], matches)
     if outcome is not None:
-        return None
-    if end["exit"] is not None and end["ready"]:
+        return _json_failure(outcome)
+    if end["cut_off"]:
+        return Failure("interpreter", "the code closed its interpreter's line to the engine")
+    if end["ready"]:
         return exit_failure(end, " before the code had ended")
     last_line = end["last_line"][:LAST_LINE_CHARACTERS_MAX]
     return Failure(
         "interpreter", f"it ended with exit code {end['exit']} at its start: {last_line}"
     )
+
+
+def _json_failure(outcome: Mapping[str, Any]) -> Failure | None:
+    """Judge as any other JSON what the interpreter's own library took for such."""
+    for what in ("result", "kept"):
+        try:
+            loads(outcome[what] or "null")
+        except InvalidError as error:
+            return Failure("not_json", f"the {_NAMES[what]} is not JSON: {error}")
+    return None
 
 
 def result_of(end: Mapping[str, Any]) -> tuple[str, str | None]:

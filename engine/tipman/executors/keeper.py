@@ -6,6 +6,7 @@ the nursery is gone. The nursery forks it; standard library only. Its messages:
 
 - in, first: `{"exec": …}` (one attempt) or `{"host": …}` (an interpreter, which then gets
   attempts one after the other: `{"attempt": …}`); then `{"stop": serial, "grace_s": s}`.
+  An interpreter that answers `stale` is replaced by a fresh one before the attempt runs.
 - out: `{"end": serial, …}` once the attempt is over and nothing of it is left but, where
   `"reusable"` is true, the interpreter; `{"broken": why}` when an idle interpreter is gone.
 """
@@ -59,20 +60,22 @@ class Keeper:
         self._child: Channel | None = None
         self._exit: int | None = None
         self._broken: str | None = None
-        self._ready = False
+        self._ready = self._is_stale = False
+        self._request = b""
         self._pipes: dict[int, int] = {}
         self._idle_output = b""
         self._attempt: _Attempt | None = None
         self._outcome: dict[str, Any] | None = None
-        self._stopped = False
+        self._stopped = self._cut_off = False
 
     def run(self) -> NoReturn:
         """Serve until the attempt is over, or nobody is there to serve."""
         self._reach.adopt_orphans()
         while True:
             for key, _ in self._selector.select():
-                # An earlier call of this turn may have put it away.
-                if key.fd in self._selector.get_map():
+                # An earlier call of this turn may have put it away, and another in its place.
+                current = self._selector.get_map().get(key.fd)
+                if current is not None and current.data is key.data:
                     key.data()
 
     def _watch(self, descriptor: int, call: Callable[[], None]) -> None:
@@ -143,9 +146,26 @@ class Keeper:
         self._open_files(request["serial"], request["folder"])
         if self._broken is not None:
             self._refuse(request["serial"], "interpreter", self._broken)
+        self._request = json.dumps(request["request"]).encode()
+        self._send_request()
+
+    def _send_request(self) -> None:
         if self._child is not None:
-            self._child.send(json.dumps(request["request"]).encode())
+            self._child.send(self._request)
             self._mind_writing(self._child)
+
+    def _renew(self) -> None:
+        """Start another interpreter in the place of one that is gone."""
+        self._is_stale = self._ready = False
+        self._exit = None
+        if self._child is not None:
+            self._close_child(self._child)
+        for index in tuple(self._pipes):
+            self._close_pipe(index)
+        self._start_main(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        if self._broken is not None and self._attempt is not None:
+            self._refuse(self._attempt.serial, "interpreter", self._broken)
+        self._send_request()
 
     def _open_files(self, serial: int, folder: str) -> AttemptFiles:
         head_bytes, tail_bytes = self._spec["head_bytes"], self._spec["tail_bytes"]
@@ -181,6 +201,7 @@ class Keeper:
             if self._main is not None and pid == self._main.pid:
                 self._exit = status
         if signal.SIGALRM in numbers and self._phase is not _Phase.RUNNING:
+            self._cut_off = self._phase is _Phase.LINGERING and self._exit is None
             self._kill()
         else:
             self._advance()
@@ -216,14 +237,23 @@ class Keeper:
             message = json.loads(line)
             if "ready" in message:
                 self._ready = True
+            elif "stale" in message:
+                self._is_stale = True
+                self._kill_main()
             elif self._attempt is not None and self._outcome is None:
                 self._outcome = message
         if child.ended:
-            # Dead, or it closed what no code can find by accident: either way it is of no use.
-            self._selector.unregister(child.descriptor)
-            self._kill_main()
+            # Mostly it is dead, and that is about to be heard; if not, it is of no use any more.
+            self._close_child(child)
+            if self._outcome is None and not self._is_stale and self._phase is _Phase.RUNNING:
+                self._linger()
         elif self._attempt is not None and self._outcome is not None:
             self._end_in_child(main, self._attempt, self._outcome)
+
+    def _close_child(self, child: Channel) -> None:
+        self._selector.unregister(child.descriptor)
+        child.close()
+        self._child = None
 
     def _mind_writing(self, child: Channel) -> None:
         if not child.ended:
@@ -262,13 +292,18 @@ class Keeper:
                 and self._exit is not None
             ):
                 self._finish()
+        elif self._exit is not None and self._is_stale and self._phase is _Phase.RUNNING:
+            self._renew()
         elif self._exit is not None:
             left = self._reach.anybody_else(self._main.pid)
             if not left and (not self._pipes or self._phase is _Phase.STOPPING):
                 self._finish()
             elif self._phase is _Phase.RUNNING:
-                self._phase = _Phase.LINGERING
-                signal.setitimer(signal.ITIMER_REAL, self._spec["linger_s"])
+                self._linger()
+
+    def _linger(self) -> None:
+        self._phase = _Phase.LINGERING
+        signal.setitimer(signal.ITIMER_REAL, self._spec["linger_s"])
 
     def _finish(self) -> None:
         if self._attempt is not None:
@@ -289,12 +324,13 @@ class Keeper:
             "exit": self._exit,
             "stopped": self._stopped,
             "ready": self._ready,
+            "cut_off": self._cut_off,
             "last_line": attempt.files.streams[1].last_line(),
             "outcome": self._outcome,
             "output_faults": attempt.files.close(),
         }
         if "result_bytes_max" in self._spec:
-            facts["result_fault"] = attempt.files.result_fault(self._spec["result_bytes_max"])
+            facts["written"] = attempt.files.written(self._spec["result_bytes_max"])
         return facts
 
     def _drain(self) -> None:

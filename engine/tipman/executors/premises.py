@@ -3,14 +3,12 @@
 Standard library only: the keepers use it.
 """
 
-import json
 import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from math import isfinite
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from tipman.executors.output import OutputFile
 
@@ -56,22 +54,21 @@ class AttemptFiles:
         os.lseek(descriptor, 0, os.SEEK_SET)
         return descriptor
 
-    def result_fault(self, bytes_max: int) -> str | None:
-        """Return what is wrong with what the task wrote to TIPMAN_RESULT; None: all is well."""
+    def written(self, bytes_max: int) -> dict[str, str] | None:
+        """Return what the task wrote to TIPMAN_RESULT: `text`, or `fault`; None for nothing."""
+        what = "the file named by TIPMAN_RESULT"
         try:
             with open(f"{self._folder}/result.json", "rb") as file:  # noqa: PTH123
                 content = file.read(bytes_max + 1)
+            if len(content) > bytes_max:
+                return {"fault": f"{what} is larger than {bytes_max} bytes"}
+            return {"text": content.decode()}
         except FileNotFoundError:
             return None
         except OSError as error:
-            return f"the file named by TIPMAN_RESULT can not be read: {error.strerror}"
-        if len(content) > bytes_max:
-            return f"the file named by TIPMAN_RESULT is larger than {bytes_max} bytes"
-        try:
-            json.loads(content, parse_constant=_refuse_number, parse_float=_finite)
-        except (ValueError, RecursionError) as error:
-            return f"the file named by TIPMAN_RESULT holds no JSON: {error}"
-        return None
+            return {"fault": f"{what} can not be read: {error.strerror}"}
+        except UnicodeDecodeError as error:
+            return {"fault": f"{what} is not UTF-8: {error}"}
 
     def close(self) -> list[str]:
         """End the streams; return why output is missing, if it is."""
@@ -84,16 +81,6 @@ def _make_folder(folder: str) -> None:
     for path in (folder.rpartition("/")[0], folder):
         with suppress(FileExistsError):
             os.mkdir(path, 0o700)  # noqa: PTH102 - pathlib is not small
-
-
-def _refuse_number(name: str) -> NoReturn:
-    message = f"{name} is no JSON number"
-    raise ValueError(message)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if isfinite(number) else _refuse_number(text)
 
 
 class MainProcess(NamedTuple):

@@ -10,16 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tipman.effects import StartAttempt, StopAttempt
-from tipman.events import (
-    AttemptFailed,
-    AttemptInterrupted,
-    AttemptSucceeded,
-    AttemptTimedOut,
-    Failure,
-    Report,
-    StopReason,
-)
-from tipman.executors import Publish
+from tipman.events import AttemptSucceeded, Failure, Report, StopReason
+from tipman.executors import Publish, reports
 from tipman.executors.descendants import widest_reach
 from tipman.executors.environment import attempt_variables, task_environment
 from tipman.executors.interpreters import (
@@ -275,16 +267,13 @@ class ProcessExecutor:
 
 def _report_of(running: _Running, end: Mapping[str, Any]) -> Report:
     start = running.start
-    of = (start.instance, start.attempt, start.epoch)
     result = exec_result(end) if start.type == "exec" else None
     if running.stop_reason is not None and end.get("stopped", "gone" in end):
-        if running.stop_reason is StopReason.TIMED_OUT:
-            return AttemptTimedOut(*of, result)
-        return AttemptInterrupted(*of, running.stop_reason, result)
+        return reports.stopped(start, running.stop_reason, result)
     failure = _failure_of(start.type, end)
     if failure is not None:
-        return AttemptFailed(*of, failure, result)
-    return AttemptSucceeded(*of, *(result_of(end) if result is None else (result, None)))
+        return reports.failed(start, failure, result)
+    return reports.succeeded(start, *(result_of(end) if result is None else (result, None)))
 
 
 def _failure_of(task_type: str, end: Mapping[str, Any]) -> Failure | None:

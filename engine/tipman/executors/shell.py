@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tipman.effects import StartAttempt
+from tipman.errors import InvalidError
 from tipman.events import Failure
+from tipman.jsontext import loads
 
 SHELL = "/bin/sh"
 LAST_LINE_CHARACTERS_MAX = 500
@@ -69,8 +71,18 @@ def exec_failure(end: Mapping[str, Any]) -> Failure | None:
         return Failure(end["failure"]["code"], end["failure"]["message"])
     if end["exit"] != 0:
         return exit_failure(end)
-    if end["result_fault"] is not None:
-        return Failure("result", end["result_fault"])
+    return _written_failure(end["written"])
+
+
+def _written_failure(written: Mapping[str, str] | None) -> Failure | None:
+    if written is None:
+        return None
+    if "fault" in written:
+        return Failure("not_json", written["fault"])
+    try:
+        loads(written["text"])
+    except InvalidError as error:
+        return Failure("not_json", f"the file named by TIPMAN_RESULT holds no JSON: {error}")
     return None
 
 
