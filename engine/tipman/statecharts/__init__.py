@@ -8,6 +8,7 @@ back. Nothing here does I/O, reads a clock or keeps state of an instance.
 
 from tipman.statecharts.chart import Chart
 from tipman.statecharts.chartfile import compile_chart
+from tipman.statecharts.drawing import draw_dot, draw_json, draw_mermaid
 from tipman.statecharts.errors import (
     ChartError,
     EvaluationError,
@@ -33,6 +34,7 @@ from tipman.statecharts.model import (
     Snapshot,
     Step,
 )
+from tipman.statecharts.scxml import load_scxml
 from tipman.statecharts.snapshots import LAYOUT, decode, encode
 
 __all__ = [
@@ -61,7 +63,11 @@ __all__ = [
     "compile_chart",
     "compile_expression",
     "decode",
+    "draw_dot",
+    "draw_json",
+    "draw_mermaid",
     "encode",
+    "load_scxml",
     "start",
     "step",
     "stop",

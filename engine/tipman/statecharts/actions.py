@@ -89,8 +89,11 @@ class SendEvent:
             raise EvaluationError(str(error), send_id=send_id) from error
         if send.target == INTERNAL:
             turn.queue.append(Event(send.event, send.data, "internal", send_id))
-        else:
+        elif send.target is None or send.delay_s or turn.can_reach(send.target):
             turn.emit(send)
+        else:
+            reason = f"{send.target!r} can not be reached"
+            raise EvaluationError(reason, event="error.communication", send_id=send_id)
 
     def _send(self, turn: Turn, send_id: str | None) -> Send:
         event = turn.evaluate(self.event)

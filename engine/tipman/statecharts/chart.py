@@ -87,13 +87,12 @@ class Memo:
     else, and two threads that race write the same.
     """
 
-    __slots__ = ("candidates", "configurations", "entries_max", "macrosteps", "plans", "steps")
+    __slots__ = ("candidates", "configurations", "entries_max", "plans", "steps")
 
     def __init__(self, entries_max: int) -> None:
         self.entries_max = entries_max
         self.candidates: dict[Hashable, object] = {}
         self.configurations: dict[Hashable, object] = {}
-        self.macrosteps: dict[Hashable, object] = {}
         self.plans: dict[Hashable, object] = {}
         self.steps: dict[Hashable, object] = {}
 

@@ -6,6 +6,7 @@ Where only the guards on the event read data, they are evaluated and what follow
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from tipman.statecharts.actions import run_block
@@ -23,7 +24,7 @@ from tipman.statecharts.model import (
     Step,
 )
 from tipman.statecharts.scope import NOTHING, Scope
-from tipman.statecharts.selection import Selection, candidates, select
+from tipman.statecharts.selection import Candidates, Selection, candidates, select
 from tipman.statecharts.turn import MICROSTEPS_MAX, Turn
 from tipman.statecharts.values import Constant
 
@@ -31,6 +32,16 @@ PROCESSOR = "http://www.w3.org/TR/scxml/#SCXMLEventProcessor"
 _START = "start"
 _NOWHERE = Snapshot(0)
 _STAYS = Step(_NOWHERE, ())  # remembered for an event that no transition answers to
+
+OUTCOMES_MAX = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fork:
+    """What an event leads to where guards decide: candidates, and outcomes that are known."""
+
+    found: Candidates
+    outcomes: dict[tuple[Transition, ...], Step]
 
 
 def start(
@@ -46,7 +57,7 @@ def start(
         known = chart.memo.steps.get(_START)
         if known is not None:
             return cast(Step, known)
-    turn = Turn(_NOWHERE, None, chart.numbers, _system(chart, session))
+    turn = _turn(chart, _NOWHERE, None, session)
     _declare(chart, turn, data or {})
     run_block(turn, chart.document.scripts)
     plan_start(chart).run(turn)
@@ -72,7 +83,9 @@ def step(
     if snapshot.invokes is None:
         known = chart.memo.steps.get((snapshot.configuration, snapshot.history, name))
         if known is not None:
-            return _resumed(cast(Step, known), snapshot)
+            if type(known) is Step:
+                return _resumed(known, snapshot)
+            return _decided(chart, cast(Fork, known), snapshot, event, session)
     if snapshot.done is not None:
         return Step(snapshot, ())
     if isinstance(event, str):
@@ -103,43 +116,48 @@ def _resumed(known: Step, snapshot: Snapshot) -> Step:
 
 
 def _take(chart: Chart, snapshot: Snapshot, event: Event, session: Session | None) -> Step:
+    """Take a step that nothing is remembered of, and remember what can be."""
     found = candidates(chart, snapshot.configuration, event.name)
     if not found.ranks:
         return Step(snapshot, ())
-    system = _system(chart, session)
-    scope = Scope(snapshot.data, event, chart.numbers, snapshot.configuration, system)
-    selection = select(chart, scope, found, snapshot.history)
-    if selection.failures:
-        return _macrostep(chart, Turn(snapshot, event, chart.numbers, system), selection, snapshot)
-    if not selection.transitions:
-        if found.static:
-            _remember(chart, snapshot, event.name, _STAYS)
-        return Step(snapshot, ())
-    key = (snapshot.configuration, snapshot.history, selection.transitions)
-    known = chart.memo.macrosteps.get(key)
-    if known is not None:
-        return _resumed(cast(Step, known), snapshot)
-    turn = Turn(snapshot, event, chart.numbers, system)
-    taken = _macrostep(chart, turn, selection, snapshot)
-    if turn.static:
-        after = taken.snapshot
-        bare = Snapshot(after.configuration, after.history, None, None, after.done)
-        kept = Step(bare, taken.effects)
-        chart.memo.keep(chart.memo.macrosteps, key, kept)
-        if found.static:
-            _remember(chart, snapshot, event.name, kept)
+    fork = Fork(found, {})
+    taken = _decided(chart, fork, snapshot, event, session)
+    answer: object = fork
+    if found.static:
+        stays = taken.snapshot is snapshot
+        answer = _STAYS if stays else next(iter(fork.outcomes.values()), fork)
+    key = (snapshot.configuration, snapshot.history, event.name)
+    chart.memo.keep(chart.memo.steps, key, answer)
     return taken
 
 
-def _remember(chart: Chart, snapshot: Snapshot, name: str, outcome: Step) -> None:
-    key = (snapshot.configuration, snapshot.history, name)
-    chart.memo.keep(chart.memo.steps, key, outcome)
+def _decided(
+    chart: Chart, fork: Fork, snapshot: Snapshot, event: Event | str, session: Session | None
+) -> Step:
+    """Evaluate the guards on the event; what follows may be known."""
+    if isinstance(event, str):
+        event = Event(event)
+    system = NOTHING if session is None else _system(chart, session)
+    scope = Scope(snapshot.data, event, chart.numbers, snapshot.configuration, system)
+    selection = select(chart, scope, fork.found, snapshot.history)
+    known = fork.outcomes.get(selection.transitions)
+    if known is not None and not selection.failures:
+        return _resumed(known, snapshot)
+    if not selection.transitions and not selection.failures:
+        return Step(snapshot, ())
+    turn = _turn(chart, snapshot, event, session)
+    taken = _macrostep(chart, turn, selection, snapshot)
+    if turn.static and len(fork.outcomes) < OUTCOMES_MAX and chart.memo.entries_max:
+        after = taken.snapshot
+        bare = Snapshot(after.configuration, after.history, None, None, after.done)
+        fork.outcomes[selection.transitions] = Step(bare, taken.effects)
+    return taken
 
 
 def _take_with_invokes(
     chart: Chart, snapshot: Snapshot, event: Event, session: Session | None
 ) -> Step:
-    turn = Turn(snapshot, event, chart.numbers, _system(chart, session))
+    turn = _turn(chart, snapshot, event, session)
     forward_event(chart, turn, event)
     found = candidates(chart, turn.configuration, event.name)
     selection = select(chart, turn, found, turn.history)
@@ -256,9 +274,13 @@ def _declare(chart: Chart, turn: Turn, data: Mapping[str, Json]) -> None:
         declare_data(turn, declared)
 
 
-def _system(chart: Chart, session: Session | None) -> Mapping[str, Json]:
+def _turn(chart: Chart, snapshot: Snapshot, event: Event | None, session: Session | None) -> Turn:
     if session is None:
-        return NOTHING
+        return Turn(snapshot, event, chart.numbers, NOTHING, None)
+    return Turn(snapshot, event, chart.numbers, _system(chart, session), session.reachable)
+
+
+def _system(chart: Chart, session: Session) -> Mapping[str, Json]:
     address = {"location": session.location}
     return {
         "_sessionid": session.id,
@@ -272,7 +294,7 @@ def stop(chart: Chart, snapshot: Snapshot, session: Session | None = None) -> St
     """End an instance from outside: leave its states, end what it invoked; no `Done` is said."""
     if snapshot.done is not None:
         return Step(snapshot, ())
-    turn = Turn(snapshot, None, chart.numbers, _system(chart, session))
+    turn = _turn(chart, snapshot, None, session)
     turn.moved = True
     _end(chart, turn)
     turn.effects = [effect for effect in turn.effects if not isinstance(effect, Done)]

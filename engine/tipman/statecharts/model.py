@@ -45,9 +45,14 @@ class Snapshot(NamedTuple):
 
 
 class Session(NamedTuple):
-    """Who an instance is to the outside; SCXML documents see it as `_sessionid`."""
+    """Who an instance is to the outside; SCXML documents see it as `_sessionid`.
+
+    `reachable` are the targets (`#_parent`, `#_scxml_SESSION`) the host can deliver to. A send to
+    another one fails at once with `error.communication`. None: the host tells afterwards.
+    """
 
     id: str
+    reachable: frozenset[str] | None = None
 
     @property
     def location(self) -> str:

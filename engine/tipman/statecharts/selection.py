@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from tipman.statecharts.chart import Chart, State, Transition, bits
+from tipman.statecharts.closures import Evaluate
 from tipman.statecharts.document import Kind, Reach
 from tipman.statecharts.expressions import FAILURES
 from tipman.statecharts.scope import Scope
@@ -13,23 +14,28 @@ History = tuple[int, ...] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
-    """The transitions an event could take in one configuration.
-
-    `ranks` has one row for each active leaf that has any: its own transitions first, then those
-    of its ancestors. `static` if no guard reads anything but the configuration.
-    """
-
-    ranks: tuple[tuple[Transition, ...], ...]
-    static: bool
-
-
-@dataclass(slots=True)
 class Selection:
     """The transitions taken, and the guards that failed while they were looked for."""
 
     transitions: tuple[Transition, ...]
-    failures: list[tuple[Transition, Exception]]
+    failures: tuple[tuple[Transition, Exception], ...] = ()
+
+
+NONE_SELECTED = Selection(())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The transitions an event could take in one configuration.
+
+    `ranks` has one row for each active leaf that has any: its own transitions first, then those
+    of its ancestors. `static` if no guard reads anything but the configuration. `single` says
+    for each transition of a lone row what its guard is and what is selected if it holds.
+    """
+
+    ranks: tuple[tuple[Transition, ...], ...]
+    static: bool
+    single: tuple[tuple[Evaluate | None, Selection], ...] | None
 
 
 def candidates(chart: Chart, configuration: int, event: str | None) -> Candidates:
@@ -56,35 +62,56 @@ def candidates(chart: Chart, configuration: int, event: str | None) -> Candidate
         for rank in ranks
         for transition in rank
     )
-    found = Candidates(tuple(ranks), static)
-    chart.memo.keep(chart.memo.candidates, key, found)
+    single = _alone(ranks[0]) if len(ranks) == 1 else None
+    found = Candidates(tuple(ranks), static, single)
+    if ranks or event is None:  # else names that mean nothing would crowd out those that do
+        chart.memo.keep(chart.memo.candidates, key, found)
     return found
+
+
+def _alone(rank: tuple[Transition, ...]) -> tuple[tuple[Evaluate | None, Selection], ...]:
+    return tuple(
+        (None if item.guard is None else item.guard.compute, Selection((item,))) for item in rank
+    )
 
 
 def select(chart: Chart, scope: Scope, found: Candidates, history: History) -> Selection:
     """Choose for each active leaf the first transition whose guard holds."""
-    chosen: dict[Transition, None] = {}
-    refused: set[Transition] = set()
+    if found.single is not None:
+        try:
+            for compute, selection in found.single:
+                if compute is None or compute(scope):
+                    return selection
+        except FAILURES:  # looked at again below, where it is noted which guard it was
+            pass
+        else:
+            return NONE_SELECTED
+    return _select_row_by_row(chart, scope, found, history)
+
+
+def _select_row_by_row(
+    chart: Chart, scope: Scope, found: Candidates, history: History
+) -> Selection:
+    holds: dict[Transition, bool] = {}
     failures: list[tuple[Transition, Exception]] = []
     for rank in found.ranks:
         for transition in rank:
-            if transition in chosen:
+            if transition not in holds:
+                try:
+                    holds[transition] = _is_open(transition, scope)
+                except FAILURES as error:
+                    failures.append((transition, error))
+                    holds[transition] = False
+            if holds[transition]:
                 break
-            if transition in refused:
-                continue
-            try:
-                holds = transition.guard is None or transition.guard.compute(scope)
-            except FAILURES as error:
-                failures.append((transition, error))
-                holds = False
-            if holds:
-                chosen[transition] = None
-                break
-            refused.add(transition)
-    transitions = tuple(chosen)
+    transitions = tuple(transition for transition, held in holds.items() if held)
     if len(transitions) > 1:
         transitions = without_conflicts(chart, transitions, scope.configuration, history)
-    return Selection(transitions, failures)
+    return Selection(transitions, tuple(failures))
+
+
+def _is_open(transition: Transition, scope: Scope) -> bool:
+    return transition.guard is None or bool(transition.guard.compute(scope))
 
 
 def without_conflicts(

@@ -1,6 +1,6 @@
 """Snapshots as JSON: states by name, so that they outlive the compiled chart they came from."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from tipman.statecharts.chart import Chart, State, bits
 from tipman.statecharts.document import Kind
@@ -9,6 +9,7 @@ from tipman.statecharts.model import Json, Snapshot
 
 LAYOUT = 1
 
+PAIR = 2
 _KEYS = {"layout", "configuration", "history", "data", "invokes", "done", "sequence", "bound"}
 
 
@@ -51,9 +52,8 @@ def decode(chart: Chart, written: Mapping[str, Json]) -> Snapshot:
     layout = written.get("layout")
     if layout != LAYOUT:
         raise SnapshotError(f"the snapshot has layout {layout!r}; this version reads {LAYOUT}")
-    for key in written:
-        if key not in _KEYS:
-            raise SnapshotError(f"unknown part {key!r}{suggestion(key, _KEYS)}")
+    for key in written.keys() - _KEYS:
+        raise SnapshotError(f"unknown part {key!r}{suggestion(key, _KEYS)}")
     return Snapshot(
         _configuration(chart, written.get("configuration")),
         _history(chart, written.get("history", {})),
@@ -61,7 +61,7 @@ def decode(chart: Chart, written: Mapping[str, Json]) -> Snapshot:
         _invokes(chart, _object(written, "invokes")),
         _done(written.get("done")),
         _whole_number(written.get("sequence", 0)),
-        sum(1 << _number(chart, name) for name in _list(written.get("bound", []), "bound")),
+        _mask(chart, written["bound"], "bound") if "bound" in written else 0,
     )
 
 
@@ -111,18 +111,26 @@ def _title(state: State) -> str:
 def _history(chart: Chart, written: Json) -> tuple[int, ...] | None:
     if not isinstance(written, Mapping):
         raise SnapshotError("the history must be an object")
+    if not written:
+        return (0,) * len(chart.histories) or None
     masks = [0] * len(chart.histories)
     for name, states in written.items():
         node = chart.nodes[_number(chart, name)]
         if not node.kind.is_history:
             raise SnapshotError(f"the state {name!r} is no history")
-        within = chart.nodes[node.parent].descendants
-        for state in _list(states, name):
-            number = _number(chart, state)
-            if not within >> number & 1:
-                raise SnapshotError(f"the history {name!r} can not hold the state {state!r}")
-            masks[node.slot] |= 1 << number
+        masks[node.slot] = _mask(chart, states, name)
+        if masks[node.slot] & ~chart.nodes[node.parent].descendants:
+            raise SnapshotError(f"the history {name!r} can not hold all of {states!r}")
     return tuple(masks) or None
+
+
+def _mask(chart: Chart, names: Json, key: str) -> int:
+    if not isinstance(names, list | tuple):
+        raise SnapshotError(f"{key} must be a list")
+    mask = 0
+    for name in names:
+        mask |= 1 << _number(chart, name)
+    return mask
 
 
 def _invokes(
@@ -153,19 +161,10 @@ def _pair(written: Json, what: str) -> tuple[Json, Json]:
     return written[0], written[1]
 
 
-PAIR = 2
-
-
 def _object(written: Mapping[str, Json], key: str) -> Mapping[str, Json] | None:
     part = written.get(key)
     if part is not None and not isinstance(part, Mapping):
         raise SnapshotError(f"{key} must be an object")
-    return part
-
-
-def _list(part: Json, key: str) -> Collection[Json]:
-    if not isinstance(part, list | tuple):
-        raise SnapshotError(f"{key} must be a list")
     return part
 
 

@@ -31,6 +31,7 @@ class Turn(Scope):
         "moved",
         "own",
         "queue",
+        "reachable",
         "reported",
         "sequence",
         "static",
@@ -43,8 +44,10 @@ class Turn(Scope):
         event: Event | None,
         numbers: Mapping[str, int],
         system: Mapping[str, Json],
+        reachable: frozenset[str] | None,
     ) -> None:
         super().__init__(snapshot.data, event, numbers, snapshot.configuration, system)
+        self.reachable = reachable
         self.history = snapshot.history
         self.invokes = snapshot.invokes
         self.sequence = snapshot.sequence
@@ -69,6 +72,13 @@ class Turn(Scope):
     def emit(self, effect: Effect) -> None:
         """Add an effect, to be performed once the step is saved."""
         self.effects.append(effect)
+
+    def can_reach(self, target: str) -> bool:
+        """Whether the host, or something invoked, is known to take events for *target*."""
+        if self.reachable is None or target.startswith("/"):
+            return True
+        self.static = False
+        return target in self.reachable or target.removeprefix("#_") in (self.invokes or ())
 
     def report(self, error: Exception) -> None:
         """Put a failure into the internal queue (SCXML 3.12.2)."""
