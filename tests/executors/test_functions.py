@@ -112,7 +112,7 @@ def test_a_module_may_be_imported_again(tasks):
     source = "def report(): return 1\n"
     first, second = {"__name__": "reports"}, {"__name__": "reports"}
     exec(source, first)  # noqa: S102 - this is what an import does
-    exec(source, second)  # noqa: S102
+    exec(source, second)  # noqa: S102 - and again
 
     tasks.task(first["report"])
     again = tasks.task(second["report"])

@@ -1,0 +1,99 @@
+# `make` alone lists what there is to do. `run` and `test` need nothing but Python, git and make:
+# whatever is missing is installed into .venv first, exactly what the lock files name.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+
+# Stamps, made when an installation is complete; the second has all that the first has.
+READY_TO_RUN := $(VENV)/.ready-to-run
+READY := $(VENV)/.ready
+
+KILLS ?= 2000
+SEEDS ?= 20000
+
+.PHONY: help
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(if $(wildcard $(READY)),$(READY),$(READY_TO_RUN)) ## Run an example workflow to its end
+	$(BIN)/tipman run examples/morning.yaml
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with everything a developer needs
+
+.PHONY: check
+check: lint types layers test ## All that every change must pass
+
+.PHONY: lint
+lint: $(READY) ## Style (ruff), without changing a file
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+.PHONY: fix
+fix: $(READY) ## Style (ruff), changing what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: types
+types: $(READY) ## Types (mypy, strict)
+	$(PY) -m mypy
+
+.PHONY: layers
+layers: $(READY) ## Import directions (import-linter)
+	$(BIN)/lint-imports --no-cache
+
+.PHONY: test
+test: $(READY) ## Tests, and every example in the docs
+	$(PY) -m pytest
+
+.PHONY: coverage
+coverage: $(READY) ## Tests with branch coverage
+	$(PY) -m coverage run -m pytest
+	$(PY) -m coverage report
+
+.PHONY: bench
+bench: $(READY) ## Speed, side by side with peers
+	$(PY) benchmarks/compare.py
+
+.PHONY: crash
+crash: $(READY) ## Kill the engine with -9, KILLS times, and check what is left
+	TIPMAN_TEST_KILLS=$(KILLS) $(PY) -m pytest tests/crash
+
+.PHONY: soak
+soak: $(READY) ## Seeded interleavings and crashes under a manual clock, SEEDS of them
+	TIPMAN_TEST_SEEDS=$(SEEDS) $(PY) -m pytest tests/simulation
+
+.PHONY: lock
+lock: ## Choose the newest allowed versions and write them into the lock files
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --disable-pip-version-check uv
+	build/lock/bin/uv pip compile $(LOCK) --group dev requirements-build.in pyproject.toml \
+	  --output-file requirements-dev.lock
+	build/lock/bin/uv pip compile $(LOCK) --constraint requirements-dev.lock \
+	  requirements-build.in pyproject.toml --output-file requirements.lock
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --no-header
+
+.PHONY: clean
+clean: ## Remove what was built and cached, .venv too
+	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+	  .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY_TO_RUN): requirements.lock pyproject.toml
+	$(call install,requirements.lock)
+
+$(READY): requirements-dev.lock pyproject.toml
+	$(call install,requirements-dev.lock)
+
+define install
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tipman needs Python 3.11 or newer; if it has another name: make PYTHON=python3.12 …")'
+$(PYTHON) -m venv $(VENV)
+$(INSTALL) --require-hashes --requirement $(1)
+$(INSTALL) --no-deps --no-build-isolation --editable .
+@touch $@
+endef
