@@ -1,0 +1,153 @@
+"""Claims: what is run in every round, and what must come out of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from statistics import median
+
+Reading = Mapping[str, float]
+Round = Mapping[str, Reading]
+"""What one round read, by the names of its runs."""
+
+_OURS, _HUEY, _DBOS = "ours", "peers.huey_sqlite", "peers.dbos_sqlite"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One child process: a module, what it is told, and the option that says how much it does."""
+
+    name: str
+    module: str
+    words: tuple[str, ...]
+    amount: int
+    option: str = "--count"
+    amount_min: int = 20
+
+    def command(self, *, share: int = 1) -> list[str]:
+        """Return the words after the interpreter, for one *share*-th of the amount."""
+        amount = max(self.amount // share, self.amount_min)
+        return ["-m", self.module, *self.words, self.option, str(amount)]
+
+
+RUNS = (
+    Run("ours futures", _OURS, ("futures",), 10_000),
+    Run("huey", _HUEY, ("produce",), 2_000),
+    Run("ours bulk", _OURS, ("batches",), 10_000),
+    Run("ours 1 waiting", _OURS, ("waiting",), 2_000),
+    Run("huey 8", _HUEY, ("produce", "--producers", "8"), 4_000, amount_min=80),
+    Run("ours 8 waiting", _OURS, ("waiting", "--publishers", "8"), 8_000, amount_min=80),
+    Run("huey latency", _HUEY, ("latency",), 60),
+    Run("ours latency", _OURS, ("latency",), 60),
+    Run("DBOS chain", _DBOS, ("chain",), 1_000),
+    Run("ours chain", _OURS, ("chain",), 1_000),
+    Run("DBOS fan", _DBOS, ("fan",), 1_000),
+    Run("ours fan", _OURS, ("fan",), 1_000),
+    Run("ours chain 100", _OURS, ("chain", "--count", "100"), 30, option="--times", amount_min=3),
+    Run("ours chain 10,000", _OURS, ("chain",), 10_000),
+    Run("ours fan 100", _OURS, ("fan", "--count", "100"), 30, option="--times", amount_min=3),
+    Run("ours fan 10,000", _OURS, ("fan",), 10_000),
+    Run("ours idle", _OURS, ("idle",), 5, option="--idle-s", amount_min=1),
+)
+"""In this order, round after round: what is compared runs next to each other."""
+
+
+class Bound(Enum):
+    """On which side of its limit a value must be."""
+
+    AT_LEAST = "≥"
+    AT_MOST = "≤"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence, and the readings that hold or break it.
+
+    The value is ours, or with a *peer* ours divided by the peer's.
+    """
+
+    text: str
+    ours: str
+    peer: str | None
+    reading: str
+    bound: Bound
+    limit: float
+
+    def judge(self, rounds: Sequence[Round]) -> "Finding":
+        """Return what the medians of *rounds* say of it."""
+        ours = [read[self.ours][self.reading] for read in rounds]
+        if self.peer is None:
+            value = median(ours)
+            return Finding(self, value, None, value)
+        peers = [read[self.peer][self.reading] for read in rounds]
+        # Of each round its own ratio: both sides of it met the same disk and the same neighbours.
+        value = median(mine / its for mine, its in zip(ours, peers, strict=True))
+        return Finding(self, median(ours), median(peers), value)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came out for a claim: medians, and the value that is held against the limit."""
+
+    claim: Claim
+    ours: float
+    peer: float | None
+    value: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value is on the right side of the limit."""
+        if self.claim.bound is Bound.AT_LEAST:
+            return self.value >= self.claim.limit
+        return self.value <= self.claim.limit
+
+
+CLAIMS = (
+    Claim("futures, tasks/s", "ours futures", "huey", "tasks_per_s", Bound.AT_LEAST, 10),
+    Claim("bulk, tasks/s", "ours bulk", "huey", "tasks_per_s", Bound.AT_LEAST, 10),
+    Claim(
+        "8 publishers that wait, tasks/s",
+        "ours 8 waiting",
+        "huey 8",
+        "tasks_per_s",
+        Bound.AT_LEAST,
+        4,
+    ),
+    Claim(
+        "1 publisher that waits, tasks/s",
+        "ours 1 waiting",
+        "huey",
+        "tasks_per_s",
+        Bound.AT_LEAST,
+        1.3,
+    ),
+    Claim(
+        "idle, submit to start p50, ms",
+        "ours latency",
+        "huey latency",
+        "latency_p50_ms",
+        Bound.AT_MOST,
+        0.6,
+    ),
+    Claim("chain of 1,000, nodes/s", "ours chain", "DBOS chain", "tasks_per_s", Bound.AT_LEAST, 3),
+    Claim("fan of 1,000, nodes/s", "ours fan", "DBOS fan", "tasks_per_s", Bound.AT_LEAST, 20),
+    Claim("bulk, CPU a task, µs", "ours bulk", None, "cpu_us_per_task", Bound.AT_MOST, 60),
+    Claim("futures, CPU a task, µs", "ours futures", None, "cpu_us_per_task", Bound.AT_MOST, 60),
+    Claim("memory after 10,000 tasks, MiB", "ours futures", None, "rss_mib", Bound.AT_MOST, 45),
+    Claim(
+        "chain, CPU a node, 10,000 against 100, µs",
+        "ours chain 10,000",
+        "ours chain 100",
+        "cpu_us_per_task",
+        Bound.AT_MOST,
+        1.1,
+    ),
+    Claim(
+        "fan, CPU a node, 10,000 against 100, µs",
+        "ours fan 10,000",
+        "ours fan 100",
+        "cpu_us_per_task",
+        Bound.AT_MOST,
+        1.1,
+    ),
+    Claim("idle engine, share of a CPU", "ours idle", None, "idle_cpu_share", Bound.AT_MOST, 1e-3),
+)

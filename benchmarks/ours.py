@@ -1,0 +1,256 @@
+"""Our engine: one scenario a run, one JSON line of what it took.
+
+Every scenario ends with a look at the rows: all tasks succeeded, and no line of a log is missing.
+"""
+
+import argparse
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from typing import Any
+
+from metering import Countdown, Meter, durability, emit, memory, percentile
+from tipman import Engine, task
+
+SLOTS = 64
+WARM_UP = 50
+TIMEOUT_S = 300
+REQUEST_TASKS_MAX = 1000
+"""Tasks in one call of `submit_batch`, as a client of a server would send them."""
+
+_started: dict[int, float] = {}
+Readings = dict[str, float]
+Shape = Callable[[int], list[dict[str, Any]]]
+
+
+@task
+def noop(i: int) -> int:
+    """Do nothing."""
+    return i
+
+
+@task
+def mark(i: int) -> int:
+    """Tell when it started."""
+    _started[i] = time.perf_counter()
+    return i
+
+
+class Bench:
+    """One engine, in this process, and a count of what it settles."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.settled = Countdown()
+        engine.listen(self._committed)
+
+    def _committed(self, lines: Sequence[tuple[Any, ...]]) -> None:
+        hits = [line[2] for line in lines].count("task.settled")
+        if hits:
+            self.settled.count(hits)
+
+    def futures(self, count: int) -> Meter:
+        """Submit without waiting for the disk, then see that all were acknowledged."""
+        submit = self.engine.submit_nowait
+        self.settled.expect(count)
+        with Meter() as meter:
+            handles = [submit(noop, i=i) for i in range(count)]
+            for handle in handles:
+                handle.acknowledged()
+            self.settled.wait(TIMEOUT_S)
+        return meter
+
+    def batches(self, count: int) -> Meter:
+        """Submit in bulk, as plain JSON values."""
+        self.settled.expect(count)
+        with Meter() as meter:
+            for low in range(0, count, REQUEST_TASKS_MAX):
+                high = min(low + REQUEST_TASKS_MAX, count)
+                self.engine.submit_batch([_noop_task(i) for i in range(low, high)])
+            self.settled.wait(TIMEOUT_S)
+        return meter
+
+    def waiting(self, count: int, publishers: int) -> Meter:
+        """Submit from threads that wait for the disk each time."""
+        share = count // publishers
+        self.settled.expect(share * publishers)
+        threads = [Thread(target=self._publish, args=(share,)) for _ in range(publishers)]
+        with Meter() as meter:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.settled.wait(TIMEOUT_S)
+        return meter
+
+    def _publish(self, count: int) -> None:
+        for i in range(count):
+            self.engine.submit(noop, i=i)
+
+    def latencies(self, samples: int, pause_s: float) -> list[float]:
+        """Return the seconds from submitting to the start, the engine having been idle."""
+        taken = []
+        for i in range(samples):
+            self.settled.expect(1)
+            begun = time.perf_counter()
+            self.engine.submit(mark, i=i)
+            self.settled.wait(TIMEOUT_S)
+            taken.append(_started[i] - begun)
+            time.sleep(pause_s)
+        return taken
+
+    def graphs(self, shape: Shape, count: int, times: int) -> Meter:
+        """Submit a graph of *count* tasks as one batch, *times* over, one after another."""
+        batches = [_renamed(shape(count), time_) for time_ in range(times)]
+        with Meter() as meter:
+            for batch in batches:
+                self.settled.expect(len(batch))
+                self.engine.submit_batch(batch)
+                self.settled.wait(TIMEOUT_S)
+        return meter
+
+    def idle(self, seconds: float) -> float:
+        """Return CPU seconds a second while nothing happens and one task is due in an hour."""
+        self.engine.submit(noop.options(after_s=3600), i=0)
+        time.sleep(1)
+        with Meter() as meter:
+            time.sleep(seconds)
+        return meter.cpu_s / meter.wall_s
+
+
+def chain(count: int) -> list[dict[str, Any]]:
+    """Return tasks one after another."""
+    return [_noop_task(i, [str(i - 1)] if i else []) for i in range(count)]
+
+
+def fan(count: int) -> list[dict[str, Any]]:
+    """Return tasks side by side, between one before and one after."""
+    middle = [str(i) for i in range(1, count + 1)]
+    return [
+        _noop_task(0),
+        *(_noop_task(i, ["0"]) for i in range(1, count + 1)),
+        _noop_task(count + 1, middle),
+    ]
+
+
+def _noop_task(i: int, dependencies: Iterable[str] | None = None) -> dict[str, Any]:
+    arguments = {"task": noop.name, "args": {"i": i}}
+    plain = {"type": "inline", "name": "noop", "arguments": arguments}
+    if dependencies is None:
+        return plain
+    return {**plain, "key": str(i), "dependencies": list(dependencies)}
+
+
+def _renamed(tasks: list[dict[str, Any]], time_: int) -> list[dict[str, Any]]:
+    # Keys are unique in a database, so those of each round have its number before them.
+    return [
+        {
+            **task_,
+            "key": f"r{time_}.{i}",
+            "dependencies": [f"r{time_}.{key}" for key in task_.get("dependencies", ())],
+        }
+        for i, task_ in enumerate(tasks)
+    ]
+
+
+def measure(bench: Bench, options: argparse.Namespace) -> Readings:
+    """Run the scenario that was asked for."""
+    count = options.count
+    if options.scenario == "latency":
+        latencies = bench.latencies(count, options.pause_s)
+        return {
+            "latency_p50_ms": percentile(latencies, 50) * 1e3,
+            "latency_p99_ms": percentile(latencies, 99) * 1e3,
+        }
+    if options.scenario == "idle":
+        return {"idle_cpu_share": bench.idle(options.idle_s)}
+    scenarios: Mapping[str, Callable[[], Meter]] = {
+        "futures": partial(bench.futures, count),
+        "batches": partial(bench.batches, count),
+        "waiting": partial(bench.waiting, count, options.publishers),
+        "chain": partial(bench.graphs, chain, count, options.times),
+        "fan": partial(bench.graphs, fan, count, options.times),
+    }
+    return scenarios[options.scenario]().rates(count * options.times)
+
+
+def check(path: Path) -> Readings:
+    """Read the database that was left: nothing unsettled, no gap in a log.
+
+    Raises:
+        AssertionError: something is missing, so that what was measured is not what was promised.
+    """
+    connection = sqlite3.connect(path)
+    succeeded, open_, rows = connection.execute(
+        "SELECT sum(state = 'succeeded'), sum(settled_at IS NULL), count(*) FROM instance"
+    ).fetchone()
+    gaps, lines = connection.execute(
+        "SELECT sum(lines != last), sum(lines) FROM"
+        " (SELECT count(*) AS lines, max(sequence) AS last FROM log_line GROUP BY instance)"
+    ).fetchone()
+    connection.close()
+    assert succeeded + open_ == rows, f"{rows - succeeded - open_} tasks did not succeed"
+    assert open_ <= 1, f"{open_} tasks are open"
+    assert gaps == 0, f"{gaps} logs have gaps"
+    return {"log_lines_per_task": lines / rows}
+
+
+def main() -> None:
+    """Run one scenario."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    scenarios = ["futures", "batches", "waiting", "latency", "chain", "fan", "idle"]
+    parser.add_argument("scenario", choices=scenarios)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--times", type=int, default=1)
+    parser.add_argument("--publishers", type=int, default=1)
+    parser.add_argument("--pause-s", type=float, default=0.02)
+    parser.add_argument("--idle-s", type=float, default=5.0)
+    options = parser.parse_args()
+    connections = _remember_connections()
+    with TemporaryDirectory(dir=options.data) as folder:
+        path = Path(folder) / "tipman.db"
+        with Engine(f"sqlite:///{path}", slots=SLOTS) as engine:
+            bench = Bench(engine)
+            bench.futures(WARM_UP)
+            readings = {**measure(bench, options), **memory()}
+            in_force = _writers_durability(connections)
+        readings |= check(path)
+    emit("tipman", version("tipman"), durability=in_force, slots=SLOTS, **readings)
+
+
+def _remember_connections() -> list[sqlite3.Connection]:
+    """Return a list that takes every SQLite connection opened from now on.
+
+    What is in force can be asked only of the connection itself, and the engine shows it to nobody.
+    """
+    opened: list[sqlite3.Connection] = []
+
+    class Remembered(sqlite3.Connection):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+            opened.append(self)
+
+    sqlite3.connect = partial(sqlite3.connect, factory=Remembered)  # type: ignore[assignment]
+    return opened
+
+
+def _writers_durability(opened: Iterable[sqlite3.Connection]) -> str:
+    found = set()
+    for connection in opened:
+        try:
+            read_only = connection.execute("PRAGMA query_only").fetchone() == (1,)
+        except sqlite3.ProgrammingError:
+            continue  # it was closed, so it is not the one that writes
+        if not read_only:
+            found.add(durability(connection))
+    return "+".join(sorted(found))
+
+
+if __name__ == "__main__":
+    main()
