@@ -57,7 +57,7 @@ coverage: $(READY) ## Tests with branch coverage
 
 .PHONY: bench
 bench: $(READY) ## Speed, side by side with peers
-	$(PY) benchmarks/compare.py
+	$(PY) benchmarks/run.py
 
 .PHONY: crash
 crash: $(READY) ## Kill the engine with -9, KILLS times, and check what is left
