@@ -16,7 +16,7 @@ from tipman.leases import begin_epoch, end_epoch
 from tipman.recovery import recover
 from tipman.scheduler import Scheduler
 from tipman.settings import Settings
-from tipman.tipman import TIPMan
+from tipman.tipman import TIPMan, log_lines
 from tipman.worker import Factory, Worker
 
 
@@ -60,7 +60,10 @@ class Core:
         )
         self.worker = Worker(factories(self), self.bus.report)
         self.scheduler = Scheduler(clock, self.bus.report, self.database.reader)
+        self.committed: Callable[[Sequence[Row]], None] = lambda _entries: None
+        """Is told of every commit, by its log entries."""
         self.listeners: list[Callable[[Sequence[Row]], None]] = []
+        """Are told of every commit, by its log lines."""
         self.bus.perform = self._perform
 
     def recover(self) -> int:
@@ -80,10 +83,13 @@ class Core:
         end_epoch(self.database, self.clock, self.epoch)
         self.database.close()
 
-    def _perform(self, effects: list[Effect], lines: list[Row]) -> None:
+    def _perform(self, effects: list[Effect], entries: list[Row]) -> None:
         wake_at = self.directory.earliest_wake
         if wake_at is not None:
             self.scheduler.notice(wake_at)
         self.worker.perform(effects)
-        for listener in self.listeners:
-            listener(lines)
+        self.committed(entries)
+        if self.listeners:
+            lines = list(log_lines(entries))
+            for listener in self.listeners:
+                listener(lines)

@@ -11,8 +11,8 @@ from tipman.database import Row
 from tipman.errors import TaskFailedError, WaitTimeoutError
 from tipman.ids import text_of
 
-_INSTANCE, _NAME = 0, 2
-"""Where a log line's row has them."""
+_INSTANCE, _ANNOUNCED = 0, 8
+"""Where a log entry's row has them."""
 
 
 class Source(Protocol):
@@ -33,14 +33,14 @@ class Settlements:
         self._waiting: dict[bytes, list[LockType]] = {}
         self._closed = False
 
-    def announce(self, lines: Sequence[Row]) -> None:
-        """Wake who waits for what settled in these committed log lines."""
+    def announce(self, entries: Sequence[Row]) -> None:
+        """Wake who waits for what settled in these committed log entries."""
         if not self._waiting:
             return
         with self._lock:
-            for line in lines:
-                if line[_NAME] == "task.settled":
-                    for gate in self._waiting.pop(line[_INSTANCE], ()):
+            for entry in entries:
+                if entry[_ANNOUNCED] == "task.settled":
+                    for gate in self._waiting.pop(entry[_INSTANCE], ()):
                         gate.release()
 
     def wait(

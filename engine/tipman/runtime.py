@@ -123,7 +123,7 @@ class Engine:
         except BaseException:
             self._let_go()
             raise
-        core.listeners.append(self._committed)
+        core.committed = self._committed
         self._thread = threading.Thread(
             target=core.bus.run, args=(lambda: self._stopped,), name="tipman-bus", daemon=True
         )
@@ -142,7 +142,7 @@ class Engine:
             self._let_go()
             return
         self._stopping = True
-        core.handlers.starting = False
+        core.handlers.stop_starting()
         core.bus.wake()
         if self.failure is None:
             self._drain(core, self.settings.drain_s if drain_s is None else drain_s)
@@ -382,8 +382,8 @@ class Engine:
             raise UnavailableError("the engine is not running")
         return self._core
 
-    def _committed(self, lines: Sequence[Row]) -> None:
-        self._settlements.announce(lines)
+    def _committed(self, entries: Sequence[Row]) -> None:
+        self._settlements.announce(entries)
         if self._stopping and self._running_core().frontier.slots_taken == 0:
             self._idle.set()
 

@@ -68,7 +68,7 @@ class Scheduler:
         now = self._clock.wall_us()
         last = -1
         while due := reader.fetch(
-            "SELECT id, wake_at FROM instance WHERE wake_at IS NOT NULL AND wake_at > ?"
+            "SELECT id, wake_at FROM instance WHERE settled_at IS NULL AND wake_at > ?"
             " AND wake_at <= ? ORDER BY wake_at LIMIT ?",
             (last, now, _BATCH),
         ):
@@ -78,7 +78,7 @@ class Scheduler:
             if len(due) == _BATCH:
                 last = self._same_instant(reader, last)
         rows = reader.fetch(
-            "SELECT min(wake_at) FROM instance WHERE wake_at IS NOT NULL AND wake_at > ?", (now,)
+            "SELECT min(wake_at) FROM instance WHERE settled_at IS NULL AND wake_at > ?", (now,)
         )
         self._armed_for = None
         if rows[0][0] is not None:
@@ -90,7 +90,7 @@ class Scheduler:
     def _same_instant(self, reader: Database, instant: int) -> int:
         """Publish all that is due at *instant*, the last of a full batch: some were cut off."""
         for (identifier,) in reader.fetch(
-            "SELECT id FROM instance WHERE wake_at = ?", (instant,)
+            "SELECT id FROM instance WHERE settled_at IS NULL AND wake_at = ?", (instant,)
         ):
             self._report(TimerFired(bytes(identifier)))
         return instant

@@ -20,7 +20,7 @@ from tipman.models import (
     INSERT_DEPENDENCY,
     INSERT_INBOX,
     INSERT_INSTANCE,
-    INSERT_LOG_LINE,
+    INSERT_LOG_ENTRY,
     INSERT_TASK,
     SELECT_INSTANCE,
     UPDATE_INSTANCE,
@@ -309,14 +309,21 @@ class TIPMan:
             self._touched[instance.id] = instance
 
     def log(
-        self, instance: Instance, name: str, before: str, data: str | None, actor: str = "engine"
+        self,
+        instance: Instance,
+        name: str,
+        before: str,
+        data: str | None,
+        actor: str = "engine",
+        announced: str | None = None,
     ) -> None:
-        """Stage the instance's next log line; *data* is JSON text."""
-        instance.sequence = sequence = instance.sequence + 1
+        """Stage the instance's next log line, or two; *data* is JSON text."""
+        sequence = instance.sequence + 1
+        instance.sequence = sequence if announced is None else sequence + 1
         self._log.append(
             (
                 instance.id, sequence, name, self.now, actor, before,
-                instance.configuration, data,
+                instance.configuration, data, announced,
             )  # fmt: skip
         )
 
@@ -362,7 +369,7 @@ class TIPMan:
         if self._attempts:
             run(INSERT_ATTEMPT, self._attempts)
         if self._log:
-            run(INSERT_LOG_LINE, self._log)
+            run(INSERT_LOG_ENTRY, self._log)
         if self._kept:
             run(UPSERT_KEPT, [(*name, value) for name, value in self._kept.items()])
         if self._inbox:
@@ -381,11 +388,11 @@ class TIPMan:
 
     @property
     def rows_staged(self) -> int:
-        """How many rows `write` would write, about."""
-        return len(self._log) + len(self._new) + len(self._touched) + len(self._edges)
+        """How many rows `write` would write, about; every event has its log entry."""
+        return 3 * len(self._log)
 
     def committed(self) -> list[Row]:
-        """Forget what was staged, now that it is on disk; return its log lines."""
+        """Forget what was staged, now that it is on disk; return its log entries."""
         for instance in self._touched.values():
             self._stored(instance)
         for instance in self._new.values():
@@ -411,6 +418,15 @@ class TIPMan:
         idle = (i.id for i in self._cache.values() if i.state not in {"running", "queued"})
         for identifier in [i for i, _ in zip(idle, range(CACHE_MAX // 2), strict=False)]:
             del self._cache[identifier]
+
+
+def log_lines(entries: Iterable[Row]) -> Iterator[Row]:
+    """Yield log lines by themselves, as the view `log_line` has them, without a position."""
+    for entry in entries:
+        yield entry[:8]
+        if entry[8] is not None:
+            instance, sequence, _, at, _, _, after, _, announced = entry
+            yield (instance, sequence + 1, announced, at, "engine", after, after, None)
 
 
 def failure_text(failure: Failure) -> str:

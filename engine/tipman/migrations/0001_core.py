@@ -77,11 +77,9 @@ Instance.add_index(
         name="instance_key",
     )
 )
+# One index finds both what is due and, after a start, all that is open.
 Instance.add_index(
-    Instance.index(Instance.state, where=SQL("settled_at IS NULL"), name="instance_open")
-)
-Instance.add_index(
-    Instance.index(Instance.wake_at, where=SQL("wake_at IS NOT NULL"), name="instance_wake")
+    Instance.index(Instance.wake_at, where=SQL("settled_at IS NULL"), name="instance_open")
 )
 
 
@@ -127,7 +125,7 @@ class Attempt(Table):
         without_rowid = True
 
 
-class LogLine(Table):
+class LogEntry(Table):
     position = Position(primary_key=True)
     instance = BlobField()
     sequence = IntegerField()
@@ -137,9 +135,10 @@ class LogLine(Table):
     before = TextField()
     after = TextField()
     data = TextField(null=True)
+    announced = TextField(null=True)
 
     class Meta:
-        table_name = "log_line"
+        table_name = "log_entry"
         indexes = ((("instance", "sequence"), True),)
 
 
@@ -165,11 +164,21 @@ class Inbox(Table):
 
 
 
+_LOG_LINE = """
+CREATE VIEW log_line AS
+SELECT position, instance, sequence, name, at, actor, "before", "after", data FROM log_entry
+UNION ALL
+SELECT position, instance, sequence + 1, announced, at, 'engine', "after", "after", NULL
+FROM log_entry WHERE announced IS NOT NULL
+"""
+
+
 def up(migrator, db):
     """Create every table with its indexes."""
-    tables = [Epoch, Instance, Task, Dependency, Attempt, LogLine, Kept, Inbox]
+    tables = [Epoch, Instance, Task, Dependency, Attempt, LogEntry, Kept, Inbox]
     if not isinstance(db, SqliteDatabase):
         for table in tables:
             table._meta.without_rowid = False  # noqa: SLF001 - a word that only SQLite knows
     with db.bind_ctx(tables, bind_refs=False, bind_backrefs=False):
         db.create_tables(tables, safe=False)
+    db.execute_sql(_LOG_LINE)

@@ -1,0 +1,255 @@
+"""Handlers of attempts: started when a slot is free, ended by what their owner reports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tipman.charts import Verdict
+from tipman.clock import MICROSECONDS
+from tipman.definitions import Task, fill
+from tipman.effects import Effect, StartAttempt
+from tipman.errors import InvalidError
+from tipman.events import (
+    AttemptFailed,
+    AttemptInterrupted,
+    AttemptLost,
+    AttemptReturned,
+    AttemptSucceeded,
+    AttemptTimedOut,
+    Failure,
+    Report,
+    TimerFired,
+)
+from tipman.frontier import mark_of
+from tipman.handlers.steps import Steps, must_move
+from tipman.jsontext import dumps
+from tipman.retries import GiveUp, decide, share_of
+from tipman.tipman import Instance, TIPMan
+
+_SEES_RESULTS = frozenset({"exec", "eval"})
+_NO_CONTEXT: Mapping[str, Any] = {}
+
+
+class Attempts:
+    """Starts attempts and closes them; what is not the current attempt's is fenced."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._frontier = steps.frontier
+        self.starting = True
+        """Whether queued tasks are started; off once the engine is stopping."""
+
+    def dispatch(self, directory: TIPMan) -> list[Effect]:
+        """Start what is queued while slots are free."""
+        effects: list[Effect] = []
+        pop = self._frontier.pop
+        while self.starting and (identifier := pop()) is not None:
+            instance = directory.load(identifier)
+            effect = self._start(instance, directory.task_of(instance), directory)
+            if effect is not None:
+                effects.append(effect)
+        return effects
+
+    def _start(
+        self, instance: Instance, task: Task, directory: TIPMan
+    ) -> StartAttempt | None:
+        step = must_move(instance, "attempt.started")
+        number, epoch = instance.attempt + 1, directory.epoch
+        context, arguments, failure = _NO_CONTEXT, task.arguments, None
+        if task.has_expressions or task.type in _SEES_RESULTS:
+            context = {"context": {}, "results": _results(instance, directory)}
+            if task.has_expressions:
+                try:
+                    arguments = fill(task, context)
+                except InvalidError as error:
+                    failure = Failure("expression", str(error), matches=("expression",))
+        name, namespace, timeout_s = task.exclusive, task.namespace, task.timeout_s
+        kept = None if name is None else directory.kept(namespace, "class", name)
+        self._frontier.take(instance.id, number, task.queue, mark_of(namespace, name))
+        instance.attempt, instance.epoch, instance.started_at = number, epoch, directory.now
+        if timeout_s is not None:
+            instance.wake_at = directory.now + round(timeout_s * MICROSECONDS)
+        self._steps.advance(
+            directory, instance, step, "attempt.started", f'{{"attempt":{number}}}'
+        )
+        if failure is not None:
+            directory.raised.append(AttemptFailed(instance.id, number, epoch, failure))
+            return None
+        return StartAttempt(
+            instance.id, number, epoch, task.type, instance.name, namespace, arguments,
+            task.env, timeout_s, context, kept,
+        )  # fmt: skip
+
+    def succeeded(self, event: AttemptSucceeded, directory: TIPMan) -> list[Effect]:
+        """Settle the task with its result, unless it was cancelled meanwhile."""
+        instance = self._owned(event, directory)
+        if instance is None:
+            return []
+        limit = self._steps.settings.result_bytes_max
+        if len(event.result) > limit:
+            failure = Failure("too_large", f"the result is larger than {limit} bytes")
+            return self._failed(event, instance, failure, None, directory)
+        task, result = directory.task_of(instance), event.result
+        step = must_move(instance, event.wire)
+        if task.type == "counter":
+            result = _count(task, directory)
+        elif event.kept is not None:
+            directory.keep(task.namespace, "class", str(task.exclusive), event.kept)
+        self._frontier.release(instance.id, event.attempt)
+        directory.close_attempt(instance, "succeeded", result, None)
+        data = f'{{"attempt":{event.attempt}}}'
+        self._steps.advance(directory, instance, step, event.wire, data)
+        return []
+
+    def failed(self, event: AttemptFailed, directory: TIPMan) -> list[Effect]:
+        """Try again if the policy says so, else settle."""
+        instance = self._owned(event, directory)
+        if instance is None:
+            return []
+        return self._failed(event, instance, event.failure, event.result, directory)
+
+    def timed_out(self, event: AttemptTimedOut, directory: TIPMan) -> list[Effect]:
+        """As failed, with the code `timeout`."""
+        instance = self._owned(event, directory)
+        if instance is None:
+            return []
+        limit = directory.task_of(instance).timeout_s
+        failure = Failure("timeout", f"took longer than {limit} s", matches=("timeout",))
+        return self._failed(event, instance, failure, event.result, directory)
+
+    def lost(self, event: AttemptLost, directory: TIPMan) -> list[Effect]:
+        """Queue it again, give it up, or fail, as the task says; it counts as no attempt."""
+        instance = directory.load(event.instance)
+        if not _is_current(instance, event):
+            return self._fence(event, instance, directory)
+        lost, verdict = instance.lost + 1, Verdict.AGAIN
+        if lost >= self._steps.settings.lost_max:
+            verdict = Verdict.ABANDON
+        elif directory.task_of(instance).on_lost == "fail":
+            verdict = Verdict.NONE
+        failure = Failure("lost", "the engine that ran it died", matches=("lost",))
+        step = must_move(instance, event.wire, verdict)
+        self._frontier.release(instance.id, event.attempt)
+        instance.lost = lost
+        directory.close_attempt(instance, "lost", None, failure)
+        data = _failing_data(event.attempt, verdict, failure)
+        self._steps.advance(directory, instance, step, event.wire, data)
+        return []
+
+    def interrupted(self, event: AttemptInterrupted, directory: TIPMan) -> list[Effect]:
+        """Queue it again, or settle it as cancelled; it counts as no attempt."""
+        instance = self._owned(event, directory)
+        if instance is None:
+            return []
+        step = must_move(instance, event.wire)
+        self._release(event)
+        failure = Failure("interrupted", f"ended early: {event.reason.value}")
+        directory.close_attempt(instance, "interrupted", event.result, failure)
+        data = f'{{"attempt":{event.attempt},"reason":"{event.reason.value}"}}'
+        self._steps.advance(directory, instance, step, event.wire, data)
+        return []
+
+    def returned(self, event: AttemptReturned, directory: TIPMan) -> list[Effect]:
+        """Free the slot of code that could not be ended and has come back."""
+        return self._fence(event, directory.load(event.instance), directory)
+
+    def awaited_too_long(self, instance: Instance, directory: TIPMan) -> None:
+        """Close the waiting of a `wait` task that ran out of time."""
+        limit = directory.task_of(instance).timeout_s
+        failure = Failure("timeout", f"nothing came within {limit} s", matches=("timeout",))
+        self.close_wait(instance, TimerFired.wire, failure, "engine", directory)
+
+    def close_wait(
+        self, instance: Instance, name: str, failure: Failure, actor: str, directory: TIPMan
+    ) -> None:
+        """Try a `wait` task again if its policy says so, else settle it as failed."""
+        used = instance.attempts_used + 1
+        verdict, delay_s = _weigh(directory.task_of(instance), instance, used, failure)
+        if verdict is Verdict.AGAIN:
+            # Waiting anew takes no slot, so it does not go through the queue.
+            verdict = Verdict.RETRY
+        step = must_move(instance, name, verdict)
+        instance.attempts_used = used
+        directory.close_attempt(instance, "failed", None, failure)
+        if verdict is Verdict.RETRY:
+            instance.due_at = directory.now + round(delay_s * MICROSECONDS)
+        data = _failing_data(instance.attempt, verdict, failure)
+        self._steps.advance(directory, instance, step, name, data, actor)
+
+    def _failed(
+        self,
+        event: Report,
+        instance: Instance,
+        failure: Failure,
+        result: str | None,
+        directory: TIPMan,
+    ) -> list[Effect]:
+        used = instance.attempts_used + 1
+        verdict, delay_s = _weigh(directory.task_of(instance), instance, used, failure)
+        # A result that is too large was a success by name, but fails the attempt.
+        name = AttemptFailed.wire if isinstance(event, AttemptSucceeded) else event.wire
+        step = must_move(instance, name, verdict)
+        self._release(event)
+        instance.attempts_used = used
+        directory.close_attempt(instance, name.removeprefix("attempt."), result, failure)
+        if verdict is Verdict.RETRY:
+            instance.due_at = directory.now + round(delay_s * MICROSECONDS)
+        data = _failing_data(event.attempt, verdict, failure)
+        self._steps.advance(directory, instance, step, name, data)
+        return []
+
+    def _owned(self, event: Report, directory: TIPMan) -> Instance | None:
+        instance = directory.load(event.instance)
+        if _is_current(instance, event) and event.epoch == directory.epoch:
+            return instance
+        self._fence(event, instance, directory)
+        return None
+
+    def _fence(self, event: Report, instance: Instance, directory: TIPMan) -> list[Effect]:
+        """Write down that a report came from somebody who owns nothing any more."""
+        if isinstance(event, AttemptReturned) and event.epoch == directory.epoch:
+            self._frontier.release(event.instance, event.attempt)
+        data = {"attempt": event.attempt, "epoch": event.epoch, "report": event.wire}
+        directory.touch(instance)
+        directory.log(instance, "attempt.fenced", instance.configuration, dumps(data))
+        return []
+
+    def _release(self, event: Report) -> None:
+        if not getattr(event, "detached", False):
+            self._frontier.release(event.instance, event.attempt)
+
+
+def _is_current(instance: Instance, event: Report) -> bool:
+    return (
+        instance.state == "running"
+        and instance.attempt == event.attempt
+        and instance.epoch == event.epoch
+    )
+
+
+def _weigh(
+    task: Task, instance: Instance, used: int, failure: Failure
+) -> tuple[Verdict, float]:
+    share = share_of(instance.id, instance.attempt)
+    decision = decide(task.retry, attempts_used=used, failure=failure, share=share)
+    if isinstance(decision, GiveUp):
+        return Verdict.NONE, 0.0
+    return (Verdict.RETRY if decision.delay_s > 0 else Verdict.AGAIN), decision.delay_s
+
+
+def _failing_data(attempt: int, verdict: Verdict, failure: Failure) -> str:
+    error = {"code": failure.code, "message": failure.message}
+    return dumps({"attempt": attempt, "verdict": str(verdict), "error": error})
+
+
+def _results(instance: Instance, directory: TIPMan) -> dict[str, Any]:
+    dependencies = directory.dependencies_of(instance)
+    directory.prefetch(dependencies)
+    return directory.results_of([directory.load(d) for d in dependencies])
+
+
+def _count(task: Task, directory: TIPMan) -> str:
+    name = task.arguments["name"]
+    value = int(directory.kept(task.namespace, "counter", name) or 0)
+    value += task.arguments.get("by", 1)
+    directory.keep(task.namespace, "counter", name, str(value))
+    return f'{{"value":{value}}}'

@@ -1,0 +1,116 @@
+"""Handlers of what is asked for from outside."""
+
+from tipman.charts import UNSUCCESSFUL, Verdict, move
+from tipman.effects import Effect
+from tipman.errors import ConflictError, Fault, InvalidError
+from tipman.events import (
+    CancelRequested,
+    FailReported,
+    Failure,
+    FinishReported,
+    Requested,
+    ResumeRequested,
+    RetryRequested,
+    StopReason,
+    SuspendRequested,
+)
+from tipman.handlers.attempts import Attempts
+from tipman.handlers.steps import Steps, admission, cause_of, conflict, must_move, ready
+from tipman.handlers.waiting import counts
+from tipman.ids import text_of
+from tipman.jsontext import dumps
+from tipman.tipman import Instance, TIPMan
+
+
+class Requests:
+    """Does what somebody asked for, or says why it changes nothing."""
+
+    def __init__(self, steps: Steps, attempts: Attempts) -> None:
+        self._steps = steps
+        self._attempts = attempts
+
+    def cancel(self, event: CancelRequested, directory: TIPMan) -> list[Effect]:
+        """End it: at once, or when its attempt has been ended."""
+        instance = directory.load(event.instance)
+        if instance.configuration in {"cancelled", "cancelling"}:
+            return []
+        was_running = instance.state == "running"
+        self._steps.ask(event, instance, Verdict.NONE, directory)
+        if not was_running:
+            return []
+        instance.wake_at = None
+        return [self._steps.stop(instance, StopReason.CANCELLED)]
+
+    def suspend(self, event: SuspendRequested, directory: TIPMan) -> list[Effect]:
+        """Hold it; a running attempt finishes first, or is ended with `in_flight: stop`."""
+        instance = directory.load(event.instance)
+        verdict = Verdict.STOP if _in_flight(event) == "stop" else Verdict.NONE
+        self._steps.ask(event, instance, verdict, directory)
+        if instance.configuration == "parking":
+            instance.wake_at = None
+            return [self._steps.stop(instance, StopReason.SUSPENDED)]
+        return []
+
+    def resume(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:
+        """Go on where it was held, then let what settled meanwhile count."""
+        instance = directory.load(event.instance)
+        verdict, cause = Verdict.NONE, None
+        back = move(instance.snapshot, event.wire, verdict)
+        if back is not None and back.state == "waiting" and not instance.dependencies_remaining:
+            verdict = admission(instance, directory.task_of(instance), directory.now)
+        if verdict is Verdict.SKIP:
+            cause = cause_of(directory.dependencies_of(instance), directory)
+        self._steps.ask(event, instance, verdict, directory)
+        instance.cause = cause
+        return []
+
+    def retry(self, event: RetryRequested, directory: TIPMan) -> list[Effect]:
+        """Open again what ended badly, and with it what was skipped because of it."""
+        instance = directory.load(event.instance)
+        if instance.state not in UNSUCCESSFUL:
+            raise conflict(event, instance)
+        remaining, unmet = counts(instance, directory)
+        if unmet:
+            cause = cause_of(directory.dependencies_of(instance), directory)
+            where = f"/api/v1/tasks/{text_of(cause or b'')}"
+            raise ConflictError(
+                f"its dependency {where} did not succeed: retry that first", instance.state
+            )
+        verdict = Verdict.WAIT if remaining else ready(directory.task_of(instance))
+        instance.dependencies_remaining, instance.dependencies_unmet = remaining, 0
+        self._steps.ask(event, instance, verdict, directory)
+        return []
+
+    def outcome(self, event: FinishReported | FailReported, directory: TIPMan) -> list[Effect]:
+        """Settle a `wait` task from outside, or keep what came early."""
+        instance = directory.load(event.instance)
+        if directory.task_of(instance).type != "wait":
+            raise conflict(event, instance)
+        if instance.state != "awaiting":
+            self._keep_early(event, instance, directory)
+        elif isinstance(event, FinishReported):
+            result = dumps(event.data)
+            step = must_move(instance, event.wire)
+            directory.close_attempt(instance, "succeeded", result, None)
+            self._steps.advance(directory, instance, step, event.wire, None, event.actor)
+        else:
+            reason = event.data if isinstance(event.data, str) else dumps(event.data)
+            failure = Failure("reported", reason, matches=("reported",))
+            self._attempts.close_wait(instance, event.wire, failure, event.actor, directory)
+        return []
+
+    def _keep_early(self, event: Requested, instance: Instance, directory: TIPMan) -> None:
+        if instance.early is not None:
+            raise ConflictError("an outcome was reported already", instance.state)
+        text = dumps({"name": event.wire, "actor": event.actor, "data": event.data})
+        self._steps.ask(event, instance, Verdict.NONE, directory)
+        instance.early = text
+
+
+def _in_flight(event: Requested) -> str:
+    data = event.data or {}
+    in_flight = data.get("in_flight", "finish") if isinstance(data, dict) else None
+    if in_flight not in {"finish", "stop"}:
+        fault = Fault("/data/in_flight", "must be finish or stop")
+        raise InvalidError("suspend.requested: data.in_flight must be finish or stop", (fault,))
+    return str(in_flight)

@@ -1,0 +1,185 @@
+"""Steps: how an instance takes a step of its chart, and what follows from the state it enters.
+
+Nothing here can fail once `advance` is called: handlers weigh and look up before.
+"""
+
+from functools import partial
+from typing import Any
+
+from tipman.charts import SETTLED, UNSUCCESSFUL, Move, Verdict, move
+from tipman.clock import MICROSECONDS
+from tipman.definitions import Task
+from tipman.effects import StopAttempt
+from tipman.errors import ConflictError, TipmanError
+from tipman.events import (
+    DependencyReopened,
+    DependencySettled,
+    FailReported,
+    FinishReported,
+    Requested,
+    StopReason,
+)
+from tipman.frontier import Entry, Frontier, mark_of
+from tipman.ids import text_of
+from tipman.jsontext import dumps, loads
+from tipman.settings import Settings
+from tipman.tipman import Instance, TIPMan
+
+
+class Steps:
+    """Takes steps, over the frontier that is to know of every queued task."""
+
+    def __init__(self, settings: Settings, frontier: Frontier) -> None:
+        self.settings = settings
+        self.frontier = frontier
+
+    def advance(
+        self,
+        directory: TIPMan,
+        instance: Instance,
+        step: Move,
+        name: str,
+        data: str | None,
+        actor: str = "engine",
+    ) -> None:
+        """Be where the step leads, and stage the row and its log lines.
+
+        *name* and *data* are those of the event; what the step announces gets lines of its own.
+        """
+        sequence = instance.sequence
+        before = instance.configuration if sequence else ""
+        was = instance.state
+        instance.snapshot, instance.configuration, instance.state, announced = step
+        if sequence:
+            directory.touch(instance)
+        first, *others = announced or (None,)
+        directory.log(instance, name, before, data, actor, first)
+        if was != step.state:
+            if was == "queued":
+                self.frontier.remove(instance.id)
+            elif was in UNSUCCESSFUL:
+                self._reopened(instance)
+            if step.state != "running":
+                self._entered(was, instance, directory)
+        for label in others:
+            directory.log(instance, label, step.configuration, None)
+        if was in UNSUCCESSFUL and was != step.state:
+            for dependent in directory.dependents_of(instance):
+                directory.raised.append(DependencyReopened(dependent, instance.id))
+
+    def ask(
+        self, event: Requested, instance: Instance, verdict: Verdict, directory: TIPMan
+    ) -> None:
+        """Take the step of an event from outside.
+
+        Raises:
+            ConflictError: it changes nothing in the state the instance is in.
+        """
+        step = move(instance.snapshot, event.wire, verdict)
+        if step is None:
+            raise conflict(event, instance)
+        data = dumps({"verdict": str(verdict), "data": event.data})
+        self.advance(directory, instance, step, event.wire, data, event.actor)
+
+    def stop(self, instance: Instance, reason: StopReason) -> StopAttempt:
+        """Return the effect that ends the instance's attempt."""
+        return StopAttempt(instance.id, instance.attempt, reason, self.settings.grace_s)
+
+    @staticmethod
+    def _reopened(instance: Instance) -> None:
+        instance.opening += 1
+        instance.attempts_used = instance.lost = 0
+        instance.settled_at = instance.cause = None
+
+    def _entered(self, was: str, instance: Instance, directory: TIPMan) -> None:
+        state = instance.state
+        instance.wake_at = None
+        if state == "queued":
+            instance.queued_at, instance.due_at = directory.now, None
+            task = directory.task_of(instance)
+            mark = mark_of(task.namespace, task.exclusive)
+            self.frontier.push(
+                Entry(-task.priority, directory.now, instance.id, task.queue, mark)
+            )
+        elif state in SETTLED:
+            self._settled(instance, directory)
+        elif state == "delayed":
+            if was != "suspended" or instance.due_at is None:
+                instance.due_at = directory.task_of(instance).due_us(directory.now)
+            instance.wake_at = instance.due_at
+        elif state == "backing_off":
+            instance.wake_at = instance.due_at
+        elif state == "awaiting":
+            self._awaiting(was, instance, directory)
+
+    @staticmethod
+    def _settled(instance: Instance, directory: TIPMan) -> None:
+        instance.settled_at, instance.due_at = directory.now, None
+        if instance.dependents:
+            settled = partial(
+                DependencySettled,
+                dependency=instance.id,
+                succeeded=instance.state == "succeeded",
+            )
+            directory.raised.extend(map(settled, directory.dependents_of(instance)))
+
+    @staticmethod
+    def _awaiting(was: str, instance: Instance, directory: TIPMan) -> None:
+        if was != "suspended" or instance.started_at is None:
+            instance.attempt += 1
+            instance.started_at = directory.now
+        instance.due_at = None
+        timeout_s = directory.task_of(instance).timeout_s
+        if timeout_s is not None:
+            instance.wake_at = instance.started_at + round(timeout_s * MICROSECONDS)
+        if instance.early is not None:
+            early: Any = loads(instance.early)
+            kind = FinishReported if early["name"] == FinishReported.wire else FailReported
+            directory.raised.append(kind(instance.id, early["actor"], early["data"]))
+            instance.early = None
+
+
+def ready(task: Task) -> Verdict:
+    """Return where a task goes that nothing holds back."""
+    return Verdict.AWAIT if task.type == "wait" else Verdict.QUEUE
+
+
+def admission(instance: Instance, task: Task, now: int) -> Verdict:
+    """Weigh whether a task that may wait for dependencies can go on at *now*."""
+    if instance.dependencies_remaining:
+        return Verdict.WAIT
+    if instance.dependencies_unmet:
+        return Verdict.SKIP
+    due_at = task.due_us(now)
+    if due_at is not None and due_at > now:
+        return Verdict.DELAY
+    return ready(task)
+
+
+def must_move(instance: Instance, name: str, verdict: Verdict = Verdict.NONE) -> Move:
+    """Return the step that an event of the engine's own leads to.
+
+    Raises:
+        TipmanError: there is none, which only a defect of a handler can bring about.
+    """
+    step = move(instance.snapshot, name, verdict)
+    if step is None:
+        raise TipmanError(f"{name} does not move a task that is {instance.configuration}")
+    return step
+
+
+def cause_of(dependencies: list[bytes], directory: TIPMan) -> bytes | None:
+    """Return the first dependency that ended without success: why a task is skipped."""
+    directory.prefetch(dependencies)
+    for identifier in dependencies:
+        if directory.load(identifier).state in UNSUCCESSFUL:
+            return identifier
+    return None
+
+
+def conflict(event: Requested, instance: Instance) -> ConflictError:
+    """Return the error for an event that changes nothing."""
+    return ConflictError(
+        f"{event.wire} changes nothing: the task {text_of(instance.id)} is {instance.state}",
+        instance.state,
+    )

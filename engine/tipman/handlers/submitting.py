@@ -1,0 +1,95 @@
+"""Handlers of what is submitted."""
+
+from collections.abc import Mapping
+
+from tipman.charts import INITIAL, UNSUCCESSFUL, Verdict
+from tipman.effects import Effect
+from tipman.errors import Fault, KeyExistsError, UnknownDependencyError
+from tipman.events import Submission, TasksSubmitted
+from tipman.handlers.steps import Steps, admission, cause_of, must_move
+from tipman.ids import text_of
+from tipman.tipman import Instance, TIPMan
+
+Drafts = Mapping[bytes, Instance]
+Edges = Mapping[bytes, list[bytes]]
+
+
+class Submitting:
+    """Writes down tasks, all of an event or none."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+
+    def tasks_submitted(self, event: TasksSubmitted, directory: TIPMan) -> list[Effect]:
+        """Stage new instances; each goes as far as its dependencies let it."""
+        drafts: dict[bytes, Instance] = {}
+        edges: dict[bytes, list[bytes]] = {}
+        for position, submission in enumerate(event.submissions):
+            if submission.task.key is not None:
+                _refuse_taken_key(submission, directory)
+            identifier = submission.instance
+            drafts[identifier] = Instance(identifier, submission.task, directory.now, INITIAL)
+            if submission.dependencies:
+                edges[identifier] = _resolve(submission, position, directory)
+        outside = _count_dependencies(drafts, edges, directory) if edges else []
+        for submission, draft in zip(event.submissions, drafts.values(), strict=True):
+            verdict = admission(draft, submission.task, directory.now)
+            step = must_move(draft, "task.submitted", verdict)
+            dependencies = edges.get(draft.id, [])
+            if verdict is Verdict.SKIP:
+                draft.cause = cause_of(dependencies, directory)
+            directory.add(draft, submission.row, dependencies)
+            data = f'{{"verdict":"{verdict}"}}'
+            self._steps.advance(directory, draft, step, "task.submitted", data, event.actor)
+        for dependency in outside:
+            dependency.dependents += 1
+            directory.touch(dependency)
+        return []
+
+
+def _refuse_taken_key(submission: Submission, directory: TIPMan) -> None:
+    task = submission.task
+    holder = directory.find_key(task.namespace, task.key)
+    if holder is not None:
+        uri = f"/api/v1/tasks/{text_of(holder)}"
+        raise KeyExistsError(f"the key {task.key!r} belongs to {uri}", uri)
+
+
+def _resolve(submission: Submission, position: int, directory: TIPMan) -> list[bytes]:
+    found = []
+    for index, reference in enumerate(submission.dependencies):
+        identifier = (
+            reference
+            if isinstance(reference, bytes)
+            else directory.find_key(submission.task.namespace, reference)
+        )
+        if identifier is None:
+            raise _unknown(str(reference), f"/tasks/{position}/dependencies/{index}")
+        found.append(identifier)
+    return found
+
+
+def _unknown(reference: str, pointer: str) -> UnknownDependencyError:
+    detail = f"unknown dependency {reference!r}"
+    return UnknownDependencyError(detail, (Fault(pointer, detail),))
+
+
+def _count_dependencies(drafts: Drafts, edges: Edges, directory: TIPMan) -> list[Instance]:
+    """Count what each draft waits for; return the others that are waited for, once an edge."""
+    directory.prefetch(d for targets in edges.values() for d in targets if d not in drafts)
+    outside = []
+    for waiting, targets in edges.items():
+        draft = drafts[waiting]
+        for identifier in targets:
+            dependency = drafts.get(identifier)
+            if dependency is not None:
+                dependency.dependents += 1
+                draft.dependencies_remaining += 1
+                continue
+            dependency = directory.find(identifier)
+            if dependency is None:
+                raise _unknown(text_of(identifier), "/dependencies")
+            outside.append(dependency)
+            draft.dependencies_remaining += not dependency.is_settled
+            draft.dependencies_unmet += dependency.state in UNSUCCESSFUL
+    return outside
