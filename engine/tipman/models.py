@@ -3,8 +3,6 @@
 Instants are integers, microseconds since 1970 UTC; ids are UUIDs in 16 bytes; JSON is text.
 """
 
-from typing import Any
-
 from peewee import (
     BigIntegerField,
     BlobField,
@@ -45,7 +43,10 @@ class Epoch(Table):
 
 
 class Instance(Table):
-    """What lives: TIPMan's directory. `sequence` counts its log lines and guards every update."""
+    """What lives: TIPMan's directory. `sequence` counts its log lines and guards every update.
+
+    From `state` on the columns change: up to `settled_at` with every step, the rest rarely.
+    """
 
     id = BlobField(primary_key=True)
     kind = TextField()
@@ -55,22 +56,22 @@ class Instance(Table):
     submitted_at = BigIntegerField()
     state = TextField()
     configuration = TextField()
-    history = TextField(null=True)
     sequence = IntegerField()
-    opening = IntegerField()
     attempt = IntegerField()
-    attempts_used = IntegerField()
-    lost = IntegerField()
-    dependencies_remaining = IntegerField()
-    dependencies_unmet = IntegerField()
-    dependents = IntegerField()
-    cause = BlobField(null=True)
     epoch = BigIntegerField(null=True)
-    due_at = BigIntegerField(null=True)
     wake_at = BigIntegerField(null=True)
     queued_at = BigIntegerField(null=True)
     started_at = BigIntegerField(null=True)
     settled_at = BigIntegerField(null=True)
+    history = TextField(null=True)
+    opening = IntegerField(constraints=[SQL("DEFAULT 1")])
+    attempts_used = IntegerField(constraints=[SQL("DEFAULT 0")])
+    lost = IntegerField(constraints=[SQL("DEFAULT 0")])
+    dependencies_remaining = IntegerField(constraints=[SQL("DEFAULT 0")])
+    dependencies_unmet = IntegerField(constraints=[SQL("DEFAULT 0")])
+    dependents = IntegerField(constraints=[SQL("DEFAULT 0")])
+    cause = BlobField(null=True)
+    due_at = BigIntegerField(null=True)
     early = TextField(null=True)
 
     class Meta:
@@ -216,46 +217,48 @@ TABLES: tuple[type[Table], ...] = (
 )
 
 
-def _columns(table: type[Table]) -> list[str]:
+def columns_of(table: type[Table]) -> list[str]:
+    """Return the columns of *table* that a row is given, in the model's order."""
     fields = table._meta.sorted_fields  # noqa: SLF001 - Peewee's documented way to the fields
     return [f.column_name for f in fields if not isinstance(f, Position)]
 
 
-def insert_sql(table: type[Table]) -> str:
-    """Return an INSERT of one row, its parameters in the order of the model's fields."""
-    columns = _columns(table)
+def insert_sql(table: str, columns: list[str]) -> str:
+    """Return an INSERT of one row, its parameters in the order of *columns*."""
     names = ", ".join(f'"{name}"' for name in columns)
     marks = ", ".join("?" * len(columns))
-    return f'INSERT INTO "{table_name(table)}" ({names}) VALUES ({marks})'  # noqa: S608 - our names
+    return f'INSERT INTO "{table}" ({names}) VALUES ({marks})'  # noqa: S608 - our names
 
 
-def update_sql(table: type[Table], changing: list[str], where: list[str]) -> str:
-    """Return a guarded UPDATE, its parameters first *changing*, then *where*."""
+def update_sql(table: str, changing: list[str], guard: list[str]) -> str:
+    """Return a guarded UPDATE, its parameters first *changing*, then *guard*."""
     sets = ", ".join(f'"{name}" = ?' for name in changing)
-    guard = " AND ".join(f'"{name}" = ?' for name in where)
-    return f'UPDATE "{table_name(table)}" SET {sets} WHERE {guard}'  # noqa: S608 - our names
+    where = " AND ".join(f'"{name}" = ?' for name in guard)
+    return f'UPDATE "{table}" SET {sets} WHERE {where}'  # noqa: S608 - our names
 
 
-def table_name(table: type[Table]) -> str:
-    """Return the name of *table* in the database."""
-    return str(table._meta.table_name)  # noqa: SLF001 - as above
-
-
-INSTANCE_COLUMNS = _columns(Instance)
-INSTANCE_CHANGING = INSTANCE_COLUMNS[INSTANCE_COLUMNS.index("state") :]
+_INSTANCE = columns_of(Instance)
+_STEADY = _INSTANCE[: _INSTANCE.index("state")]
+_OFTEN = _INSTANCE[len(_STEADY) : _INSTANCE.index("history")]
+_CHANGING = _INSTANCE[len(_STEADY) :]
+_GUARD = ["id", "sequence"]
 SELECT_INSTANCE = "SELECT {} FROM instance".format(  # noqa: S608 - our names
-    ", ".join(f'"{name}"' for name in INSTANCE_COLUMNS)
+    ", ".join(f'"{name}"' for name in _INSTANCE)
 )
-INSERT_INSTANCE = insert_sql(Instance)
-UPDATE_INSTANCE = update_sql(Instance, INSTANCE_CHANGING, ["id", "sequence"])
-INSERT_TASK = insert_sql(Task)
-INSERT_DEPENDENCY = insert_sql(Dependency)
-INSERT_ATTEMPT = insert_sql(Attempt)
-INSERT_LOG_ENTRY = insert_sql(LogEntry)
-INSERT_INBOX = insert_sql(Inbox)
+INSERT_INSTANCE = insert_sql("instance", _INSTANCE)
+INSERT_PLAIN_INSTANCE = insert_sql("instance", _STEADY + _OFTEN)
+"""For an instance whose rarely changing columns are at their defaults: a third cheaper."""
+UPDATE_INSTANCE = update_sql("instance", _CHANGING, _GUARD)
+UPDATE_PLAIN_INSTANCE = update_sql("instance", _OFTEN, _GUARD)
+"""For an instance whose rarely changing columns have not changed."""
+INSERT_TASK = insert_sql("task", columns_of(Task))
+INSERT_DEPENDENCY = insert_sql("dependency", columns_of(Dependency))
+INSERT_ATTEMPT = insert_sql("attempt", columns_of(Attempt))
+INSERT_LOG_ENTRY = insert_sql("log_entry", columns_of(LogEntry))
+INSERT_INBOX = insert_sql("inbox", columns_of(Inbox))
 DELETE_INBOX = "DELETE FROM inbox WHERE number = ?"
 UPSERT_KEPT = (
-    insert_sql(Kept)
+    insert_sql("kept", columns_of(Kept))
     + " ON CONFLICT (namespace, kind, name) DO UPDATE SET value = excluded.value"
 )
 

@@ -21,9 +21,11 @@ from tipman.models import (
     INSERT_INBOX,
     INSERT_INSTANCE,
     INSERT_LOG_ENTRY,
+    INSERT_PLAIN_INSTANCE,
     INSERT_TASK,
     SELECT_INSTANCE,
     UPDATE_INSTANCE,
+    UPDATE_PLAIN_INSTANCE,
     UPSERT_KEPT,
 )
 from tipman.statecharts import Snapshot
@@ -63,6 +65,7 @@ class Instance:
         "snapshot",
         "started_at",
         "state",
+        "stored_rare",
         "stored_sequence",
         "submitted_at",
         "task",
@@ -95,6 +98,7 @@ class Instance:
     settled_at: int | None
     early: str | None
     task: Task | None
+    stored_rare: Row
     stored_sequence: int
 
     def __init__(self, identifier: bytes, task: Task, submitted_at: int, move: Move) -> None:
@@ -105,6 +109,7 @@ class Instance:
         self.name = task.name
         self.submitted_at = submitted_at
         self.task = task
+        self.stored_rare = _PLAIN
         self.stored_sequence = self.sequence = 0
         self.opening = 1
         self.attempt = self.attempts_used = self.lost = 0
@@ -131,37 +136,41 @@ class Instance:
         self = cls.__new__(cls)
         (
             identifier, self.kind, self.namespace, self.key, self.name, self.submitted_at,
-            self.state, self.configuration, history, self.sequence, self.opening,
-            self.attempt, self.attempts_used, self.lost, self.dependencies_remaining,
-            self.dependencies_unmet, self.dependents, self.cause, self.epoch, self.due_at,
-            self.wake_at, self.queued_at, self.started_at, self.settled_at, self.early,
+            self.state, self.configuration, self.sequence, self.attempt, self.epoch,
+            self.wake_at, self.queued_at, self.started_at, self.settled_at,
+            history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
+            self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
         ) = row  # fmt: skip
         self.id = bytes(identifier)
         self.cause = None if self.cause is None else bytes(self.cause)
         self.snapshot = snapshot_of(self.configuration, history)
         self.stored_sequence = self.sequence
+        self.stored_rare = self.rare()
         self.task = None
         return self
 
-    def _changing(self) -> Row:
+    def steady(self) -> Row:
+        """Return the columns that never change."""
+        return (self.id, self.kind, self.namespace, self.key, self.name, self.submitted_at)
+
+    def often(self) -> Row:
+        """Return the columns that change with every step."""
         return (
-            self.state, self.configuration, history_text(self.snapshot), self.sequence,
-            self.opening, self.attempt, self.attempts_used, self.lost,
-            self.dependencies_remaining, self.dependencies_unmet, self.dependents, self.cause,
-            self.epoch, self.due_at, self.wake_at, self.queued_at, self.started_at,
-            self.settled_at, self.early,
+            self.state, self.configuration, self.sequence, self.attempt, self.epoch,
+            self.wake_at, self.queued_at, self.started_at, self.settled_at,
         )  # fmt: skip
 
-    def new_row(self) -> Row:
-        """Return the parameters of `INSERT_INSTANCE`."""
+    def rare(self) -> Row:
+        """Return the columns that change rarely."""
         return (
-            self.id, self.kind, self.namespace, self.key, self.name, self.submitted_at,
-            *self._changing(),
+            history_text(self.snapshot), self.opening, self.attempts_used, self.lost,
+            self.dependencies_remaining, self.dependencies_unmet, self.dependents,
+            self.cause, self.due_at, self.early,
         )  # fmt: skip
 
-    def changed_row(self) -> Row:
-        """Return the parameters of `UPDATE_INSTANCE`: found only as it was last written."""
-        return (*self._changing(), self.id, self.stored_sequence)
+
+_PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None)
+"""`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""
 
 
 class TIPMan:
@@ -358,14 +367,12 @@ class TIPMan:
         run = self._database.execute_many
         self.earliest_wake = self._earliest_wake()
         if self._new:
-            run(INSERT_INSTANCE, [i.new_row() for i in self._new.values()])
+            self._insert()
             run(INSERT_TASK, self._tasks)
         if self._edges:
             run(INSERT_DEPENDENCY, self._edges)
         if self._touched:
-            rows = [i.changed_row() for i in self._touched.values()]
-            if run(UPDATE_INSTANCE, rows) != len(rows):
-                raise BrokenInvariantError("an instance was changed by somebody else")
+            self._update()
         if self._attempts:
             run(INSERT_ATTEMPT, self._attempts)
         if self._log:
@@ -376,6 +383,38 @@ class TIPMan:
             run(INSERT_INBOX, self._inbox)
         if self._handled:
             run(DELETE_INBOX, self._handled)
+
+    def _insert(self) -> None:
+        plain, full = [], []
+        for instance in self._new.values():
+            row, rare = instance.steady() + instance.often(), instance.rare()
+            if rare == _PLAIN:
+                plain.append(row)
+            else:
+                full.append(row + rare)
+            instance.stored_rare = rare
+        if plain:
+            self._database.execute_many(INSERT_PLAIN_INSTANCE, plain)
+        if full:
+            self._database.execute_many(INSERT_INSTANCE, full)
+
+    def _update(self) -> None:
+        plain, full = [], []
+        for instance in self._touched.values():
+            row, rare = instance.often(), instance.rare()
+            guard = (instance.id, instance.stored_sequence)
+            if rare == instance.stored_rare:
+                plain.append(row + guard)
+            else:
+                full.append(row + rare + guard)
+                instance.stored_rare = rare
+        changed = 0
+        if plain:
+            changed = self._database.execute_many(UPDATE_PLAIN_INSTANCE, plain)
+        if full:
+            changed += self._database.execute_many(UPDATE_INSTANCE, full)
+        if changed != len(self._touched):
+            raise BrokenInvariantError("an instance was changed by somebody else")
 
     def _earliest_wake(self) -> int | None:
         staged = (*self._new.values(), *self._touched.values())
