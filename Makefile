@@ -5,11 +5,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+INSTALL := -m pip install --quiet --disable-pip-version-check
 
 # Stamps, made when an installation is complete; the second has all that the first has.
 READY_TO_RUN := $(VENV)/.ready-to-run
 READY := $(VENV)/.ready
+
+# The program is built where nothing is installed that it should not carry.
+BUILD_VENV := build/venv
+READY_TO_BUILD := $(BUILD_VENV)/.ready
 
 KILLS ?= 2000
 SEEDS ?= 20000
@@ -59,6 +63,11 @@ coverage: $(READY) ## Tests with branch coverage
 bench: $(READY) ## Speed, side by side with peers
 	$(PY) benchmarks/run.py
 
+.PHONY: binary
+binary: $(READY_TO_BUILD) ## The single program, dist/tipman
+	$(BUILD_VENV)/bin/python -m PyInstaller --noconfirm --log-level ERROR \
+	  --workpath build/pyinstaller build.spec
+
 .PHONY: crash
 crash: $(READY) ## Kill the engine with -9, KILLS times, and check what is left
 	TIPMAN_TEST_KILLS=$(KILLS) $(PY) -m pytest tests/crash
@@ -70,13 +79,12 @@ soak: $(READY) ## Seeded interleavings and crashes under a manual clock, SEEDS o
 .PHONY: lock
 lock: ## Choose the newest allowed versions and write them into the lock files
 	$(PYTHON) -m venv build/lock
-	build/lock/bin/pip install --quiet --disable-pip-version-check uv
-	build/lock/bin/uv pip compile $(LOCK) --group dev requirements-build.in pyproject.toml \
-	  --output-file requirements-dev.lock
-	build/lock/bin/uv pip compile $(LOCK) --constraint requirements-dev.lock \
-	  requirements-build.in pyproject.toml --output-file requirements.lock
-LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-annotate --no-header
+	build/lock/bin/python $(INSTALL) uv
+	$(LOCK) --group dev --output-file requirements-dev.lock
+	$(LOCK) --constraint requirements-dev.lock --output-file requirements.lock
+	$(LOCK) --constraint requirements-dev.lock --group binary --output-file requirements-binary.lock
+LOCK := build/lock/bin/uv pip compile requirements-build.in pyproject.toml --quiet --upgrade \
+  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 .PHONY: clean
 clean: ## Remove what was built and cached, .venv too
@@ -85,15 +93,20 @@ clean: ## Remove what was built and cached, .venv too
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY_TO_RUN): requirements.lock pyproject.toml
-	$(call install,requirements.lock)
+	$(call install,$(VENV),requirements.lock)
 
 $(READY): requirements-dev.lock pyproject.toml
-	$(call install,requirements-dev.lock)
+	$(call install,$(VENV),requirements-dev.lock)
+
+$(READY_TO_BUILD): requirements-binary.lock pyproject.toml
+	$(call install,$(BUILD_VENV),requirements-binary.lock)
+
+TOO_OLD := Tipman needs Python 3.11 or newer; if it has another name: make PYTHON=python3.12 …
 
 define install
-@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tipman needs Python 3.11 or newer; if it has another name: make PYTHON=python3.12 …")'
-$(PYTHON) -m venv $(VENV)
-$(INSTALL) --require-hashes --requirement $(1)
-$(INSTALL) --no-deps --no-build-isolation --editable .
+@$(PYTHON) -c 'import sys; sys.exit("$(TOO_OLD)" if sys.version_info < (3, 11) else 0)'
+$(PYTHON) -m venv $(1)
+$(1)/bin/python $(INSTALL) --require-hashes --requirement $(2)
+$(1)/bin/python $(INSTALL) --no-deps --no-build-isolation --editable .
 @touch $@
 endef

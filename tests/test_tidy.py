@@ -117,7 +117,7 @@ def test_the_changelog_has_this_version():
     assert f"## [{project['version']}]" in changelog or "## [Unreleased]" in changelog
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", sorted(path.name for path in ROOT.glob("*.lock")))
 def test_a_lock_file_pins_and_hashes_everything_and_names_no_place(lock):
     text = (ROOT / lock).read_text(encoding="utf-8")
     requirements = re.split(r"\n(?=\S)", text.strip())
