@@ -5,6 +5,7 @@ shapes are pydantic models, frozen and strict: nothing unknown, nothing converte
 """
 
 from tipman.definitions.judgement import fill
+from tipman.definitions.loading import load_workflow, workflow_from_text
 from tipman.definitions.shapes import Retry, Task, TaskType
 from tipman.definitions.stored import options_of, task_from_row
 from tipman.definitions.tasks import task_of, tasks_of
@@ -16,9 +17,11 @@ __all__ = [
     "TaskType",
     "Workflow",
     "fill",
+    "load_workflow",
     "options_of",
     "task_from_row",
     "task_of",
     "tasks_of",
+    "workflow_from_text",
     "workflow_of",
 ]

@@ -6,21 +6,21 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tipman.definitions.shapes import Shape
+from tipman.definitions.shapes import Shape, kind_of
 from tipman.errors import Fault
 from tipman.jsontext import Path, pointer_of
 from tipman.spelling import hint
 
-_WORKFLOWS = "comes with workflows and is not supported yet"
+WORKFLOWS = "comes with workflows and is not supported yet"
 LATER_FIELDS: Mapping[str, str] = {
-    "compensate": _WORKFLOWS,
+    "compensate": WORKFLOWS,
     "definition": "comes with definitions and is not supported yet",
     "form": "comes with approvals and is not supported yet",
     "assignee": "comes with approvals and is not supported yet",
-    "hooks": _WORKFLOWS,
-    "merge": _WORKFLOWS,
+    "hooks": WORKFLOWS,
+    "merge": WORKFLOWS,
     "schedule": "comes with schedules and is not supported yet",
-    "when": _WORKFLOWS,
+    "when": WORKFLOWS,
 }
 """Fields that a later version brings: refused, because ignoring them would do the wrong thing."""
 LATER_VALUES: Mapping[str, str] = {
@@ -34,11 +34,9 @@ LATER_VALUES: Mapping[str, str] = {
 
 _WANTED = {
     "string_type": "a text",
-    "string_unicode": "a text without lone surrogates",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
-    "finite_number": "a finite number",
     "bool_type": "true or false",
     "dict_type": "an object",
     "model_type": "an object",
@@ -49,6 +47,8 @@ _WANTED = {
 _SAID = {
     "missing": "is missing",
     "refused": "{detail}",
+    "string_unicode": "has a lone surrogate",
+    "finite_number": "must be finite",
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
@@ -56,15 +56,6 @@ _SAID = {
     "string_too_long": "must be at most {max_length} characters",
     "too_short": "must not be empty",
 }
-_KINDS = (
-    (bool, "true or false"),
-    (str, "a text"),
-    (int, "a number"),
-    (float, "a number"),
-    (Mapping, "an object"),
-    (list | tuple, "a list"),
-    (type(None), "null"),
-)
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -84,15 +75,6 @@ def faults_of(
             continue
         path = tuple(step for step in detail["loc"] if step != "[key]")
         yield Fault(pointer_of((*under, *path)), _words(detail, shape, path))
-
-
-def kind_of(value: object) -> str:
-    """Return what sort of value it is, for a message.
-
-    >>> kind_of([1])
-    'a list'
-    """
-    return next((words for kind, words in _KINDS if isinstance(value, kind)), type(value).__name__)
 
 
 def unknown_field(name: str, known: Mapping[str, object]) -> str:

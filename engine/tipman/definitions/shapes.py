@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -28,6 +28,26 @@ _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
     r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
+
+
+_KINDS = (
+    (bool, "true or false"),
+    (str, "a text"),
+    (int, "a number"),
+    (float, "a number with a fraction"),
+    (Mapping, "an object"),
+    (list | tuple, "a list"),
+    (type(None), "null"),
+)
+
+
+def kind_of(value: object) -> str:
+    """Return what sort of value it is, for a message.
+
+    >>> kind_of([1])
+    'a list'
+    """
+    return next((words for kind, words in _KINDS if isinstance(value, kind)), type(value).__name__)
 
 
 def refused(detail: str) -> PydanticCustomError:
@@ -73,13 +93,19 @@ def _instant(value: object) -> object:
         try:
             return value.astimezone(UTC)
         except OverflowError:
-            raise refused(f"is out of range: {value!r}") from None
+            raise refused(f"is out of range: {value.isoformat()!r}") from None
     raise refused("must be an instant with its zone, such as `2026-11-21T09:00:00Z`")
 
 
 def _list(value: object) -> object:
     if not isinstance(value, list | tuple):
-        raise refused("must be a list")
+        raise refused(f"must be a list, not {kind_of(value)}")
+    return value
+
+
+def _references(value: object) -> object:
+    if any(isinstance(item, Mapping) for item in cast("list[object]", _list(value))):
+        raise refused("`carry` comes with workflows and is not supported yet; name the task alone")
     return value
 
 
@@ -113,7 +139,10 @@ Environment = Annotated[dict[str, str], AfterValidator(_environment)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Count = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]
 References = Annotated[
-    tuple[Label, ...], Field(strict=False), BeforeValidator(_list), AfterValidator(_different)
+    tuple[Label, ...],
+    Field(strict=False),
+    BeforeValidator(_references),
+    AfterValidator(_different),
 ]
 Conditions = Annotated[
     tuple[Annotated[str, AfterValidator(_condition)], ...],

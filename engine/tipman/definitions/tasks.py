@@ -1,13 +1,13 @@
 """From mappings to tasks: completed from the settings, and everything wrong named at once."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from tipman.definitions.faults import faults_of, kind_of, unknown_field
+from tipman.definitions.faults import faults_of, unknown_field
 from tipman.definitions.judgement import judge
-from tipman.definitions.shapes import NAME_MAX, Task
+from tipman.definitions.shapes import NAME_MAX, Task, kind_of
 from tipman.errors import CycleError, Fault, InvalidError, UnknownDependencyError
 from tipman.graph import find_cycle
 from tipman.jsontext import Path, pointer_of
@@ -51,7 +51,8 @@ def tasks_of(items: object, *, settings: Settings = DEFAULTS) -> tuple[Task, ...
     tasks, faults = read_tasks(items, settings)
     if not faults:
         keys = [task.key for task in tasks]
-        faults = [*twice("key", keys)] or [*cycle_faults(keys, tasks)]
+        needs = [task.dependencies for task in tasks]
+        faults = [*twice("key", keys)] or [*cycle_faults(keys, needs)]
     if faults:
         raise refusal(faults)
     return tuple(tasks)
@@ -115,18 +116,18 @@ def twice(field: str, names: Iterable[str | None]) -> Iterator[Fault]:
         seen.setdefault(name, at)
 
 
-def cycle_faults(names: list[str | None], tasks: Iterable[Task]) -> Iterator[Fault]:
+def cycle_faults(names: Sequence[str | None], needs: Iterable[Sequence[str]]) -> Iterator[Fault]:
     """Yield the cycle, if tasks wait for one another by these names."""
     graph = {
-        name: task.dependencies
-        for name, task in zip(names, tasks, strict=True)
-        if name is not None and task.dependencies
+        name: needed
+        for name, needed in zip(names, needs, strict=True)
+        if name is not None and needed
     }
     cycle = find_cycle(graph)
     if cycle is not None:
-        at = names.index(cycle[0])
         ring = " -> ".join((*cycle, cycle[0]))
-        yield CycleFault(f"/tasks/{at}/dependencies", f"tasks wait for one another: {ring}")
+        pointer = f"/tasks/{names.index(cycle[0])}/dependencies"
+        yield CycleFault(pointer, f"tasks wait for one another: {ring}")
 
 
 class CycleFault(Fault):

@@ -1,13 +1,14 @@
 """From mappings to workflows: tasks that name one another, and what holds for all of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from tipman.definitions.faults import faults_of, kind_of
-from tipman.definitions.schemas import schema_faults
-from tipman.definitions.shapes import PRIORITY_MAX, Count, Label, Shape, Task
+from tipman.definitions.faults import faults_of
+from tipman.definitions.schemas import below, faults_by, schema_faults
+from tipman.definitions.shapes import PRIORITY_MAX, Count, Label, Shape, Task, kind_of
 from tipman.definitions.tasks import (
     DEFAULTS,
     FAULTS_MAX,
@@ -79,10 +80,10 @@ def _input_faults(workflow: Workflow) -> Iterator[Fault]:
         except InvalidError as error:
             yield from (Fault(f"/{field}{pointer}", detail) for pointer, detail in error.faults)
             return
-    if workflow.input_schema is not None:
-        yield from schema_faults(
-            workflow.input, workflow.input_schema, value_at="/input", schema_at="/input_schema"
-        )
+    schema = workflow.input_schema
+    if schema is not None:
+        broken = [*below("/input_schema", schema_faults(schema))]
+        yield from broken or below("/input", faults_by(schema, workflow.input))
 
 
 def _read_tasks(given: Mapping[Any, Any], settings: Settings) -> tuple[list[Task], list[Fault]]:
@@ -92,36 +93,45 @@ def _read_tasks(given: Mapping[Any, Any], settings: Settings) -> tuple[list[Task
     common = {"priority": priority} if type(priority) is int else None
     tasks, faults = read_tasks(items, settings, common)
     if isinstance(items, list | tuple):
-        faults += _place_faults(items)
-    if faults:
-        return tasks, faults
-    names: list[str | None] = [task.name for task in tasks]
-    faults = [*twice("name", names), *_unknown_dependencies(tasks)]
-    return tasks, faults or [*cycle_faults(names, tasks)]
+        faults += islice(_place_faults(items), FAULTS_MAX)
+        faults += _edge_faults(items)
+    return tasks, faults
 
 
-def _place_faults(items: list[Any] | tuple[Any, ...]) -> Iterator[Fault]:
-    """Yield what holds for a task only because it stands in a workflow."""
-    left = FAULTS_MAX
+def _edge_faults(items: Sequence[object]) -> list[Fault]:
+    """Return what is wrong between the tasks, also where tasks are wrong in themselves."""
+    mappings = [item if isinstance(item, Mapping) else {} for item in items]
+    names = [name if isinstance(name := item.get("name"), str) else None for item in mappings]
+    needs = [_texts(item.get("dependencies")) for item in mappings]
+    faults = [*islice(twice("name", names), FAULTS_MAX)]
+    faults += islice(_unknown_dependencies(names, needs), FAULTS_MAX)
+    return faults or [*cycle_faults(names, needs)]
+
+
+def _texts(value: object) -> list[str]:
+    items = value if isinstance(value, list | tuple) else ()
+    return [item if isinstance(item, str) else "" for item in items]
+
+
+def _place_faults(items: Sequence[object]) -> Iterator[Fault]:
+    """Yield what is wrong with a task only because it stands in a workflow."""
     for at, item in enumerate(items):
-        if not isinstance(item, Mapping) or left <= 0:
+        if not isinstance(item, Mapping):
             continue
         if item.get("name") is None:
-            left -= 1
             yield Fault(f"/tasks/{at}/name", "is missing")
         for field in _NOT_HERE:
             if field in item:
-                left -= 1
                 detail = f"a task of a workflow has a name and no `{field}`"
                 yield Fault(f"/tasks/{at}/{field}", detail)
 
 
-def _unknown_dependencies(tasks: list[Task]) -> Iterator[Fault]:
-    names = {task.name: None for task in tasks}
-    left = FAULTS_MAX
-    for at, task in enumerate(tasks):
-        for index, name in enumerate(task.dependencies):
-            if name not in names and left > 0:
-                left -= 1
-                detail = f"no task is named `{name}`{hint(name, names)}"
+def _unknown_dependencies(
+    names: Sequence[str | None], needs: Sequence[Sequence[str]]
+) -> Iterator[Fault]:
+    known = {name: None for name in names if name is not None}
+    for at, needed in enumerate(needs):
+        for index, name in enumerate(needed):
+            if name and name not in known:
+                detail = f"no task is named `{name}`{hint(name, known)}"
                 yield UnknownDependencyFault(f"/tasks/{at}/dependencies/{index}", detail)
