@@ -209,3 +209,5 @@ class TasksSubmitted(Event):
     wire: ClassVar[str] = "task.submitted"
     submissions: tuple[Submission, ...]
     actor: str
+    run: tuple[Any, ...] | None = None
+    """The row of the `workflow_run` table that all of them belong to, None for no run."""

@@ -73,6 +73,7 @@ class Instance(Table):
     cause = BlobField(null=True)
     due_at = BigIntegerField(null=True)
     early = TextField(null=True)
+    run = BlobField(null=True)
 
     class Meta:
         """Partial indexes keep what has settled out of them."""
@@ -95,6 +96,28 @@ Instance.add_index(
 Instance.add_index(
     Instance.index(Instance.wake_at, where=SQL("settled_at IS NULL"), name="instance_open")
 )
+
+
+Instance.add_index(
+    Instance.index(Instance.run, where=SQL("run IS NOT NULL"), name="instance_run")
+)
+
+
+class WorkflowRun(Table):
+    """A workflow that was submitted: `content` is a hash of what decides how it goes."""
+
+    id = BlobField(primary_key=True)
+    name = TextField()
+    content = TextField()
+    input = TextField()
+    submitted_at = BigIntegerField()
+
+    class Meta:
+        """Found by its id, or by what it is a run of."""
+
+        table_name = "workflow_run"
+        without_rowid = True
+        indexes = ((("name", "content"), False),)
 
 
 class Task(Table):
@@ -208,6 +231,7 @@ class Inbox(Table):
 TABLES: tuple[type[Table], ...] = (
     Epoch,
     Instance,
+    WorkflowRun,
     Task,
     Dependency,
     Attempt,
@@ -251,6 +275,7 @@ INSERT_PLAIN_INSTANCE = insert_sql("instance", _STEADY + _OFTEN)
 UPDATE_INSTANCE = update_sql("instance", _CHANGING, _GUARD)
 UPDATE_PLAIN_INSTANCE = update_sql("instance", _OFTEN, _GUARD)
 """For an instance whose rarely changing columns have not changed."""
+INSERT_RUN = insert_sql("workflow_run", columns_of(WorkflowRun))
 INSERT_TASK = insert_sql("task", columns_of(Task))
 INSERT_DEPENDENCY = insert_sql("dependency", columns_of(Dependency))
 INSERT_ATTEMPT = insert_sql("attempt", columns_of(Attempt))

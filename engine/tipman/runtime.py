@@ -36,7 +36,7 @@ from tipman.leases import FileLock
 from tipman.queries import check_namespace
 from tipman.settings import Settings
 from tipman.settings import load as load_settings
-from tipman.submission import Submitter
+from tipman.submission import Submitter, content_of
 from tipman.worker import Factory
 
 REQUESTS: Mapping[str, type[Requested]] = {
@@ -93,6 +93,7 @@ class Engine:
         self._core: Core | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._hurried = False
         self._idle = threading.Event()
         self.failure: BaseException | None = None
         """Why the engine stopped by itself, None while it has not."""
@@ -100,8 +101,8 @@ class Engine:
 
     # Life.
 
-    def start(self) -> Self:
-        """Take the database, recover what earlier engines left, begin to run."""
+    def open(self) -> Self:
+        """Take the database, so that it can be looked at; nothing runs before `start`."""
         home = self.settings.home
         database = Database(self.url)
         if database.path is not None:
@@ -119,11 +120,23 @@ class Engine:
                 version=version("tipman"),
             )
             core.bus.failed = self._failed
-            core.recover()
         except BaseException:
             self._let_go()
             raise
         core.committed = self._committed
+        return self
+
+    def start(self) -> Self:
+        """Open, recover what earlier engines left, begin to run."""
+        if self._core is None:
+            self.open()
+        core = self._running_core()
+        try:
+            core.recover()
+        except BaseException:
+            self._core = None
+            self._let_go()
+            raise
         self._thread = threading.Thread(
             target=core.bus.run, args=(lambda: self._stopped,), name="tipman-bus", daemon=True
         )
@@ -158,7 +171,8 @@ class Engine:
         self._let_go()
 
     def hurry(self) -> None:
-        """Cut short a `close` that is draining: end the attempts now."""
+        """Cut short a `close`: end the attempts now, without a grace."""
+        self._hurried = True
         self._idle.set()
 
     def __enter__(self) -> Self:
@@ -226,8 +240,9 @@ class Engine:
     def submit_workflow(
         self, workflow: Workflow, *, actor: str = "local"
     ) -> dict[str, Handle]:
-        """Submit all tasks of a workflow file; return their handles by name."""
-        event = self._submitter.workflow(workflow.tasks, actor=actor)
+        """Submit a run of a workflow; return the handles of its tasks by name."""
+        now_us = self._clock.wall_us()
+        event = self._submitter.workflow(workflow, actor=actor, now_us=now_us)
         self._publish(event).result()
         return {s.task.name: Handle(s.instance, self) for s in event.submissions}
 
@@ -267,6 +282,16 @@ class Engine:
         return self.send(reference, RetryRequested.wire)
 
     # Looking.
+
+    def open_run(self, workflow: Workflow) -> list[tuple[bytes, str, str]]:
+        """Return id, name and state of the tasks of this workflow's newest run that is open.
+
+        Raises:
+            NotFoundError: no run of this name and content has a task left to settle.
+        """
+        with self.reading() as database:
+            run = queries.open_run(database, workflow.name, content_of(workflow))
+            return queries.states_of_run(database, run)
 
     def find(self, reference: str | Handle) -> Handle:
         """Return a handle for a UUID, a key or a URI.
@@ -392,8 +417,9 @@ class Engine:
             self._idle.wait(drain_s)
         if core.frontier.slots_taken:
             self._idle.clear()
-            core.worker.interrupt(self.settings.grace_s)
-            self._idle.wait(self.settings.grace_s + _INTERRUPT_SLACK_S)
+            grace_s = 0.0 if self._hurried else self.settings.grace_s
+            core.worker.interrupt(grace_s)
+            self._idle.wait(grace_s + _INTERRUPT_SLACK_S)
 
     def _failed(self, error: BaseException) -> None:
         self.failure = error

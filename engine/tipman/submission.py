@@ -5,9 +5,10 @@ All that can be refused without the database is refused here, before an event is
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 
 from tipman.database import Row
-from tipman.definitions import Task
+from tipman.definitions import Task, Workflow
 from tipman.errors import CycleError, Fault, InvalidError, UnknownDependencyError
 from tipman.events import Submission, TasksSubmitted
 from tipman.frontier import mark_of
@@ -51,19 +52,27 @@ class Submitter:
         _refuse_cycles(tasks, keys)
         return self._event(tasks, ids, resolved, actor)
 
-    def workflow(self, tasks: Sequence[Task], *, actor: str) -> TasksSubmitted:
-        """Return the event for the tasks of one workflow, whose dependencies are names.
+    def workflow(self, workflow: Workflow, *, actor: str, now_us: int) -> TasksSubmitted:
+        """Return the event for a run of a workflow, whose dependencies are names.
 
         Raises:
             UnknownDependencyError: a name that no task has.
         """
+        tasks = workflow.tasks
+        run = (
+            self._new_id(),
+            workflow.name,
+            content_of(workflow),
+            dumps(workflow.input),
+            now_us,
+        )
         ids = [self._new_id() for _ in tasks]
         names = {task.name: identifier for task, identifier in zip(tasks, ids, strict=True)}
         resolved = [
             tuple(_named(name, names, position) for name in task.dependencies)
             for position, task in enumerate(tasks)
         ]
-        return self._event(tasks, ids, resolved, actor)
+        return self._event(tasks, ids, resolved, actor, run)
 
     @staticmethod
     def _event(
@@ -71,9 +80,22 @@ class Submitter:
         ids: Sequence[bytes],
         dependencies: Sequence[tuple[bytes | str, ...]],
         actor: str,
+        run: Row | None = None,
     ) -> TasksSubmitted:
         submissions = tuple(map(_submission, tasks, ids, dependencies))
-        return TasksSubmitted(ids[0], submissions, actor)
+        return TasksSubmitted(ids[0], submissions, actor, run)
+
+
+def content_of(workflow: Workflow) -> str:
+    """Return a hash of what decides how a run goes: its tasks as they are stored, and its input.
+
+    How the file was written does not count, nor do its name and its slots.
+    """
+    digest = sha256(dumps(workflow.input).encode())
+    for task in workflow.tasks:
+        parts = (task.name, task.type, task.arguments, task.dependencies, task.options)
+        digest.update(dumps(parts).encode())
+    return digest.hexdigest()
 
 
 def _submission(

@@ -5,7 +5,7 @@ changes are staged and `write` puts them into the transaction with a handful of 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tipman.charts import SETTLED, Move, history_text, snapshot_of
@@ -22,6 +22,7 @@ from tipman.models import (
     INSERT_INSTANCE,
     INSERT_LOG_ENTRY,
     INSERT_PLAIN_INSTANCE,
+    INSERT_RUN,
     INSERT_TASK,
     SELECT_INSTANCE,
     UPDATE_INSTANCE,
@@ -32,6 +33,10 @@ from tipman.statecharts import Snapshot
 
 CACHE_MAX = 50_000
 """Instances kept in memory; the least recently loaded that do not run are dropped first."""
+
+
+INPUTS_MAX = 2_048
+"""Inputs of runs kept in memory, more than one drain can add."""
 
 
 class BrokenInvariantError(Exception):
@@ -60,6 +65,7 @@ class Instance:
         "namespace",
         "opening",
         "queued_at",
+        "run",
         "sequence",
         "settled_at",
         "snapshot",
@@ -97,6 +103,7 @@ class Instance:
     started_at: int | None
     settled_at: int | None
     early: str | None
+    run: bytes | None
     task: Task | None
     stored_rare: Row
     stored_sequence: int
@@ -116,7 +123,7 @@ class Instance:
         self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
         self.cause = self.epoch = self.due_at = self.wake_at = None
         self.queued_at = self.started_at = self.settled_at = None
-        self.early = None
+        self.early = self.run = None
         self.take(move)
 
     def take(self, move: Move) -> None:
@@ -140,9 +147,11 @@ class Instance:
             self.wake_at, self.queued_at, self.started_at, self.settled_at,
             history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
             self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
+            self.run,
         ) = row  # fmt: skip
         self.id = bytes(identifier)
         self.cause = None if self.cause is None else bytes(self.cause)
+        self.run = None if self.run is None else bytes(self.run)
         self.snapshot = snapshot_of(self.configuration, history)
         self.stored_sequence = self.sequence
         self.stored_rare = self.rare()
@@ -165,11 +174,11 @@ class Instance:
         return (
             history_text(self.snapshot), self.opening, self.attempts_used, self.lost,
             self.dependencies_remaining, self.dependencies_unmet, self.dependents,
-            self.cause, self.due_at, self.early,
+            self.cause, self.due_at, self.early, self.run,
         )  # fmt: skip
 
 
-_PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None)
+_PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""
 
 
@@ -189,6 +198,8 @@ class TIPMan:
         self._new_keys: dict[tuple[str, str], bytes] = {}
         self._new_edges: dict[bytes, list[bytes]] = {}
         self._kept: dict[tuple[str, str, str], str] = {}
+        self._runs: list[Row] = []
+        self._inputs: dict[bytes, str] = {}
         self._tasks: list[Row] = []
         self._edges: list[Row] = []
         self._attempts: list[Row] = []
@@ -300,6 +311,15 @@ class TIPMan:
         )
         return str(rows[0][0]) if rows else None
 
+    def input_of(self, run: bytes) -> Mapping[str, Any]:
+        """Return the input of a workflow's run."""
+        text = self._inputs.get(run)
+        if text is None:
+            rows = self._database.fetch("SELECT input FROM workflow_run WHERE id = ?", (run,))
+            text = self._remember_input(run, str(rows[0][0]))
+        found: dict[str, Any] = json.loads(text)
+        return found
+
     # Changing; only handlers call these, when nothing can fail any more.
 
     def add(self, instance: Instance, task_row: Row, dependencies: list[bytes]) -> None:
@@ -311,6 +331,11 @@ class TIPMan:
         for position, dependency in enumerate(dependencies):
             self._edges.append((instance.id, position, dependency))
             self._new_edges.setdefault(dependency, []).append(instance.id)
+
+    def add_run(self, row: Row) -> None:
+        """Stage a row of the runs of workflows."""
+        self._runs.append(row)
+        self._remember_input(row[0], row[3])
 
     def touch(self, instance: Instance) -> None:
         """Stage the instance's row."""
@@ -366,6 +391,8 @@ class TIPMan:
         """Put all that is staged into the open transaction."""
         run = self._database.execute_many
         self.earliest_wake = self._earliest_wake()
+        if self._runs:
+            run(INSERT_RUN, self._runs)
         if self._new:
             self._insert()
             run(INSERT_TASK, self._tasks)
@@ -439,6 +466,7 @@ class TIPMan:
         lines = self._log
         self._new, self._touched, self._new_keys, self._new_edges = {}, {}, {}, {}
         self._kept, self._tasks, self._edges, self._attempts = {}, [], [], []
+        self._runs = []
         self._log, self._inbox, self._handled = [], [], []
         if len(self._cache) > CACHE_MAX:
             self._shrink()
@@ -448,6 +476,13 @@ class TIPMan:
         instance.stored_sequence = instance.sequence
         if instance.settled_at is not None:
             self._cache.pop(instance.id, None)
+
+    def _remember_input(self, run: bytes, text: str) -> str:
+        if len(self._inputs) >= INPUTS_MAX:
+            # Not one whose row this drain is still to write: those are the youngest.
+            del self._inputs[next(iter(self._inputs))]
+        self._inputs[run] = text
+        return text
 
     def _remember(self, instance: Instance) -> Instance:
         self._cache[instance.id] = instance

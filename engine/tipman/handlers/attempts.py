@@ -56,7 +56,10 @@ class Attempts:
         number, epoch = instance.attempt + 1, directory.epoch
         context, arguments, failure = _NO_CONTEXT, task.arguments, None
         if task.has_expressions or task.type in _SEES_RESULTS:
-            context = {"context": {}, "results": _results(instance, directory)}
+            context = {
+                "context": {} if instance.run is None else directory.input_of(instance.run),
+                "results": _results(instance, directory),
+            }
             if task.has_expressions:
                 try:
                     arguments = fill(task, context)

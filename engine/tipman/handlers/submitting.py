@@ -29,9 +29,13 @@ class Submitting:
                 _refuse_taken_key(submission, directory)
             identifier = submission.instance
             drafts[identifier] = Instance(identifier, submission.task, directory.now, INITIAL)
+            if event.run is not None:
+                drafts[identifier].run = event.run[0]
             if submission.dependencies:
                 edges[identifier] = _resolve(submission, position, directory)
         outside = _count_dependencies(drafts, edges, directory) if edges else []
+        if event.run is not None:
+            directory.add_run(event.run)
         for submission, draft in zip(event.submissions, drafts.values(), strict=True):
             verdict = admission(draft, submission.task, directory.now)
             step = must_move(draft, "task.submitted", verdict)
