@@ -25,6 +25,7 @@ from tipman.settings import Settings
 
 EXEC = {"type": "exec", "arguments": "true"}
 NO_ZONE = "must be an instant with its zone, such as `2026-11-21T09:00:00Z`"
+TOO_LOW = "must be at least 100"
 METHOD = "must be a method in capitals, such as `POST`"
 FRACTION = "must be a whole number, not a number with a fraction"
 ARGUMENTS = {
@@ -91,7 +92,7 @@ def test_each_type_takes_its_arguments_and_keeps_them_as_they_were(type_, argume
         ("counter", {"name": "a", "by": 2**53}, "/by", "must be at most 9,007,199,254,740,991"),
         ("http", {"url": "x"}, "/url", "must be a URL that starts with `http://` or `https://`"),
         ("http", {"url": "http://x", "method": "g"}, "/method", METHOD),
-        ("http", {"url": "http://x", "expect_status": 9}, "/expect_status/0", "must be at least 100"),
+        ("http", {"url": "http://x", "expect_status": 9}, "/expect_status/0", TOO_LOW),
         ("wait", {"form": {}}, "/form", "`form` comes with approvals and is not supported yet"),
     ],
 )  # fmt: skip

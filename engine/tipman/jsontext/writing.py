@@ -1,8 +1,9 @@
 """Writing: the C encoder, and a walk over the containers for what it would let pass."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
+from typing import Any
 
 from tipman.errors import Fault, InvalidError
 from tipman.jsontext.values import DEPTH_MAX, VALUES_MAX, invalid, is_unicode, value_faults
@@ -42,9 +43,23 @@ def check(value: object, *, depth_max: int = DEPTH_MAX) -> None:
     dumps(value, depth_max=depth_max)
 
 
-_encode = json.JSONEncoder(
+_ENCODER = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
+)
+# `JSONEncoder.encode` makes one of these at each call, which takes longer than its work. It is
+# CPython's own, so another interpreter goes without.
+_make: Any = getattr(json.encoder, "c_make_encoder", None)
+_in_c: Callable[[object, int], Iterable[str]] | None = None
+if _make is not None:
+    _in_c = _make(
+        None, _ENCODER.default, json.encoder.encode_basestring, None, ":", ",", False, False, False
+    )
+
+
+def _encode(value: object) -> str:
+    if _in_c is None or type(value) is str:
+        return _ENCODER.encode(value)
+    return "".join(_in_c(value, 0))
 
 
 def _measure(value: object, room: int, left: int) -> int:
