@@ -7,6 +7,9 @@ fresh interpreter is wanted) or an outcome: ``{"result": TEXT, "kept": TEXT, "le
 or ``{"failure": {…}, "left_behind": …}``.
 """
 
+# Paths are text here: pathlib is slow to load, and an attempt waits for it.
+# ruff: noqa: PTH109, PTH116, PTH120
+
 from __future__ import annotations
 
 import sys
@@ -35,7 +38,7 @@ _CHUNK = 262_144
 _MESSAGE_CHARS_MAX = 4_096
 _TRACEBACK_CHARS_MAX = 65_536
 _EVAL_FILE = "<eval>"
-_LIBRARIES = ("site-packages", "dist-packages", f"{os.path.dirname(os.__file__)}/")  # noqa: PTH120
+_LIBRARIES = ("site-packages", "dist-packages", f"{os.path.dirname(os.__file__)}/")
 
 
 class _Refusal(Exception):  # noqa: N818 - it is no error of the code
@@ -85,9 +88,9 @@ class Surroundings:
     """What every attempt finds the same: standard streams, variables, folder, import path."""
 
     def __init__(self) -> None:
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - for older versions
+        sys.path.insert(0, os.getcwd())
         sys.argv = [""]
-        self._folder = os.getcwd()  # noqa: PTH109
+        self._folder = os.getcwd()
         self._path = tuple(sys.path)
         self._variables = dict(os.environ)
         self._streams = {number: _moved_away(number) for number in (1, 2)}
@@ -103,15 +106,18 @@ class Surroundings:
             os.environ.update(expected)
         for number, private in self._streams.items():
             os.dup2(private, number)
-        sys.stdout = sys.__stdout__ = _stream(1)  # type: ignore[misc]
-        sys.stderr = sys.__stderr__ = _stream(2)  # type: ignore[misc]
+        for name, number in (("stdout", 1), ("stderr", 2)):
+            stream = _stream(number)
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
 
     def flush(self) -> None:
         """Send on what the code's streams, and those of C, still hold."""
-        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        streams: tuple[Any, ...] = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+        for stream in streams:
             # The code may have closed or replaced them with anything.
             with suppress(Exception):
-                stream.flush()  # type: ignore[union-attr]
+                stream.flush()
         self._libc.fflush(None)
 
 
@@ -143,7 +149,7 @@ class Sources:
 
 def _changed_at(file: str) -> int:
     try:
-        return os.stat(file).st_mtime_ns  # noqa: PTH116 - for older versions
+        return os.stat(file).st_mtime_ns
     except OSError:
         return 0
 
@@ -189,7 +195,7 @@ def run_python(request: dict[str, Any]) -> tuple[str, str | None]:
         result = _awaited(called(**request["arguments"]))
         return _json_of(result, "result", bytes_max), None
     names = _field_names(called)
-    instance = _instance_of(called, names, json.loads(request["kept"] or "{}"))
+    instance: Any = _instance_of(called, names, json.loads(request["kept"] or "{}"))
     result = _awaited(instance.run(**request["arguments"]))
     kept = {field: getattr(instance, field) for field in names if hasattr(instance, field)}
     return _json_of(result, "result", bytes_max), _json_of(kept, "kept state", bytes_max)
@@ -208,20 +214,34 @@ def _awaited(value: Any) -> Any:  # noqa: ANN401 - what the user's function retu
 
 def _field_names(kind: type) -> list[str]:
     """Return the public annotated and class attributes that are values, as for `inline`."""
+    import inspect  # noqa: PLC0415 - slow to load, and only classes need it
+
+    # Before Python 3.10 a class had its annotations lying open.
+    annotations_of = getattr(inspect, "get_annotations", _open_annotations)
     names: dict[str, None] = {}
     for base in reversed(kind.__mro__[:-1]):
-        hints = vars(base).get("__annotations__", {})
+        hints = annotations_of(base)
         shared = {name for name, hint in hints.items() if "ClassVar" in str(hint)}
         plain = [name for name, value in vars(base).items() if _is_value(value)]
         names.update(dict.fromkeys(n for n in (*hints, *plain) if n not in shared))
     return [name for name in names if not name.startswith("_")]
 
 
+def _open_annotations(kind: type) -> dict[str, Any]:
+    hints: dict[str, Any] = vars(kind).get("__annotations__", {})
+    return hints
+
+
 def _is_value(attribute: object) -> bool:
     return not (callable(attribute) or hasattr(attribute, "__get__"))
 
 
-def _instance_of(kind: Any, names: list[str], kept: dict[str, Any]) -> Any:  # noqa: ANN401
+# mypy takes a class that it does not know for its metaclass, hence Any.
+def _instance_of(
+    kind: Any,  # noqa: ANN401 - as above
+    names: list[str],
+    kept: dict[str, Any],
+) -> object:
     """Return an instance with the fields that the last run left; others are left out."""
     instance = kind.__new__(kind)
     for name in names:

@@ -5,19 +5,28 @@ Standard library only: the nursery imports it.
 Source: Linux manual, PR_SET_CHILD_SUBREAPER(2const), proc_pid_task(5) (`children`), fork(2).
 """
 
+# Paths are text here: pathlib would add a tenth to the nursery's memory.
+# ruff: noqa: PTH110, PTH123, PTH208
+
 import ctypes
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Protocol
+from typing import ClassVar, Protocol
+
+IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What the nursery and its keepers do not hear: a Ctrl-C is the engine's matter."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Reach(Protocol):
     """How far a keeper's hand goes; `leader` is the attempt's main process."""
+
+    hears_deaths: ClassVar[bool]
+    """Whether the end of others than *leader* makes itself known."""
 
     def adopt_orphans(self) -> None:
         """Become the parent of every descendant whose parent dies, where the system can."""
@@ -38,6 +47,8 @@ class Reach(Protocol):
 
 class Descendants:
     """Everything that descends from this process: nothing gets away, not even by setsid."""
+
+    hears_deaths: ClassVar[bool] = True
 
     def adopt_orphans(self) -> None:
         """Become a subreaper."""
@@ -65,6 +76,8 @@ class ProcessGroup:
 
     What left the group, by setsid say, is out of reach.
     """
+
+    hears_deaths: ClassVar[bool] = False
 
     def adopt_orphans(self) -> None:
         """Do nothing: orphans go to the first process of the system."""
@@ -152,24 +165,24 @@ def children_of(parent: int) -> list[int]:
     """Return the process ids of the children, dead ones that nobody has waited for included."""
     found: list[int] = []
     try:
-        for thread in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208 - pathlib is not small
-            with open(f"/proc/{parent}/task/{thread}/children", "rb") as file:  # noqa: PTH123
+        for thread in os.listdir(f"/proc/{parent}/task"):
+            with open(f"/proc/{parent}/task/{thread}/children", "rb") as file:
                 found += map(int, file.read().split())
     except (FileNotFoundError, ProcessLookupError):
         return found if _KERNEL_LISTS_CHILDREN else _children_by_search(parent)
     return found
 
 
-_KERNEL_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")  # noqa: PTH110
+_KERNEL_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 
 
 def _children_by_search(parent: int) -> list[int]:
     """Read every process's parent, for kernels built without `children` files."""
     found: list[int] = []
-    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib is not small
+    for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
-        with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+        with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
             # The second field, the program's name, may hold spaces and parentheses.
             after_name = file.read().rpartition(b")")[2].split()
             if int(after_name[1]) == parent:

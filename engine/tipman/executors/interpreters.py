@@ -123,9 +123,8 @@ def interpreter_failure(end: Mapping[str, Any]) -> Failure | None:
     if end["ready"]:
         return exit_failure(end, " before the code had ended")
     last_line = end["last_line"][:LAST_LINE_CHARACTERS_MAX]
-    return Failure(
-        "interpreter", f"it ended with exit code {end['exit']} at its start: {last_line}"
-    )
+    how = f"{end['program']} ended with exit code {end['exit']} before its use"
+    return Failure("interpreter", f"{how}: {last_line}")
 
 
 def _json_failure(outcome: Mapping[str, Any]) -> Failure | None:

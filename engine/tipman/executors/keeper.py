@@ -298,7 +298,7 @@ class Keeper:
             left = self._reach.anybody_else(self._main.pid)
             if not left and (not self._pipes or self._phase is _Phase.STOPPING):
                 self._finish()
-            elif self._phase is _Phase.RUNNING:
+            elif self._phase is _Phase.RUNNING or not self._reach.hears_deaths:
                 self._linger()
 
     def _linger(self) -> None:
@@ -313,7 +313,8 @@ class Keeper:
         for index in tuple(self._pipes):
             self._close_pipe(index)
         last_line = text_of_bytes(self._idle_output).strip().rpartition("\n")[2]
-        self._broken = f"it ended with code {self._exit} before it was used: {last_line}"
+        program = self._spec["argv"][0]
+        self._broken = f"{program} ended with exit code {self._exit} before its use: {last_line}"
         self._say({"broken": self._broken})
 
     def _end_facts(self, attempt: _Attempt) -> dict[str, Any]:
@@ -321,6 +322,7 @@ class Keeper:
         self._drain()
         facts = {
             "end": attempt.serial,
+            "program": self._spec["argv"][0],
             "exit": self._exit,
             "stopped": self._stopped,
             "ready": self._ready,

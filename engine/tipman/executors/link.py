@@ -3,6 +3,7 @@
 import json
 import os
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tipman.executors.channel import Channel
-from tipman.executors.descendants import widest_reach
+from tipman.executors.descendants import IGNORED_SIGNALS, widest_reach
 
 Hear = Callable[[int, dict[str, Any]], None]
 """Called with a keeper's number and its message, from the link's thread."""
@@ -62,6 +63,8 @@ class NurseryLink:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
+        # The nursery ignores these, but not from its first instant on.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
         try:
             descriptor = theirs.fileno()
             arguments = [str(descriptor), str(os.getpid()), self._reach]
@@ -78,6 +81,7 @@ class NurseryLink:
             ours.close()
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
         self._process, self._channel = process, Channel(ours.detach())
         self._wake_reading, self._wake_writing = os.pipe()

@@ -21,11 +21,15 @@ from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 from tipman.executors.channel import Channel
-from tipman.executors.descendants import REACHES, children_of, reap, signal_pipe, signal_tree
+from tipman.executors.descendants import (
+    IGNORED_SIGNALS,
+    REACHES,
+    children_of,
+    reap,
+    signal_pipe,
+    signal_tree,
+)
 from tipman.executors.keeper import Keeper
-
-IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""A Ctrl-C at the terminal is the engine's matter."""
 
 FAULT = 70
 """The exit code of a process of ours that met a bug."""
@@ -191,8 +195,9 @@ class Nursery:
 def main(arguments: list[str]) -> None:
     """Run the nursery; *arguments* are its socket, the engine's process id and its reach."""
     descriptor, engine_pid, reach = arguments
-    for number in IGNORED:
+    for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
     os.set_inheritable(int(descriptor), False)
     REACHES[reach]().adopt_orphans()
     nursery = Nursery(Channel(int(descriptor)), reach)

@@ -7,6 +7,9 @@ the whole file in one step, so whoever reads, in mid-run or after a crash, finds
 Standard library only: the keepers write with it.
 """
 
+# Paths are text here: pathlib would add a tenth to the nursery's memory.
+# ruff: noqa: PTH104, PTH123
+
 import os
 import re
 from typing import NamedTuple
@@ -75,7 +78,7 @@ class OutputFile:
             _copy(self._descriptor, fresh, start=0, length=self._head_bytes)
             os.write(fresh, mark)
             _copy(self._descriptor, fresh, start=tail_start, length=self._tail_bytes)
-            os.rename(self._path + ".new", self._path)  # noqa: PTH104 - pathlib is not small
+            os.rename(self._path + ".new", self._path)
         except OSError:
             os.close(fresh)
             raise
@@ -108,7 +111,7 @@ def parts_of(path: str, offset: int = 0) -> list[Part]:
     Raises:
         FileNotFoundError: the attempt never started, or its files were pruned.
     """
-    with open(path, "rb") as file:  # noqa: PTH123 - pathlib is not small
+    with open(path, "rb") as file:
         content = file.read()
     mark = _mark_in(content)
     if mark is None:

@@ -3,6 +3,9 @@
 Standard library only: the keepers use it.
 """
 
+# Paths are text here: pathlib would add a tenth to the nursery's memory.
+# ruff: noqa: PTH102, PTH108, PTH112, PTH123
+
 import os
 import signal
 import socket
@@ -39,7 +42,7 @@ class AttemptFiles:
         """Write the JSON that the task finds by TIPMAN_CONTEXT."""
         path = f"{self._folder}/context.json"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
 
     def open_stdin(self, text: str | None) -> int:
@@ -48,7 +51,7 @@ class AttemptFiles:
             return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         path = f"{self._folder}/stdin"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        os.unlink(path)  # noqa: PTH108 - pathlib is not small
+        os.unlink(path)
         with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", closefd=False) as f:
             f.write(text)
         os.lseek(descriptor, 0, os.SEEK_SET)
@@ -58,7 +61,7 @@ class AttemptFiles:
         """Return what the task wrote to TIPMAN_RESULT: `text`, or `fault`; None for nothing."""
         what = "the file named by TIPMAN_RESULT"
         try:
-            with open(f"{self._folder}/result.json", "rb") as file:  # noqa: PTH123
+            with open(f"{self._folder}/result.json", "rb") as file:
                 content = file.read(bytes_max + 1)
             if len(content) > bytes_max:
                 return {"fault": f"{what} is larger than {bytes_max} bytes"}
@@ -80,7 +83,7 @@ class AttemptFiles:
 def _make_folder(folder: str) -> None:
     for path in (folder.rpartition("/")[0], folder):
         with suppress(FileExistsError):
-            os.mkdir(path, 0o700)  # noqa: PTH102 - pathlib is not small
+            os.mkdir(path, 0o700)
 
 
 class MainProcess(NamedTuple):
@@ -150,6 +153,6 @@ def _program(name: str, search_path: str) -> str:
         return name
     for folder in search_path.split(os.pathsep):
         candidate = f"{folder or '.'}/{name}"
-        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):  # noqa: PTH112
+        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):
             return candidate
     raise FileNotFoundError(2, "no such program on PATH", name)

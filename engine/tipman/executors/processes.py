@@ -101,6 +101,11 @@ class ProcessExecutor:
         self._opened = False
         self._link = NurseryLink(self._hear, on_death, reach=self._limits.reach)
 
+    @property
+    def nursery_pid(self) -> int | None:
+        """The nursery's process id, None before `open`."""
+        return self._link.pid
+
     def open(self) -> None:
         """Start the nursery; done already: do nothing.
 
