@@ -3,6 +3,7 @@
 `Engine` runs tasks, `task` makes one of a function or a class; the rest stands in the modules.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,10 +22,8 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     """Import a public name when it is first used, so that a part does not load the whole."""
-    from importlib import import_module
-
     if name not in _PLACES:
         raise AttributeError(f"module 'tipman' has no attribute {name!r}")
     value = getattr(import_module(_PLACES[name]), name)

@@ -20,7 +20,7 @@ from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
 from tipman.errors import DatabaseError, TipmanError
 from tipman.events import DependencyReopened, DependencySettled, Event
-from tipman.tipman import BrokenInvariantError, TIPMan
+from tipman.tipman import TIPMan
 
 EVENTS_MAX = 2_000
 """Events one drain handles at most; the rest is for the next."""
@@ -225,11 +225,12 @@ class Bus:
             effects += self._handlers[type(event)](event, self._directory)
         except TipmanError as error:
             return error
-        except (*DRIVER_ERRORS, BrokenInvariantError):
+        except DRIVER_ERRORS:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a defect must not take other events with it
             # A handler that fails has staged nothing: it computes first and writes last.
             _log.exception("the handler of %s failed", event.wire)
+            self._directory.record_failure(event, error)
             return error
         return None
 
@@ -288,4 +289,3 @@ def _event_of(text: str) -> Event:
         for name, value in stored["values"].items()
     }
     return _LEFT[stored["event"]](**values)
-

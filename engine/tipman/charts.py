@@ -199,7 +199,6 @@ _OUTLINE: dict[str, Any] = {
 }
 
 
-
 def _with_ids(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return a state whose children are known by their own names, not by their paths."""
     children = state.get("states", {})
@@ -235,9 +234,7 @@ class Move(NamedTuple):
 
 def _moved(snapshot: Snapshot, announced: tuple[str, ...]) -> Move:
     configuration = TASK.configuration(snapshot)
-    return Move(
-        snapshot, configuration, public_state(configuration), announced
-    )
+    return Move(snapshot, configuration, public_state(configuration), announced)
 
 
 def public_state(configuration: str) -> str:
@@ -258,7 +255,8 @@ def move(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
     after, effects = take(TASK, snapshot, Event(name, {"verdict": str(verdict)}))
     if after is snapshot:
         return None
-    return _moved(after, tuple(e.label for e in effects if isinstance(e, Log)))
+    announced = (e.label for e in effects if isinstance(e, Log))
+    return _moved(after, tuple(label for label in announced if label is not None))
 
 
 @lru_cache(maxsize=1024)

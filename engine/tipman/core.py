@@ -28,14 +28,14 @@ class Core:
         url: str,
         settings: Settings,
         clock: Clock,
-        factories: Callable[["Core"], Mapping[str, Factory]],
+        factories: Callable[[Worker], Mapping[str, Factory]],
         *,
         node: str = "node-1",
         version: str = "0",
     ) -> None:
         """Open the database, migrate it and begin an epoch.
 
-        *factories* makes the executors, by types of task.
+        *factories* is given the worker and makes the executors, by types of task.
 
         Raises:
             DatabaseError: not to be opened, of a newer version, or not ours.
@@ -58,7 +58,7 @@ class Core:
             self.handlers.table(),
             self.handlers.dispatch,
         )
-        self.worker = Worker(factories(self), self.bus.report)
+        self.worker = Worker(factories, self.bus.report)
         self.scheduler = Scheduler(clock, self.bus.report, self.database.reader)
         self.committed: Callable[[Sequence[Row]], None] = lambda _entries: None
         """Is told of every commit, by its log entries."""
@@ -68,9 +68,7 @@ class Core:
 
     def recover(self) -> int:
         """Close what died with earlier engines; return how many attempts were lost."""
-        lost = recover(
-            self.database, self.bus, self.frontier, node=self.node, epoch=self.epoch
-        )
+        lost = recover(self.database, self.bus, self.frontier, node=self.node, epoch=self.epoch)
         while self.bus.drain():
             pass
         self.scheduler.start()

@@ -23,7 +23,7 @@ _CACHE_KIB = 8192
 _JOURNAL_BYTES_MAX = 64 * 1024 * 1024
 
 Row = tuple[Any, ...]
-DRIVER_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, sqlite3.Error, OSError)
+DRIVER_ERRORS: tuple[type[BaseException], ...] = (peewee.PeeweeException, sqlite3.Error, OSError)
 
 
 class Database:

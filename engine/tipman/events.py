@@ -196,6 +196,8 @@ class Submission:
     instance: bytes
     task: Any
     """The `tipman.definitions.Task`; its key, name and namespace are the instance's."""
+    arguments: Any
+    """Its arguments, a JSON value: calls of one function share the rest of the task."""
     row: tuple[Any, ...]
     """The row of the `task` table."""
     dependencies: tuple[bytes | str, ...]

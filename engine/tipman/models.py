@@ -4,12 +4,12 @@ Instants are integers, microseconds since 1970 UTC; ids are UUIDs in 16 bytes; J
 """
 
 from peewee import (
+    SQL,
     BigIntegerField,
     BlobField,
     CompositeKey,
     IntegerField,
     Model,
-    SQL,
     TextField,
 )
 
@@ -21,7 +21,7 @@ class Position(BigIntegerField):
     auto_increment = True
 
 
-class Table(Model):  # type: ignore[misc]
+class Table(Model):
     """Base of all tables; bound to a database by whoever uses it."""
 
     class Meta:
@@ -98,9 +98,7 @@ Instance.add_index(
 )
 
 
-Instance.add_index(
-    Instance.index(Instance.run, where=SQL("run IS NOT NULL"), name="instance_run")
-)
+Instance.add_index(Instance.index(Instance.run, where=SQL("run IS NOT NULL"), name="instance_run"))
 
 
 class WorkflowRun(Table):
@@ -286,4 +284,3 @@ UPSERT_KEPT = (
     insert_sql("kept", columns_of(Kept))
     + " ON CONFLICT (namespace, kind, name) DO UPDATE SET value = excluded.value"
 )
-

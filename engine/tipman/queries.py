@@ -15,8 +15,8 @@ from tipman.ids import parse, text_of
 
 URI = "/api/v1/tasks/"
 _COLUMNS = (
-    "i.id, i.key, i.namespace, i.name, i.state, i.configuration, i.sequence, i.attempt,"
-    " i.dependencies_remaining, i.cause, i.epoch, i.due_at, i.wake_at, i.submitted_at,"
+    "i.id, i.key, i.namespace, i.name, i.state, i.attempt,"
+    " i.dependencies_remaining, i.cause, i.epoch, i.due_at, i.submitted_at,"
     " i.queued_at, i.started_at, i.settled_at, t.type, t.queue, t.priority, t.arguments,"
     " t.options, a.result, a.error"
 )
@@ -247,8 +247,8 @@ def _edges(database: Database, identifiers: Sequence[bytes]) -> dict[bytes, list
 
 def _view(row: Row, dependencies: list[str], epoch: int) -> dict[str, Any]:
     (
-        identifier, key, namespace, name, state, configuration, sequence, attempt,
-        remaining, cause, owner, due_at, wake_at, submitted_at,
+        identifier, key, namespace, name, state, attempt,
+        remaining, cause, owner, due_at, submitted_at,
         queued_at, started_at, settled_at, kind, queue, priority, arguments,
         options, result, error,
     ) = row  # fmt: skip

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
@@ -28,7 +28,6 @@ from tipman.events import (
     RetryRequested,
     SuspendRequested,
 )
-from tipman.executors import Executor
 from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
 from tipman.handles import Handle, Settlements
 from tipman.ids import IdSource
@@ -37,7 +36,7 @@ from tipman.queries import check_namespace
 from tipman.settings import Settings
 from tipman.settings import load as load_settings
 from tipman.submission import Submitter, content_of
-from tipman.worker import Factory
+from tipman.workshop import Workshop
 
 REQUESTS: Mapping[str, type[Requested]] = {
     kind.wire: kind
@@ -83,16 +82,22 @@ class Engine:
         self.settings = settings
         self.url = database or settings.database or f"sqlite:///{settings.home / 'tipman.db'}"
         self._clock = clock or SystemClock()
-        self._tasks = tasks
-        self._work_directory = work_directory or Path.cwd()
         self._submitter = Submitter(IdSource(lambda: self._clock.wall_us() // 1000))
+        self._workshop = Workshop(
+            settings,
+            self._clock,
+            tasks,
+            work_directory=work_directory or Path.cwd(),
+            attempts=self.attempts_folder,
+            died=self._died,
+        )
         self._templates: dict[int, Task] = {}
         self._settlements = Settlements()
         self._readers: SimpleQueue[Database] = SimpleQueue()
         self._lock: FileLock | None = None
         self._core: Core | None = None
         self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._stopping = self._stopped = False
         self._hurried = False
         self._idle = threading.Event()
         self.failure: BaseException | None = None
@@ -115,7 +120,7 @@ class Engine:
                 self.url,
                 self.settings,
                 self._clock,
-                self._factories,
+                self._workshop.factories,
                 node=socket.gethostname(),
                 version=version("tipman"),
             )
@@ -140,7 +145,6 @@ class Engine:
         self._thread = threading.Thread(
             target=core.bus.run, args=(lambda: self._stopped,), name="tipman-bus", daemon=True
         )
-        self._stopped = False
         self._thread.start()
         core.bus.wake()
         return self
@@ -188,9 +192,7 @@ class Engine:
 
     # Submitting.
 
-    def submit(
-        self, what: RegisteredTask[..., Any] | TaskCall, /, **arguments: Any
-    ) -> Handle:
+    def submit(self, what: RegisteredTask[..., Any] | TaskCall, /, **arguments: Any) -> Handle:
         """Submit a function or class that is a task; return once it is on disk.
 
         Raises:
@@ -209,6 +211,29 @@ class Engine:
         named = {"task": registered.name, "args": arguments}
         event = self._submitter.call(template, named, actor="local")
         return Handle(event.instance, self, self._publish(event))
+
+    def submit_many(
+        self,
+        what: RegisteredTask[..., Any] | TaskCall,
+        arguments: Iterable[Mapping[str, Any]],
+        /,
+    ) -> list[Handle]:
+        """Submit many calls of one task, all or none; return once they are on disk.
+
+        Raises:
+            InvalidError: arguments that the function does not take, or that are not JSON.
+        """
+        registered = what.task if isinstance(what, TaskCall) else what
+        template = self._template(what, registered)
+        if template.key is not None:
+            raise InvalidError("many calls can not share one key")
+        calls = []
+        for each in arguments:
+            registered.check(each)
+            calls.append({"task": registered.name, "args": each})
+        event = self._submitter.calls(template, calls, actor="local")
+        self._publish(event).result()
+        return [Handle(s.instance, self) for s in event.submissions]
 
     def submit_task(self, task: Task | Mapping[str, Any], *, actor: str = "local") -> Handle:
         """Submit one task of any type; return once it is on disk.
@@ -237,9 +262,7 @@ class Engine:
         self._publish(event).result()
         return [Handle(s.instance, self) for s in event.submissions]
 
-    def submit_workflow(
-        self, workflow: Workflow, *, actor: str = "local"
-    ) -> dict[str, Handle]:
+    def submit_workflow(self, workflow: Workflow, *, actor: str = "local") -> dict[str, Handle]:
         """Submit a run of a workflow; return the handles of its tasks by name."""
         now_us = self._clock.wall_us()
         event = self._submitter.workflow(workflow, actor=actor, now_us=now_us)
@@ -370,9 +393,7 @@ class Engine:
 
     def wait_settled(self, identifier: bytes, timeout_s: float | None) -> bool:
         """Wait until a task has settled; return whether it has."""
-        return self._settlements.wait(
-            identifier, timeout_s, partial(self._is_settled, identifier)
-        )
+        return self._settlements.wait(identifier, timeout_s, partial(self._is_settled, identifier))
 
     # Inside.
 
@@ -440,62 +461,3 @@ class Engine:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-
-    def _factories(self, core: Core) -> Mapping[str, Factory]:
-        processes = partial(self._processes, core)
-        return {
-            "inline": partial(self._inline, core),
-            "exec": processes,
-            "eval": processes,
-            "python": processes,
-            "sleep": partial(self._sleep, core),
-            "counter": partial(self._counter, core),
-            "http": partial(self._http, core),
-        }
-
-    # Each executor is imported and made when its first attempt starts: an engine that only runs
-    # functions should not pay for processes and HTTP.
-
-    def _inline(self, core: Core) -> Executor:
-        from tipman.executors.inline import InlineExecutor  # noqa: PLC0415
-
-        return InlineExecutor(
-            core.worker.report,
-            self._clock,
-            threads_max=self.settings.slots,
-            tasks=self._tasks,
-            processes=core.worker.late("python"),
-            result_bytes_max=self.settings.result_bytes_max,
-        )
-
-    def _sleep(self, core: Core) -> Executor:
-        from tipman.executors.sleep import SleepExecutor  # noqa: PLC0415
-
-        return SleepExecutor(core.worker.report, self._clock)
-
-    def _counter(self, core: Core) -> Executor:
-        from tipman.executors.counter import CounterExecutor  # noqa: PLC0415
-
-        return CounterExecutor(core.worker.report)
-
-    def _http(self, core: Core) -> Executor:
-        from tipman.executors.http import HttpExecutor  # noqa: PLC0415
-
-        return HttpExecutor(
-            core.worker.report,
-            self._clock,
-            threads_max=self.settings.slots,
-            result_bytes_max=self.settings.result_bytes_max,
-        )
-
-    def _processes(self, core: Core) -> Executor:
-        from tipman.executors.processes import ProcessExecutor  # noqa: PLC0415
-
-        return ProcessExecutor(
-            core.worker.report,
-            attempts=self.attempts_folder,
-            cwd=self._work_directory,
-            python=self.settings.python,
-            on_death=self._died,
-        )
-

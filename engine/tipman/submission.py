@@ -4,7 +4,7 @@ All that can be refused without the database is refused here, before an event is
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from tipman.database import Row
@@ -29,13 +29,29 @@ class Submitter:
         self, template: Task, arguments: Mapping[str, object], *, actor: str
     ) -> TasksSubmitted:
         """Return the event for one call of a registered task, *template* being the rest of it."""
+        submission = self._call(template, arguments)
+        return TasksSubmitted(submission.instance, (submission,), actor)
+
+    def calls(
+        self, template: Task, arguments: Iterable[Mapping[str, object]], *, actor: str
+    ) -> TasksSubmitted:
+        """Return the event for many calls of one registered task.
+
+        Raises:
+            InvalidError: there are none, or one's arguments are not JSON.
+        """
+        submissions = tuple([self._call(template, each) for each in arguments])
+        if not submissions:
+            raise _empty()
+        return TasksSubmitted(submissions[0].instance, submissions, actor)
+
+    def _call(self, template: Task, arguments: Mapping[str, object]) -> Submission:
         text = dumps(arguments)
-        # Read back, so that what the submitter changes afterwards is not changed here.
-        task = template.with_arguments(json.loads(text))
         identifier = self._new_id()
-        dependencies = tuple([_resolved(reference, {}) for reference in task.dependencies])
-        submission = Submission(identifier, task, _row(task, identifier, text), dependencies)
-        return TasksSubmitted(identifier, (submission,), actor)
+        row = _row(template, identifier, text)
+        dependencies = tuple([_resolved(reference, {}) for reference in template.dependencies])
+        # Read back, so that what the submitter changes afterwards is not changed here.
+        return Submission(identifier, template, json.loads(text), row, dependencies)
 
     def batch(self, tasks: Sequence[Task], *, actor: str) -> TasksSubmitted:
         """Return the event for a batch: dependencies are its keys first, then what exists.
@@ -45,7 +61,7 @@ class Submitter:
             CycleError: tasks of the batch wait for one another.
         """
         if not tasks:
-            raise InvalidError("a batch needs at least one task", (Fault("/tasks", "empty"),))
+            raise _empty()
         ids = [self._new_id() for _ in tasks]
         keys = _keys(tasks, ids)
         resolved = [tuple(_resolved(r, keys) for r in task.dependencies) for task in tasks]
@@ -101,9 +117,8 @@ def content_of(workflow: Workflow) -> str:
 def _submission(
     task: Task, identifier: bytes, dependencies: tuple[bytes | str, ...]
 ) -> Submission:
-    return Submission(
-        identifier, task, _row(task, identifier, dumps(task.arguments)), dependencies
-    )
+    row = _row(task, identifier, dumps(task.arguments))
+    return Submission(identifier, task, task.arguments, row, dependencies)
 
 
 def _row(task: Task, identifier: bytes, arguments: str) -> Row:
@@ -116,6 +131,10 @@ def _row(task: Task, identifier: bytes, arguments: str) -> Row:
         arguments,
         task.options,
     )
+
+
+def _empty() -> InvalidError:
+    return InvalidError("a batch needs at least one task", (Fault("/tasks", "is empty"),))
 
 
 def _resolved(reference: str, keys: Mapping[str, bytes]) -> bytes | str:

@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tipman.charts import SETTLED, Move, history_text, snapshot_of
 from tipman.database import Database, Row
 from tipman.definitions import Task, task_from_row
 from tipman.errors import NotFoundError
 from tipman.events import Event, Failure
 from tipman.ids import text_of
+from tipman.instances import PLAIN, Instance
 from tipman.models import (
     DELETE_INBOX,
     INSERT_ATTEMPT,
@@ -29,7 +29,6 @@ from tipman.models import (
     UPDATE_PLAIN_INSTANCE,
     UPSERT_KEPT,
 )
-from tipman.statecharts import Snapshot
 
 CACHE_MAX = 50_000
 """Instances kept in memory; the least recently loaded that do not run are dropped first."""
@@ -41,145 +40,6 @@ INPUTS_MAX = 2_048
 
 class BrokenInvariantError(Exception):
     """A row is not as this engine left it; the engine stops rather than guess."""
-
-
-class Instance:
-    """One row of the directory, as the bus works with it."""
-
-    __slots__ = (
-        "attempt",
-        "attempts_used",
-        "cause",
-        "configuration",
-        "dependencies_remaining",
-        "dependencies_unmet",
-        "dependents",
-        "due_at",
-        "early",
-        "epoch",
-        "id",
-        "key",
-        "kind",
-        "lost",
-        "name",
-        "namespace",
-        "opening",
-        "queued_at",
-        "run",
-        "sequence",
-        "settled_at",
-        "snapshot",
-        "started_at",
-        "state",
-        "stored_rare",
-        "stored_sequence",
-        "submitted_at",
-        "task",
-        "wake_at",
-    )
-
-    id: bytes
-    kind: str
-    namespace: str
-    key: str | None
-    name: str
-    submitted_at: int
-    snapshot: Snapshot
-    configuration: str
-    state: str
-    sequence: int
-    opening: int
-    attempt: int
-    attempts_used: int
-    lost: int
-    dependencies_remaining: int
-    dependencies_unmet: int
-    dependents: int
-    cause: bytes | None
-    epoch: int | None
-    due_at: int | None
-    wake_at: int | None
-    queued_at: int | None
-    started_at: int | None
-    settled_at: int | None
-    early: str | None
-    run: bytes | None
-    task: Task | None
-    stored_rare: Row
-    stored_sequence: int
-
-    def __init__(self, identifier: bytes, task: Task, submitted_at: int, move: Move) -> None:
-        self.id = identifier
-        self.kind = "task"
-        self.namespace = task.namespace
-        self.key = task.key
-        self.name = task.name
-        self.submitted_at = submitted_at
-        self.task = task
-        self.stored_rare = _PLAIN
-        self.stored_sequence = self.sequence = 0
-        self.opening = 1
-        self.attempt = self.attempts_used = self.lost = 0
-        self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
-        self.cause = self.epoch = self.due_at = self.wake_at = None
-        self.queued_at = self.started_at = self.settled_at = None
-        self.early = self.run = None
-        self.take(move)
-
-    def take(self, move: Move) -> None:
-        """Be where a step of the chart leads."""
-        self.snapshot = move.snapshot
-        self.configuration = move.configuration
-        self.state = move.state
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether it has ended, for this opening."""
-        return self.state in SETTLED
-
-    @classmethod
-    def from_row(cls, row: Row) -> "Instance":
-        """Return what a row of `SELECT_INSTANCE` says, its task not loaded yet."""
-        self = cls.__new__(cls)
-        (
-            identifier, self.kind, self.namespace, self.key, self.name, self.submitted_at,
-            self.state, self.configuration, self.sequence, self.attempt, self.epoch,
-            self.wake_at, self.queued_at, self.started_at, self.settled_at,
-            history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
-            self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
-            self.run,
-        ) = row  # fmt: skip
-        self.id = bytes(identifier)
-        self.cause = None if self.cause is None else bytes(self.cause)
-        self.run = None if self.run is None else bytes(self.run)
-        self.snapshot = snapshot_of(self.configuration, history)
-        self.stored_sequence = self.sequence
-        self.stored_rare = self.rare()
-        self.task = None
-        return self
-
-    def steady(self) -> Row:
-        """Return the columns that never change."""
-        return (self.id, self.kind, self.namespace, self.key, self.name, self.submitted_at)
-
-    def often(self) -> Row:
-        """Return the columns that change with every step."""
-        return (
-            self.state, self.configuration, self.sequence, self.attempt, self.epoch,
-            self.wake_at, self.queued_at, self.started_at, self.settled_at,
-        )  # fmt: skip
-
-    def rare(self) -> Row:
-        """Return the columns that change rarely."""
-        return (
-            history_text(self.snapshot), self.opening, self.attempts_used, self.lost,
-            self.dependencies_remaining, self.dependencies_unmet, self.dependents,
-            self.cause, self.due_at, self.early, self.run,
-        )  # fmt: skip
-
-
-_PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None)
-"""`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""
 
 
 class TIPMan:
@@ -263,7 +123,10 @@ class TIPMan:
             rows = self._database.fetch(
                 "SELECT type, arguments, options FROM task WHERE id = ?", (instance.id,)
             )
-            instance.task = task_from_row(*rows[0], instance.name, instance.key, instance.namespace)
+            type_, arguments, options = rows[0]
+            names = (instance.name, instance.key, instance.namespace)
+            instance.task = task_from_row(type_, arguments, options, *names)
+            instance.arguments = instance.task.arguments
         return instance.task
 
     def dependents_of(self, instance: Instance) -> list[bytes]:
@@ -354,24 +217,29 @@ class TIPMan:
         """Stage the instance's next log line, or two; *data* is JSON text."""
         sequence = instance.sequence + 1
         instance.sequence = sequence if announced is None else sequence + 1
+        after = instance.configuration
         self._log.append(
-            (
-                instance.id, sequence, name, self.now, actor, before,
-                instance.configuration, data, announced,
-            )  # fmt: skip
+            (instance.id, sequence, name, self.now, actor, before, after, data, announced)
         )
 
     def close_attempt(
         self, instance: Instance, outcome: str, result: str | None, failure: Failure | None
     ) -> None:
         """Stage the row of the attempt that has just ended."""
-        self._attempts.append(
-            (
-                instance.id, instance.attempt, instance.opening, self.epoch,
-                instance.started_at or self.now, self.now, outcome, result,
-                None if failure is None else failure_text(failure),
-            )  # fmt: skip
-        )
+        began_at = self.now if instance.started_at is None else instance.started_at
+        error = None if failure is None else failure_text(failure)
+        times = (began_at, self.now)
+        owner = (instance.id, instance.attempt, instance.opening, self.epoch)
+        self._attempts.append((*owner, *times, outcome, result, error))
+
+    def record_failure(self, event: Event, error: Exception) -> None:
+        """Stage a log line about an event whose handler failed, if its instance is known."""
+        instance = self._cache.get(event.instance)
+        if instance is not None:
+            data = {"event": event.wire, "error": f"{type(error).__name__}: {error}"}
+            self.touch(instance)
+            before = instance.configuration
+            self.log(instance, "event.failed", before, json.dumps(data, ensure_ascii=True))
 
     def keep(self, namespace: str, kind: str, name: str, value: str) -> None:
         """Stage a value that outlives the task."""
@@ -415,7 +283,7 @@ class TIPMan:
         plain, full = [], []
         for instance in self._new.values():
             row, rare = instance.steady() + instance.often(), instance.rare()
-            if rare == _PLAIN:
+            if rare == PLAIN:
                 plain.append(row)
             else:
                 full.append(row + rare)
@@ -509,4 +377,3 @@ def failure_text(failure: Failure) -> str:
     if failure.traceback is not None:
         fields["traceback"] = failure.traceback
     return json.dumps(fields, ensure_ascii=False)
-

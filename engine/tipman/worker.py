@@ -18,10 +18,12 @@ class Worker:
     """
 
     def __init__(
-        self, factories: Mapping[str, Factory], publish: Callable[[Report], None]
+        self,
+        factories: Callable[["Worker"], Mapping[str, Factory]],
+        publish: Callable[[Report], None],
     ) -> None:
-        self._factories = factories
         self._publish = publish
+        self._factories = factories(self)
         self._made: dict[Factory, Executor] = {}
         self._running: dict[tuple[bytes, int], Executor] = {}
 
@@ -46,7 +48,7 @@ class Worker:
     def perform(self, effects: list[Effect]) -> None:
         """Start and stop attempts, in order."""
         for effect in effects:
-            if type(effect) is StartAttempt:
+            if isinstance(effect, StartAttempt):
                 self._start(effect)
             else:
                 self._stop(effect)
@@ -71,7 +73,7 @@ class Worker:
             executor = self.executor(effect.type)
             self._running[effect.instance, effect.attempt] = executor
             executor.start(effect)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the attempt has failed
             # An executor that can not even begin must not leave the attempt running for ever.
             _log.exception("the executor of %s tasks failed", effect.type)
             failure = Failure("executor", f"{type(error).__name__}: {error}")

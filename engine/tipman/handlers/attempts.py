@@ -21,9 +21,10 @@ from tipman.events import (
 )
 from tipman.frontier import mark_of
 from tipman.handlers.steps import Steps, must_move
+from tipman.instances import Instance
 from tipman.jsontext import dumps
 from tipman.retries import GiveUp, decide, share_of
-from tipman.tipman import Instance, TIPMan
+from tipman.tipman import TIPMan
 
 _SEES_RESULTS = frozenset({"exec", "eval"})
 _NO_CONTEXT: Mapping[str, Any] = {}
@@ -49,12 +50,10 @@ class Attempts:
                 effects.append(effect)
         return effects
 
-    def _start(
-        self, instance: Instance, task: Task, directory: TIPMan
-    ) -> StartAttempt | None:
+    def _start(self, instance: Instance, task: Task, directory: TIPMan) -> StartAttempt | None:
         step = must_move(instance, "attempt.started")
         number, epoch = instance.attempt + 1, directory.epoch
-        context, arguments, failure = _NO_CONTEXT, task.arguments, None
+        context, arguments, failure = _NO_CONTEXT, instance.arguments, None
         if task.has_expressions or task.type in _SEES_RESULTS:
             context = {
                 "context": {} if instance.run is None else directory.input_of(instance.run),
@@ -94,7 +93,7 @@ class Attempts:
         task, result = directory.task_of(instance), event.result
         step = must_move(instance, event.wire)
         if task.type == "counter":
-            result = _count(task, directory)
+            result = _count(instance, directory)
         elif event.kept is not None:
             directory.keep(task.namespace, "class", str(task.exclusive), event.kept)
         self._frontier.release(instance.id, event.attempt)
@@ -229,9 +228,7 @@ def _is_current(instance: Instance, event: Report) -> bool:
     )
 
 
-def _weigh(
-    task: Task, instance: Instance, used: int, failure: Failure
-) -> tuple[Verdict, float]:
+def _weigh(task: Task, instance: Instance, used: int, failure: Failure) -> tuple[Verdict, float]:
     share = share_of(instance.id, instance.attempt)
     decision = decide(task.retry, attempts_used=used, failure=failure, share=share)
     if isinstance(decision, GiveUp):
@@ -250,9 +247,9 @@ def _results(instance: Instance, directory: TIPMan) -> dict[str, Any]:
     return directory.results_of([directory.load(d) for d in dependencies])
 
 
-def _count(task: Task, directory: TIPMan) -> str:
-    name = task.arguments["name"]
-    value = int(directory.kept(task.namespace, "counter", name) or 0)
-    value += task.arguments.get("by", 1)
-    directory.keep(task.namespace, "counter", name, str(value))
+def _count(instance: Instance, directory: TIPMan) -> str:
+    name = instance.arguments["name"]
+    value = int(directory.kept(instance.namespace, "counter", name) or 0)
+    value += instance.arguments.get("by", 1)
+    directory.keep(instance.namespace, "counter", name, str(value))
     return f'{{"value":{value}}}'

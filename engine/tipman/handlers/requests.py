@@ -18,8 +18,9 @@ from tipman.handlers.attempts import Attempts
 from tipman.handlers.steps import Steps, admission, cause_of, conflict, must_move, ready
 from tipman.handlers.waiting import counts
 from tipman.ids import text_of
+from tipman.instances import Instance
 from tipman.jsontext import dumps
-from tipman.tipman import Instance, TIPMan
+from tipman.tipman import TIPMan
 
 
 class Requests:

@@ -21,9 +21,10 @@ from tipman.events import (
 )
 from tipman.frontier import Entry, Frontier, mark_of
 from tipman.ids import text_of
+from tipman.instances import Instance
 from tipman.jsontext import dumps, loads
 from tipman.settings import Settings
-from tipman.tipman import Instance, TIPMan
+from tipman.tipman import TIPMan
 
 
 class Steps:
@@ -98,9 +99,7 @@ class Steps:
             instance.queued_at, instance.due_at = directory.now, None
             task = directory.task_of(instance)
             mark = mark_of(task.namespace, task.exclusive)
-            self.frontier.push(
-                Entry(-task.priority, directory.now, instance.id, task.queue, mark)
-            )
+            self.frontier.push(Entry(-task.priority, directory.now, instance.id, task.queue, mark))
         elif state in SETTLED:
             self._settled(instance, directory)
         elif state == "delayed":
@@ -144,16 +143,22 @@ def ready(task: Task) -> Verdict:
     return Verdict.AWAIT if task.type == "wait" else Verdict.QUEUE
 
 
+def undelayed(task: Task, now: int) -> Verdict:
+    """Return where a task goes whose dependencies are met: on, or to wait for its due time."""
+    if task.due_at is not None or task.after_s is not None:
+        due_at = task.due_us(now)
+        if due_at is not None and due_at > now:
+            return Verdict.DELAY
+    return ready(task)
+
+
 def admission(instance: Instance, task: Task, now: int) -> Verdict:
     """Weigh whether a task that may wait for dependencies can go on at *now*."""
     if instance.dependencies_remaining:
         return Verdict.WAIT
     if instance.dependencies_unmet:
         return Verdict.SKIP
-    due_at = task.due_us(now)
-    if due_at is not None and due_at > now:
-        return Verdict.DELAY
-    return ready(task)
+    return undelayed(task, now)
 
 
 def must_move(instance: Instance, name: str, verdict: Verdict = Verdict.NONE) -> Move:

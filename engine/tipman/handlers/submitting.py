@@ -8,7 +8,8 @@ from tipman.errors import Fault, KeyExistsError, UnknownDependencyError
 from tipman.events import Submission, TasksSubmitted
 from tipman.handlers.steps import Steps, admission, cause_of, must_move
 from tipman.ids import text_of
-from tipman.tipman import Instance, TIPMan
+from tipman.instances import Instance
+from tipman.tipman import TIPMan
 
 Drafts = Mapping[bytes, Instance]
 Edges = Mapping[bytes, list[bytes]]
@@ -28,7 +29,9 @@ class Submitting:
             if submission.task.key is not None:
                 _refuse_taken_key(submission, directory)
             identifier = submission.instance
-            drafts[identifier] = Instance(identifier, submission.task, directory.now, INITIAL)
+            drafts[identifier] = Instance(
+                identifier, submission.task, submission.arguments, directory.now, INITIAL
+            )
             if event.run is not None:
                 drafts[identifier].run = event.run[0]
             if submission.dependencies:

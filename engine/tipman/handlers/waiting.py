@@ -4,9 +4,10 @@ from tipman.charts import UNSUCCESSFUL, Verdict, move
 from tipman.effects import Effect
 from tipman.events import DependencyReopened, DependencySettled, StopReason, TimerFired
 from tipman.handlers.attempts import Attempts
-from tipman.handlers.steps import Steps, cause_of, must_move, ready
+from tipman.handlers.steps import Steps, cause_of, must_move, ready, undelayed
 from tipman.ids import text_of
-from tipman.tipman import Instance, TIPMan
+from tipman.instances import Instance
+from tipman.tipman import TIPMan
 
 _COUNTING = frozenset({"waiting", "blocked", "suspended"})
 """States in which the counts of dependencies are kept; others count anew when they reopen."""
@@ -49,7 +50,9 @@ class Waiting:
         unmet = instance.dependencies_unmet + (not event.succeeded)
         verdict, cause = Verdict.WAIT, None
         if not remaining:
-            verdict = Verdict.SKIP if unmet else _admitted(instance, directory)
+            verdict = (
+                Verdict.SKIP if unmet else undelayed(directory.task_of(instance), directory.now)
+            )
         step = must_move(instance, event.wire, verdict)
         if step.state == "skipped":
             cause = cause_of(directory.dependencies_of(instance), directory)
@@ -79,14 +82,6 @@ class Waiting:
         return []
 
 
-def _admitted(instance: Instance, directory: TIPMan) -> Verdict:
-    task = directory.task_of(instance)
-    due_at = task.due_us(directory.now)
-    if due_at is not None and due_at > directory.now:
-        return Verdict.DELAY
-    return ready(task)
-
-
 def counts(instance: Instance, directory: TIPMan) -> tuple[int, int]:
     """Count anew how many dependencies are unsettled, and how many ended without success."""
     identifiers = directory.dependencies_of(instance)
@@ -94,4 +89,3 @@ def counts(instance: Instance, directory: TIPMan) -> tuple[int, int]:
     dependencies = [directory.load(i) for i in identifiers]
     remaining = sum(not d.is_settled for d in dependencies)
     return remaining, sum(d.state in UNSUCCESSFUL for d in dependencies)
-

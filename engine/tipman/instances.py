@@ -1,0 +1,152 @@
+"""Instances: one row of the directory, as the bus works with it."""
+
+from typing import Any
+
+from tipman.charts import SETTLED, Move, history_text, snapshot_of
+from tipman.database import Row
+from tipman.definitions import Task
+from tipman.statecharts import Snapshot
+
+
+class Instance:
+    """One row of the directory, as the bus works with it."""
+
+    __slots__ = (
+        "arguments",
+        "attempt",
+        "attempts_used",
+        "cause",
+        "configuration",
+        "dependencies_remaining",
+        "dependencies_unmet",
+        "dependents",
+        "due_at",
+        "early",
+        "epoch",
+        "id",
+        "key",
+        "kind",
+        "lost",
+        "name",
+        "namespace",
+        "opening",
+        "queued_at",
+        "run",
+        "sequence",
+        "settled_at",
+        "snapshot",
+        "started_at",
+        "state",
+        "stored_rare",
+        "stored_sequence",
+        "submitted_at",
+        "task",
+        "wake_at",
+    )
+
+    id: bytes
+    kind: str
+    namespace: str
+    key: str | None
+    name: str
+    submitted_at: int
+    snapshot: Snapshot
+    configuration: str
+    state: str
+    sequence: int
+    opening: int
+    attempt: int
+    attempts_used: int
+    lost: int
+    dependencies_remaining: int
+    dependencies_unmet: int
+    dependents: int
+    cause: bytes | None
+    epoch: int | None
+    due_at: int | None
+    wake_at: int | None
+    queued_at: int | None
+    started_at: int | None
+    settled_at: int | None
+    early: str | None
+    run: bytes | None
+    task: Task | None
+    arguments: Any
+    stored_rare: Row
+    stored_sequence: int
+
+    def __init__(
+        self, identifier: bytes, task: Task, arguments: Any, submitted_at: int, move: Move
+    ) -> None:
+        self.id = identifier
+        self.arguments = arguments
+        self.kind = "task"
+        self.namespace = task.namespace
+        self.key = task.key
+        self.name = task.name
+        self.submitted_at = submitted_at
+        self.task = task
+        self.stored_rare = PLAIN
+        self.stored_sequence = self.sequence = 0
+        self.opening = 1
+        self.attempt = self.attempts_used = self.lost = 0
+        self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
+        self.cause = self.epoch = self.due_at = self.wake_at = None
+        self.queued_at = self.started_at = self.settled_at = None
+        self.early = self.run = None
+        self.take(move)
+
+    def take(self, move: Move) -> None:
+        """Be where a step of the chart leads."""
+        self.snapshot = move.snapshot
+        self.configuration = move.configuration
+        self.state = move.state
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has ended, for this opening."""
+        return self.state in SETTLED
+
+    @classmethod
+    def from_row(cls, row: Row) -> "Instance":
+        """Return what a row of `SELECT_INSTANCE` says, its task not loaded yet."""
+        self = cls.__new__(cls)
+        (
+            identifier, self.kind, self.namespace, self.key, self.name, self.submitted_at,
+            self.state, self.configuration, self.sequence, self.attempt, self.epoch,
+            self.wake_at, self.queued_at, self.started_at, self.settled_at,
+            history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
+            self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
+            self.run,
+        ) = row  # fmt: skip
+        self.id = bytes(identifier)
+        self.cause = None if self.cause is None else bytes(self.cause)
+        self.run = None if self.run is None else bytes(self.run)
+        self.snapshot = snapshot_of(self.configuration, history)
+        self.stored_sequence = self.sequence
+        self.stored_rare = self.rare()
+        self.task = self.arguments = None
+        return self
+
+    def steady(self) -> Row:
+        """Return the columns that never change."""
+        return (self.id, self.kind, self.namespace, self.key, self.name, self.submitted_at)
+
+    def often(self) -> Row:
+        """Return the columns that change with every step."""
+        return (
+            self.state, self.configuration, self.sequence, self.attempt, self.epoch,
+            self.wake_at, self.queued_at, self.started_at, self.settled_at,
+        )  # fmt: skip
+
+    def rare(self) -> Row:
+        """Return the columns that change rarely."""
+        return (
+            history_text(self.snapshot), self.opening, self.attempts_used, self.lost,
+            self.dependencies_remaining, self.dependencies_unmet, self.dependents,
+            self.cause, self.due_at, self.early, self.run,
+        )  # fmt: skip
+
+
+PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None)
+"""`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""
