@@ -1,0 +1,61 @@
+"""What the clients know: each request, and whether it was acknowledged, refused or neither."""
+
+import threading
+from dataclasses import dataclass, field
+
+ACKNOWLEDGED = "acknowledged"
+REFUSED = "refused"
+UNKNOWN = "unknown"
+"""In flight when the engine died."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """Tasks that were handed in; `tasks` are mappings with keys, `ids` in the same order."""
+
+    outcome: str
+    actor: str
+    tasks: tuple
+    ids: tuple = ()
+    at_once: bool = True
+    """Whether all or none of them must be there."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An event for a task, of a name that the clients gave an actor of its own."""
+
+    outcome: str
+    actor: str
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A task as it was read when it had settled."""
+
+    id: str
+    state: str
+    attempt: int
+
+
+@dataclass
+class Claims:
+    """All of it, over all rounds on one database; clients add from their threads."""
+
+    submitted: list = field(default_factory=list)
+    sent: list = field(default_factory=list)
+    seen: list = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, claim):
+        """Write a claim down."""
+        kind = {Submitted: self.submitted, Sent: self.sent, Seen: self.seen}[type(claim)]
+        with self.lock:
+            kind.append(claim)
+
+    @property
+    def acknowledged(self):
+        """How many requests that change something were acknowledged."""
+        return sum(c.outcome == ACKNOWLEDGED for c in (*self.submitted, *self.sent))

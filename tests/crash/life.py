@@ -1,0 +1,177 @@
+"""One database through many deaths: starts engines on it, has them killed, checks what is left."""
+
+import random
+import shutil
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from crash import aims, checker, evidence, leftovers
+from crash.claims import Claims
+from crash.clients import Client, Connection, GoneError
+from crash.driver import Orders
+
+CLIENTS = 4
+PATIENCE_S = 30.0
+AIMED_S = 0.7
+TURNS_MAX = 12
+SETTLING_S = 3.0
+KNOWN_MAX = 60
+"""So many older tasks the clients of a new round know of."""
+
+
+class Findings(list):
+    """Violations, each once."""
+
+    def __iadd__(self, more):
+        self.extend(what for what in dict.fromkeys(more) if what not in self)
+        return self
+
+
+class Life:
+    """A folder with a database; `rounds` of start, load, kill and check.
+
+    `found` are the violations so far, `kills` the places of all kills, of which `landed` came
+    where they were aimed.
+    """
+
+    def __init__(self, seed, nest, *, requests=30, **orders):
+        self.seed = seed
+        self.folder = Path(tempfile.mkdtemp(prefix="tipman-crash-"))
+        self.claims = Claims()
+        self.found = Findings()
+        self.kills = Counter()
+        self.landed = Counter()
+        self._orders = orders
+        self._requests = requests
+        self._nest = nest
+        self._rounds = 0
+        self._last = None
+
+    def close(self):
+        """Remove the folder if nothing is wrong with it."""
+        if not self.found:
+            shutil.rmtree(self.folder)
+
+    def round(self, place=None, nth=1, *, within_s=AIMED_S):
+        """Start an engine, load it and have it killed; check what is left, tell if all is well.
+
+        Killed at the *nth* passing of *place*, but not later than *within_s*, or when the clients
+        have nothing more to ask.
+        """
+        self._rounds += 1
+        deaths = self._deaths()
+        self._nest.start(Orders(str(self.folder), aim=place, nth=nth, **self._orders))
+        threads = self._load()
+        _join(threads, within_s)
+        if place in aims.CLOSE:
+            self._stop()
+        self._nest.kill()
+        self._nest.bury()
+        _join(threads, PATIENCE_S)
+        self.kills[place or "random"] += 1
+        self.landed[place or "random"] += place is None or self._deaths() > deaths
+        self._check_what_is_left()
+        return not self.found
+
+    def finish(self):
+        """Start once more, help everything to settle, stop in good order, and check it all."""
+        self._rounds += 1
+        self._nest.start(Orders(str(self.folder), **{**self._orders, "republish": False}))
+        connection = Connection(self.folder / "socket")
+        try:
+            self._settle_all(connection)
+            connection.ask("stop", drain_s=1.0)
+        except GoneError:
+            self.found.append(f"the engine died by itself: {self._log_tail()}")
+        finally:
+            connection.close()
+        self._nest.kill()
+        self._nest.bury()
+        self._check_what_is_left()
+        if self._last is not None:
+            self.found += checker.unfinished(self._last)
+
+    @property
+    def tasks(self):
+        """How many tasks the database has."""
+        return 0 if self._last is None else len(self._last.instances)
+
+    @property
+    def attempts(self):
+        """How many attempts left a mark."""
+        return 0 if self._last is None else len(self._last.marks)
+
+    def _deaths(self):
+        log = self.folder / "driver.log"
+        return log.read_bytes().count(aims.LANDED) if log.exists() else 0
+
+    def _load(self):
+        threads = []
+        known = self._known()
+        for number in range(CLIENTS):
+            name = f"r{self._rounds}c{number}"
+            client = Client(self.folder, self.claims, name, f"{self.seed}/{name}", known)
+            thread = threading.Thread(target=client.play, args=(self._requests,))
+            thread.start()
+            threads.append(thread)
+        return threads
+
+    def _known(self):
+        known = [
+            (identifier, task["type"])
+            for claim in self.claims.submitted
+            for identifier, task in zip(claim.ids, claim.tasks, strict=False)
+        ]
+        return random.Random(f"{self.seed}/{self._rounds}").sample(
+            known, min(len(known), KNOWN_MAX)
+        )
+
+    def _stop(self):
+        try:
+            connection = Connection(self.folder / "socket")
+            connection.ask("stop", drain_s=0.05)
+            connection.close()
+        except GoneError:
+            return
+
+    def _check_what_is_left(self):
+        self.found += leftovers.wait_until_gone(self.folder, self._nest.pid)
+        now = evidence.gather(self.folder)
+        self.found += checker.violations(now, self.claims)
+        if self._last is not None:
+            self.found += checker.rewritten(self._last, now)
+        self._last = now
+
+    def _settle_all(self, connection):
+        """Resume what is suspended, report what is awaited, wait for the rest; all in turns."""
+        for _ in range(TURNS_MAX):
+            open_tasks = connection.ask("open")["ok"]
+            if not open_tasks:
+                return
+            for number, (identifier, state) in enumerate(open_tasks):
+                actor = f"helper-{self._rounds}-{number}"
+                if state == "suspended":
+                    request = {"name": "resume.requested", "data": None}
+                elif state == "awaiting":
+                    request = {"name": "finish.reported", "data": "at last"}
+                else:
+                    continue
+                connection.ask("send", reference=identifier, actor=actor, **request)
+            for identifier, state in open_tasks:
+                if state not in ("suspended", "awaiting", "waiting"):
+                    connection.ask("wait", reference=identifier, timeout_s=SETTLING_S)
+        for identifier, _ in connection.ask("open")["ok"]:
+            why = connection.ask("explain", reference=identifier)
+            self.found.append(f"task {identifier}: stuck, {why}")
+
+    def _log_tail(self):
+        return (self.folder / "driver.log").read_text()[-2000:]
+
+
+def _join(threads, within_s):
+    end = time.perf_counter() + within_s
+    for thread in threads:
+        thread.join(max(end - time.perf_counter(), 0))

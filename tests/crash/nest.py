@@ -1,0 +1,94 @@
+"""A process that has everything imported and forks one driver after the other: a quick start.
+
+It has no threads, so a fork of it is as good as a new process. A line in is `{"start": orders}`,
+answered with `{"pid": …}`, or `{"bury": true}`, answered with `{"status": …}` once that child is
+dead: until then its process id belongs to nobody else, so killing by id is safe.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from crash import driver
+
+TESTS = Path(__file__).parents[1]
+
+
+def _serve():
+    # Loaded here once, not by every child at its first task.
+    import asyncio  # noqa: F401
+
+    import playhouse.migrations  # noqa: F401
+    import tipman.executors.counter
+    import tipman.executors.inline
+    import tipman.executors.processes
+    import tipman.executors.sleep  # noqa: F401
+
+    child = 0
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "start" in message:
+            child = _fork(driver.Orders(**message["start"]))
+            answer = {"pid": child}
+        else:
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            child = 0
+            answer = {"status": status}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    if child:
+        os.kill(child, signal.SIGKILL)
+
+
+def _fork(orders):
+    listener = driver.listener_at(Path(orders.folder) / "socket")
+    child = os.fork()
+    if child == 0:
+        driver.main(orders, listener)
+    listener.close()
+    return child
+
+
+class Nest:
+    """The harness's side: one child at a time."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "crash.nest"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
+        )
+        self.pid = None
+
+    def start(self, orders):
+        """Start a driver; clients may connect at once, they are heard when the engine runs."""
+        self.pid = self._ask({"start": asdict(orders)})["pid"]
+
+    def kill(self):
+        """Send SIGKILL; a child that is dead already stays dead."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def bury(self):
+        """Wait until the child is dead and return its exit code, or minus the signal."""
+        return self._ask({"bury": True})["status"]
+
+    def close(self):
+        """End the nest, and a child that still lives with it."""
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def _ask(self, message):
+        self._process.stdin.write(json.dumps(message) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,109 @@
+"""Engines with one protection taken away, to prove that the checker would see it.
+
+Each function replaces methods of the engine's classes in the child's own process; nothing of this
+exists in the product.
+"""
+
+import sys
+from pathlib import Path
+
+import tipman.core
+from tipman.bus import Bus, Receipt
+from tipman.database import Database
+from tipman.events import AttemptSucceeded
+from tipman.executors import link
+from tipman.handlers import attempts
+from tipman.models import INSERT_LOG_ENTRY
+from tipman.worker import Worker
+
+
+def republish_reports():
+    """Send each attempt's report once more when the task's next attempt starts, as a late one.
+
+    With the owner and attempt check, it is written down as fenced and changes nothing.
+    """
+    earlier = {}
+    report, start = Worker.report, Worker._start
+
+    def report_and_remember(self, event):
+        earlier[event.instance] = event
+        report(self, event)
+
+    def start_and_republish(self, effect):
+        late = earlier.pop(effect.instance, None)
+        if late is not None and late.attempt < effect.attempt:
+            self._publish(AttemptSucceeded(late.instance, late.attempt, late.epoch, "null"))
+        start(self, effect)
+
+    Worker.report, Worker._start = report_and_remember, start_and_republish
+
+
+def acknowledge_before_commit():
+    """Answer publishers when their event is queued."""
+
+    def publish_nowait(self, event):
+        self._queue.put((event, None))
+        receipt = Receipt()
+        receipt.settle(None)
+        return receipt
+
+    Bus.publish_nowait = publish_nowait
+
+
+def no_fencing():
+    """Believe every report, whoever it comes from."""
+    attempts._is_current = lambda _instance, _event: True
+
+
+def two_transactions():
+    """Commit the state, then the log."""
+    plain = Database.execute_many
+
+    def execute_many(self, text, rows):
+        if text == INSERT_LOG_ENTRY:
+            self.peewee.commit()
+            self.peewee.begin("IMMEDIATE")
+        return plain(self, text, rows)
+
+    Database.execute_many = execute_many
+
+
+def leftovers_in_memory():
+    """Keep what a drain has not reached in memory only."""
+    Bus._leave_rest = lambda _self: None
+
+
+def no_cleanup():
+    """Run a nursery that dies without killing what is below it."""
+    program = Path(__file__).with_name("careless_nursery.py")
+    link.nursery_command = lambda arguments: [
+        sys.executable, "-I", "-S", "-B", str(program), *arguments,
+    ]  # fmt: skip
+
+
+def no_recovery():
+    """Start without closing what died with earlier engines."""
+    tipman.core.recover = lambda *_args, **_kwargs: 0
+
+
+def effects_before_commit():
+    """Start attempts before it is on disk that they were started."""
+    plain = Bus._take
+
+    def take(self, first, effects, answers):
+        plain(self, first, effects, answers)
+        self.perform(list(effects), [])
+        effects.clear()
+
+    Bus._take = take
+
+
+CONTROLS = {
+    "acknowledge_before_commit": acknowledge_before_commit,
+    "no_fencing": no_fencing,
+    "two_transactions": two_transactions,
+    "leftovers_in_memory": leftovers_in_memory,
+    "no_cleanup": no_cleanup,
+    "no_recovery": no_recovery,
+    "effects_before_commit": effects_before_commit,
+}
