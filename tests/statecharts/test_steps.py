@@ -1,6 +1,35 @@
-"""The purchase chart of the contract, step by step."""
+"""What a step does, feature by feature, in the chart-file form."""
 
-from tipman.statecharts import Event, compile_chart, decode, encode, start, step
+import pytest
+from tipman.statecharts import (
+    CancelInvoke,
+    CancelSend,
+    Done,
+    Event,
+    Forward,
+    Invoke,
+    Log,
+    Send,
+    Session,
+    SnapshotError,
+    compile_chart,
+    start,
+    step,
+    stop,
+)
+
+
+def logs(taken):
+    return [effect.label for effect in taken.effects if isinstance(effect, Log)]
+
+
+def walked(chart, *events, data=None):
+    """Take all steps; give the last one."""
+    taken = start(chart, data)
+    for event in events:
+        taken = step(chart, taken.snapshot, event)
+    return taken
+
 
 PURCHASE = {
     "chart": "purchase",
@@ -18,11 +47,21 @@ PURCHASE = {
         "review": {
             "type": "parallel",
             "on": {"CANCEL": "cancelled"},
-            "onDone": "paid",
+            "onDone": "pay",
             "states": {
                 "legal": {
                     "initial": "reading",
-                    "states": {"reading": {"on": {"OK": "agreed"}}, "agreed": {"type": "final"}},
+                    "states": {
+                        "reading": {
+                            "invoke": {
+                                "type": "approval",
+                                "arguments": {"assignee": "legal"},
+                                "onDone": "agreed",
+                            },
+                            "after": {"3d": {"actions": [{"raise": "ESCALATE"}]}},
+                        },
+                        "agreed": {"type": "final"},
+                    },
                 },
                 "finance": {
                     "initial": "checking",
@@ -34,30 +73,452 @@ PURCHASE = {
                         "agreed": {"type": "final"},
                     },
                 },
+                "back": {"type": "history", "history": "deep"},
             },
         },
-        "paid": {"type": "final"},
+        "pay": {
+            "invoke": {
+                "type": "exec",
+                "arguments": {"argv": ["./charge", "{amount}"], "env": {"NOTE": "try {tries}"}},
+                "onDone": "paid",
+                "onError": [
+                    {
+                        "guard": "tries < 1",
+                        "target": "pay",
+                        "reenter": True,
+                        "actions": [{"assign": {"tries": "tries + 1"}}],
+                    },
+                    {"target": "failed"},
+                ],
+            }
+        },
+        "paid": {"type": "final", "output": {"amount": "amount"}},
+        "failed": {"type": "final"},
         "cancelled": {"type": "final"},
     },
 }
+READING = "review.legal.reading"
+TIMER = f"after.3d.{READING}"
 
 
-def test_small_amounts_need_legal_only():
+def test_the_chart_of_the_contract_runs():
     chart = compile_chart(PURCHASE)
-    first = start(chart).snapshot
 
-    submitted = step(chart, first, Event("SUBMIT", {"amount": 5})).snapshot
-    agreed = step(chart, decode(chart, encode(chart, submitted)), "OK").snapshot
+    submitted = walked(chart, Event("SUBMIT", {"amount": 5}))
+    assert chart.configuration(submitted.snapshot) == f"{READING} review.finance.agreed"
+    assert submitted.effects == (
+        Send(TIMER, delay_s=259_200.0, id=TIMER),
+        Invoke(READING, "approval", arguments={"assignee": "legal"}, state=READING),
+    )
 
-    assert chart.configuration(submitted) == "review.legal.reading review.finance.agreed"
-    assert agreed.done == ("paid", None)
+    agreed = step(chart, submitted.snapshot, Event(f"done.invoke.{READING}", invoke_id=READING))
+    arguments = {"argv": ["./charge", 5], "env": {"NOTE": "try 0"}}
+    assert agreed.effects == (
+        CancelSend(TIMER),
+        CancelInvoke(READING),
+        Invoke("pay", "exec", arguments=arguments, state="pay"),
+    )
+
+    again = step(chart, agreed.snapshot, "error.invoke.pay")
+    assert [type(effect) for effect in again.effects] == [CancelInvoke, Invoke]
+    assert again.snapshot.data == {"amount": 5, "tries": 1}
+
+    paid = step(chart, again.snapshot, "done.invoke.pay")
+    assert paid.effects == (CancelInvoke("pay"), Done({"amount": 5}))
+    assert paid.snapshot.done == ("paid", {"amount": 5})
+    assert step(chart, paid.snapshot, "CANCEL") == (paid.snapshot, ())
 
 
 def test_an_event_nothing_answers_to_gives_the_very_same_snapshot():
     chart = compile_chart(PURCHASE)
     first = start(chart).snapshot
 
-    after = step(chart, first, "OK")
+    for _ in range(2):  # worked out, and remembered
+        taken = step(chart, first, "OK")
+        assert taken.snapshot is first
+        assert taken.effects == ()
 
-    assert after.snapshot is first
-    assert after.effects == ()
+
+def test_an_event_that_changes_nothing_but_is_answered_gives_another_snapshot():
+    chart = compile_chart({"states": {"a": {"on": {"TICK": {"actions": {"log": "tick"}}}}}})
+    snapshot = start(chart).snapshot
+
+    for _ in range(4):
+        taken = step(chart, snapshot, "TICK")
+        assert taken.snapshot == snapshot
+        assert taken.snapshot is not snapshot
+        assert logs(taken) == ["tick"]
+        snapshot = taken.snapshot
+
+
+def test_enabled_events_leave_out_what_only_the_host_may_send():
+    chart = compile_chart(PURCHASE)
+
+    submitted = walked(chart, Event("SUBMIT", {"amount": 5_000}))
+
+    assert chart.enabled_events(submitted.snapshot) == ("CANCEL", "OK")
+    assert chart.is_in(submitted.snapshot, "review.finance")
+    assert not chart.is_in(submitted.snapshot, "pay")
+
+
+def test_shallow_history_remembers_one_level_and_deep_history_all():
+    inner = {"states": {"one": {"on": {"NEXT": "two"}}, "two": {}}}
+    chart = compile_chart(
+        {
+            "states": {
+                "work": {
+                    "on": {"PAUSE": "paused"},
+                    "states": {
+                        "first": {"on": {"GO": "second"}},
+                        "second": inner,
+                        "shallow": {"type": "history"},
+                        "deep": {"type": "history", "history": "deep"},
+                    },
+                },
+                "paused": {"on": {"SHALLOW": "work.shallow", "DEEP": "work.deep"}},
+            }
+        }
+    )
+
+    deep = walked(chart, "GO", "NEXT", "PAUSE", "DEEP").snapshot
+    shallow = walked(chart, "GO", "NEXT", "PAUSE", "SHALLOW").snapshot
+
+    assert chart.configuration(deep) == "work.second.two"
+    assert chart.configuration(shallow) == "work.second.one"
+
+
+def test_history_without_memory_takes_its_default_or_the_parents():
+    chart = compile_chart(
+        {
+            "states": {
+                "out": {"on": {"A": "in.given", "B": "in.free"}},
+                "in": {
+                    "initial": "x",
+                    "states": {
+                        "x": {},
+                        "y": {},
+                        "given": {"type": "history", "target": "y"},
+                        "free": {"type": "history"},
+                    },
+                },
+            }
+        }
+    )
+
+    assert chart.configuration(walked(chart, "A").snapshot) == "in.y"
+    assert chart.configuration(walked(chart, "B").snapshot) == "in.x"
+
+
+BOX = {
+    "entry": {"log": "in box"},
+    "exit": {"log": "out box"},
+    "states": {
+        "x": {"entry": {"log": "in x"}, "exit": {"log": "out x"}},
+        "y": {"entry": {"log": "in y"}, "exit": {"log": "out y"}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("transition", "expected"),
+    [
+        ({"target": ".y"}, ["out x", "in y"]),
+        ({"target": ".y", "reenter": True}, ["out x", "out box", "in box", "in y"]),
+        ({"target": "box"}, ["out x", "in x"]),
+        ({"target": "box", "reenter": True}, ["out x", "out box", "in box", "in x"]),
+        ({"actions": {"log": "here"}}, ["here"]),
+    ],
+)
+def test_transitions_leave_their_source_only_when_asked_to(transition, expected):
+    chart = compile_chart({"states": {"box": BOX | {"on": {"GO": transition, "Y": ".y"}}}})
+
+    assert logs(walked(chart, "GO")) == expected
+
+
+def test_the_inner_transition_wins_and_regions_move_together():
+    def region(target):
+        return {"states": {"a": {"on": {"GO": "b"}}, "b": {"on": {"OUT": target}}}}
+
+    chart = compile_chart(
+        {
+            "states": {
+                "both": {
+                    "type": "parallel",
+                    "on": {"GO": "outside"},
+                    "states": {"left": region("outside"), "right": region("elsewhere")},
+                },
+                "outside": {},
+                "elsewhere": {},
+            }
+        }
+    )
+
+    moved = walked(chart, "GO").snapshot
+    assert chart.configuration(moved) == "both.left.b both.right.b"
+    # Both want out: the first in document order does.
+    assert chart.configuration(step(chart, moved, "OUT").snapshot) == "outside"
+    # Where nobody inside answers, the outer one does.
+    assert chart.configuration(step(chart, moved, "GO").snapshot) == "outside"
+
+
+def test_raised_events_come_before_outer_ones_and_eventless_before_both():
+    chart = compile_chart(
+        {
+            "data": {"n": 0},
+            "states": {
+                "a": {
+                    "on": {
+                        "GO": {
+                            "actions": [
+                                {"raise": {"event": "FIRST", "data": {"by": 2}}},
+                                {"assign": {"n": "n + 1"}},
+                            ]
+                        },
+                        "FIRST": {
+                            "guard": "event.type == 'internal'",
+                            "actions": {"assign": {"n": "n + event.data.by"}},
+                        },
+                    },
+                    "always": {"guard": "n == 3", "target": "b"},
+                },
+                "b": {"type": "final"},
+            },
+        }
+    )
+
+    assert walked(chart, "GO").snapshot.done == ("b", None)
+
+
+def test_done_of_a_state_carries_the_output_of_its_final_state():
+    chart = compile_chart(
+        {
+            "data": {"got": None, "n": 20},
+            "states": {
+                "work": {
+                    "states": {
+                        "doing": {"on": {"OK": "end"}},
+                        "end": {"type": "final", "output": {"n": "n + 1"}},
+                    },
+                    "onDone": {"target": "over", "actions": {"assign": {"got": "event.data.n"}}},
+                },
+                "over": {},
+            },
+        }
+    )
+
+    assert walked(chart, "OK").snapshot.data["got"] == 21
+
+
+def test_foreach_and_if_work_through_a_list():
+    body = [
+        {
+            "if": "item % 2 == 0",
+            "then": {"assign": {"even": "even + [item]"}},
+            "else": [{"send": {"event": "ODD", "data": {"at": "place"}, "target": "#_parent"}}],
+        }
+    ]
+    chart = compile_chart(
+        {
+            "data": {"even": [], "items": [1, 2, 3, 4]},
+            "states": {
+                "a": {"entry": {"foreach": "items", "item": "item", "index": "place", "do": body}}
+            },
+        }
+    )
+
+    taken = start(chart)
+
+    assert taken.snapshot.data["even"] == [2, 4]
+    assert taken.effects == (
+        Send("ODD", {"at": 0}, "#_parent"),
+        Send("ODD", {"at": 2}, "#_parent"),
+    )
+
+
+def test_sends_are_delayed_named_and_cancelled():
+    later = {"event": "LATER", "delay": "1.5s", "id": "t", "target": "/api/v1/{where}"}
+    computed = {"event": "SOON", "delay_s": "wait * 2"}
+    chart = compile_chart(
+        {
+            "data": {"wait": 3, "where": "x"},
+            "states": {"a": {"entry": [{"send": later}, {"send": computed}, {"cancel": "t"}]}},
+        }
+    )
+
+    assert start(chart).effects == (
+        Send("LATER", target="/api/v1/x", delay_s=1.5, id="t"),
+        Send("SOON", delay_s=6.0),
+        CancelSend("t"),
+    )
+
+
+def test_a_failing_action_ends_its_block_and_raises_an_error():
+    chart = compile_chart(
+        {
+            "data": {"seen": ""},
+            "states": {
+                "a": {
+                    "entry": [{"assign": {"seen": "event.data.x"}}, {"log": "never"}],
+                    "on": {
+                        "error.execution": {"actions": {"assign": {"seen": "event.data.detail"}}}
+                    },
+                }
+            },
+        }
+    )
+
+    taken = start(chart)
+
+    assert taken.effects == ()
+    assert "there is no event yet" in taken.snapshot.data["seen"]
+
+
+def test_a_guard_that_fails_does_not_hold_and_is_reported_once():
+    chart = compile_chart(
+        {
+            "data": {"n": 0},
+            "states": {
+                "a": {
+                    "on": {
+                        "GO": [{"guard": "event.data.missing", "target": "b"}, {"target": "c"}],
+                        "error.execution": {"actions": {"assign": {"n": "n + 1"}}},
+                    }
+                },
+                "b": {},
+                "c": {
+                    "always": {"guard": "event.data.missing", "target": "b"},
+                    "on": {"error.execution": {"actions": {"assign": {"n": "n + 1"}}}},
+                },
+            },
+        }
+    )
+
+    taken = walked(chart, Event("GO", {}))
+
+    assert chart.configuration(taken.snapshot) == "c"
+    assert taken.snapshot.data["n"] == 2
+
+
+def test_invokes_are_forwarded_to_and_finalized():
+    chart = compile_chart(
+        {
+            "data": {"last": None},
+            "states": {
+                "a": {
+                    "invoke": {
+                        "id": "child",
+                        "type": "chart",
+                        "source": "other",
+                        "autoforward": True,
+                        "finalize": {"assign": {"last": "event.data"}},
+                    },
+                    "on": {"OUT": "b"},
+                },
+                "b": {},
+            },
+        }
+    )
+    first = start(chart)
+    assert first.effects == (Invoke("child", "chart", "other", state="a"),)
+
+    event = Event("NEWS", 7, invoke_id="child")
+    news = step(chart, first.snapshot, event)
+    assert news.effects == (Forward("child", event),)
+    assert news.snapshot.data["last"] == 7
+
+    assert CancelInvoke("child") in step(chart, news.snapshot, "OUT").effects
+    assert stop(chart, news.snapshot).effects == (CancelInvoke("child"),)
+
+
+def test_what_is_left_within_a_macrostep_is_not_invoked():
+    chart = compile_chart(
+        {
+            "states": {
+                "a": {"invoke": {"type": "exec"}, "entry": {"raise": "ON"}, "on": {"ON": "b"}},
+                "b": {"invoke": {"type": "exec", "arguments": "make"}},
+            }
+        }
+    )
+
+    assert start(chart).effects == (Invoke("b", "exec", arguments="make", state="b"),)
+
+
+def test_a_send_to_what_is_known_to_be_out_of_reach_fails_at_once():
+    chart = compile_chart(
+        {
+            "states": {
+                "a": {
+                    "entry": {"send": {"event": "X", "target": "#_scxml_gone", "id": "i"}},
+                    "on": {"error.communication": {"guard": "event.sendid == 'i'", "target": "b"}},
+                },
+                "b": {},
+            }
+        }
+    )
+
+    reached = start(chart, session=Session("me", frozenset({"#_scxml_gone"})))
+    missed = start(chart, session=Session("me", frozenset()))
+
+    assert len(reached.effects) == 1
+    assert missed.effects == ()
+    assert chart.configuration(missed.snapshot) == "b"
+
+
+def test_data_given_at_the_start_replaces_first_values():
+    chart = compile_chart(PURCHASE)
+
+    assert start(chart, {"amount": 9}).snapshot.data == {"amount": 9, "tries": 0}
+    with pytest.raises(SnapshotError, match="no data called 'amout'; did you mean \"amount\""):
+        start(chart, {"amout": 9})
+
+
+def test_targets_mean_the_nearest_state_of_that_name():
+    chart = compile_chart(
+        {
+            "states": {
+                "a": {
+                    "states": {
+                        "x": {
+                            "states": {
+                                "p": {
+                                    "on": {
+                                        "SIBLING": "q",
+                                        "AROUND": "y",
+                                        "TOP": "b",
+                                        "PATH": "b.z",
+                                        "ID": "#far",
+                                    }
+                                },
+                                "q": {},
+                            }
+                        },
+                        "y": {},
+                    }
+                },
+                "b": {"states": {"w": {}, "z": {}, "v": {"id": "far"}}},
+            }
+        }
+    )
+
+    found = [
+        chart.configuration(walked(chart, event).snapshot)
+        for event in ("SIBLING", "AROUND", "TOP", "PATH", "ID")
+    ]
+    assert found == ["a.x.q", "a.y", "b.w", "b.z", "far"]
+
+
+def test_the_hash_stands_for_the_content():
+    same = compile_chart(dict(PURCHASE))
+    described = compile_chart(PURCHASE | {"description": "nothing new"})
+    other = compile_chart(PURCHASE | {"data": {"amount": 1, "tries": 0}})
+
+    assert compile_chart(PURCHASE).hash == same.hash == described.hash
+    assert other.hash != same.hash
+    assert len(same.hash) == 64
+
+
+def test_a_chart_can_not_be_changed():
+    chart = compile_chart(PURCHASE)
+
+    with pytest.raises(AttributeError):
+        chart.name = "other"

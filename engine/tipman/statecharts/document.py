@@ -1,7 +1,6 @@
 """A chart as its author wrote it, the same whatever it was written in; `compiler` takes it on."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from hashlib import sha256
@@ -104,7 +103,6 @@ class Document:
     late: bool = False
     scripts: Block = ()
     warnings: tuple[Fault, ...] = field(default=(), compare=False)
-    titles: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def form(part: object) -> Json:

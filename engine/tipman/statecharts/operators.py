@@ -23,14 +23,24 @@ PLACES_MAX = 30  # of round()
 def measured(value: Json) -> Json:
     """Return *value* if it is small enough to be kept.
 
-    Counts a value as often as it occurs: `[x, x]` doubles, so sixty of them nested in one
+    Raises:
+        EvaluationError: see `size_of`; or a number that `number` refuses.
+    """
+    if isinstance(value, str | list | dict):
+        size_of(value)
+        return value
+    return number(value)
+
+
+def size_of(value: Json) -> int:
+    """Count the values and characters of *value*.
+
+    A value counts as often as it occurs: `[x, x]` doubles, so sixty of them nested in one
     another would be a billion billion once written out.
 
     Raises:
         EvaluationError: more than `NODES_MAX` values, `TEXT_MAX` characters or `DEPTH_MAX` levels.
     """
-    if not isinstance(value, str | list | dict):
-        return number(value)
     nodes = characters = 0
     pending: list[tuple[Json, int]] = [(value, 0)]
     while pending:
@@ -47,7 +57,7 @@ def measured(value: Json) -> Json:
             pending.extend((part, depth + 1) for part in item.values())
         if nodes > NODES_MAX or characters > TEXT_MAX:
             raise EvaluationError("the value is too large")
-    return value
+    return nodes + characters
 
 
 def _check_room(nodes: int, depth: int) -> None:

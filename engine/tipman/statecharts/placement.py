@@ -7,7 +7,9 @@ from tipman.statecharts.document import Kind, StateSource
 from tipman.statecharts.errors import ChartError, Fault
 
 STATES_MAX = 2_000
-TRANSITIONS_MAX = 20_000
+TRANSITIONS_MAX = 10_000
+TRANSITIONS_OF_ONE_MAX = 500
+WORDS_MAX = 100  # targets or event descriptors of one transition
 DEPTH_MAX = 64
 
 
@@ -44,9 +46,22 @@ def place_states(root: StateSource) -> list[Placed]:
         if ancestors:
             placed[ancestors[0]].children.append(number)
         pending.extend((child, (number, *ancestors)) for child in reversed(source.children))
-    if sum(len(item.source.transitions) for item in placed) > TRANSITIONS_MAX:
-        raise _too_much(root, f"more than {TRANSITIONS_MAX} transitions")
+    _check_transitions(placed)
     return placed
+
+
+def _check_transitions(placed: Sequence[Placed]) -> None:
+    # Validation compares each with each, so these bounds are what keeps it quick.
+    if sum(len(item.source.transitions) for item in placed) > TRANSITIONS_MAX:
+        raise _too_much(placed[0].source, f"more than {TRANSITIONS_MAX} transitions")
+    for item in placed:
+        source = item.source
+        if len(source.transitions) > TRANSITIONS_OF_ONE_MAX:
+            raise _too_much(source, f"more than {TRANSITIONS_OF_ONE_MAX} transitions")
+        words = [source.initial, *(transition.targets for transition in source.transitions)]
+        words += [transition.events for transition in source.transitions]
+        if any(len(found) > WORDS_MAX for found in words if found is not None):
+            raise _too_much(source, f"more than {WORDS_MAX} targets or events in one place")
 
 
 def _too_much(source: StateSource, detail: str) -> ChartError:

@@ -28,17 +28,20 @@ def reachable(nodes: Sequence[State]) -> int:
         state = nodes[number]
         for transition in state.transitions:
             for target in transition.targets or ():
-                pending.extend(_entered(nodes, target))
+                pending.extend(_entered(nodes, target, max(transition.domain, 0)))
         if whole:
             below = state.children if state.kind is Kind.PARALLEL else state.initial
             for target in below:
-                pending.extend(_entered(nodes, target))
+                pending.extend(_entered(nodes, target, number))
     return reached
 
 
-def _entered(nodes: Sequence[State], target: int) -> Iterator[Entry]:
+def _entered(nodes: Sequence[State], target: int, top: int) -> Iterator[Entry]:
+    """What entering *target* brings, below the state *top* that is active already."""
     yield target, True
     for ancestor in nodes[target].ancestors:
+        if ancestor == top:
+            return
         yield ancestor, False
         if nodes[ancestor].kind is Kind.PARALLEL:
             for region in nodes[ancestor].children:

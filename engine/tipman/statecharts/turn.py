@@ -5,12 +5,13 @@ from collections.abc import Mapping
 
 from tipman.statecharts.errors import EvaluationError, UnsettledError
 from tipman.statecharts.model import Effect, Event, Json, Snapshot
-from tipman.statecharts.operators import measured
+from tipman.statecharts.operators import measured, size_of
 from tipman.statecharts.scope import Scope
 from tipman.statecharts.values import Value
 
 MICROSTEPS_MAX = 1_000
 ACTIONS_MAX = 100_000
+SIZE_MAX = 16 * 1_048_576  # characters and values that one macrostep may work out
 
 
 class Turn(Scope):
@@ -34,6 +35,7 @@ class Turn(Scope):
         "reachable",
         "reported",
         "sequence",
+        "size",
         "static",
         "waiting",
     )
@@ -62,12 +64,23 @@ class Turn(Scope):
         self.moved = False
         self.microsteps = 0
         self.actions = 0
+        self.size = 0
 
     def evaluate(self, value: Value) -> Json:
-        """Give a value, noting whether it depends on the instance."""
-        if not value.static:
-            self.static = False
-        return value.evaluate(self)
+        """Give a value, noting whether it depends on the instance.
+
+        Raises:
+            UnsettledError: this macrostep has worked out more than `SIZE_MAX` in all.
+        """
+        if value.static:
+            return value.evaluate(self)
+        self.static = False
+        result = value.evaluate(self)
+        if isinstance(result, str | list | dict):
+            self.size += size_of(result)
+            if self.size > SIZE_MAX:
+                raise UnsettledError(f"values of more than {SIZE_MAX} in one step", str(value))
+        return result
 
     def emit(self, effect: Effect) -> None:
         """Add an effect, to be performed once the step is saved."""

@@ -110,19 +110,35 @@ def soft_faults(nodes: Sequence[State]) -> Iterator[Fault]:
         if not reached >> node.number & 1 and not node.kind.is_history:
             yield Fault(node.place, f"the state {node.name!r} can never be reached")
         yield from _idle_faults(node)
-        for later, transition in enumerate(node.transitions):
-            for earlier in node.transitions[:later]:
-                if _precedes(earlier, transition):
-                    yield Fault(
-                        transition.place, f"never taken: {earlier.place} always precedes it"
-                    )
-                    break
+        for position, transition in enumerate(node.transitions):
+            winner = _winner(node.transitions, position)
+            if winner is not None:
+                yield Fault(transition.place, f"never taken: {winner.place} always precedes it")
+
+
+def _winner(transitions: Sequence[Transition], position: int) -> Transition | None:
+    """Find the transition of the same state that is always taken instead of one."""
+    later = transitions[position]
+    for place, earlier in enumerate(transitions):
+        if place == position:
+            continue
+        if earlier.events is None and later.events is not None:
+            # Taken as soon as the state is entered, before any event is looked at.
+            if earlier.targets is not None and _always_open(earlier):
+                return earlier
+        elif place < position and _precedes(earlier, later):
+            return earlier
+    return None
+
+
+def _always_open(transition: Transition) -> bool:
+    return transition.guard is None or _always_holds(transition.guard)
 
 
 def _idle_faults(node: State) -> Iterator[Fault]:
     for transition in node.transitions:
-        unguarded = transition.guard is None or _always_holds(transition.guard)
-        if transition.events is None and transition.targets is None and unguarded:
+        nowhere = transition.events is None and transition.targets is None
+        if nowhere and _always_open(transition):
             yield Fault(
                 transition.place,
                 "never settles: it waits for no event, has no guard and goes nowhere",
@@ -130,19 +146,15 @@ def _idle_faults(node: State) -> Iterator[Fault]:
 
 
 def _precedes(earlier: Transition, later: Transition) -> bool:
-    """Whether whatever could trigger *later* takes *earlier*, of the same state, instead."""
-    if earlier.guard is not None and not _always_holds(earlier.guard):
-        same = (
-            later.guard is not None and later.guard.source.strip() == earlier.guard.source.strip()
-        )
-        if not same:
-            return False
-    if earlier.events is None:
-        # Taken as soon as the state is entered, before any event is looked at.
-        return later.events is None or earlier.guard is None
-    if later.events is None:
+    """Whether whatever could trigger *later* triggers *earlier*, which stands before it."""
+    if (earlier.events is None) != (later.events is None):
         return False
-    return all(any(_covers(mine, other) for mine in earlier.events) for other in later.events)
+    if not _always_open(earlier):
+        sources = [item.guard.source.strip() for item in (earlier, later) if item.guard]
+        if len(sources) == 1 or sources[0] != sources[1]:
+            return False
+    mine, others = earlier.events or (), later.events or ()
+    return all(any(_covers(wide, narrow) for wide in mine) for narrow in others)
 
 
 def _always_holds(guard: Expression) -> bool:

@@ -4,6 +4,7 @@ Document type declarations are refused: they serve entity bombs and reads of for
 no chart needs one.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
@@ -24,7 +25,12 @@ class Element:
     attributes: dict[str, str]
     place: str
     children: list["Element"] = field(default_factory=list)
-    text: str = ""
+    parts: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """All text right inside, without what stands inside children."""
+        return "".join(self.parts)
 
     def get(self, name: str) -> str | None:
         """Give an attribute."""
@@ -77,6 +83,7 @@ class _Builder:
         self.parser = parser
         self.document = Element("", {}, "")
         self.open = [self.document]
+        self.numbers: list[Counter[str]] = [Counter()]  # of the tags inside each open element
         self.count = 0
 
     @property
@@ -94,17 +101,20 @@ class _Builder:
             raise _refusal(self.where(), f"more than {DEPTH_MAX} elements inside one another")
         tag = tag.removeprefix(SCXML_NAMESPACE + " ")
         owner = self.open[-1]
-        number = sum(1 for child in owner.children if child.tag == tag) + 1
+        self.numbers[-1][tag] += 1
+        number = self.numbers[-1][tag]
         path = owner.place.partition(": ")[2] if owner.place else ""
         element = Element(tag, attributes, f"{self.where()}: {path}/{tag}[{number}]")
         owner.children.append(element)
         self.open.append(element)
+        self.numbers.append(Counter())
 
     def end(self, _tag: str) -> None:
         self.open.pop()
+        self.numbers.pop()
 
     def characters(self, text: str) -> None:
-        self.open[-1].text += text
+        self.open[-1].parts.append(text)
 
     def refuse_doctype(self, *_: object) -> None:
         raise _refusal(self.where(), "a document type declaration is not allowed")

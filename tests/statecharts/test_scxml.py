@@ -1,0 +1,150 @@
+"""SCXML documents are read as they are, and hostile ones are refused."""
+
+import pytest
+from tipman.statecharts import ChartError, Event, Log, Session, load_scxml, start, step
+
+HEAD = '<scxml xmlns="http://www.w3.org/2005/07/scxml" version="1.0" datamodel="python"'
+
+
+def test_a_document_runs():
+    chart = load_scxml(
+        f"""<?xml version="1.0" encoding="UTF-8"?>
+        {HEAD} name="lamp">
+          <datamodel><data id="times" expr="0"/><data id="kind">plain text</data></datamodel>
+          <state id="off"><transition event="press" target="on"/></state>
+          <state id="on">
+            <onentry>
+              <assign location="times" expr="times + 1"/>
+              <if cond="times == 2"><log label="twice" expr="kind"/>
+              <elseif cond="times == 1"/><log label="once"/>
+              <else/><log label="more"/></if>
+            </onentry>
+            <transition event="press.*" target="off"/>
+          </state>
+        </scxml>"""
+    )
+
+    first = step(chart, start(chart).snapshot, "press")
+    second = step(chart, step(chart, first.snapshot, "press.again").snapshot, Event("press"))
+
+    assert chart.name == "lamp"
+    assert first.effects == (Log("once"),)
+    assert second.effects == (Log("twice", "plain text"),)
+
+
+def test_a_bad_expression_is_an_error_event_when_it_is_reached():
+    chart = load_scxml(
+        f"""{HEAD}>
+          <datamodel><data id="x"/></datamodel>
+          <state id="a">
+            <onentry><assign location="x" expr="return"/><log label="never"/></onentry>
+            <transition event="error.execution" target="b"/>
+          </state>
+          <final id="b"/>
+        </scxml>"""
+    )
+
+    taken = start(chart)
+
+    assert taken.snapshot.done == ("b", None)
+    assert [fault.pointer for fault in chart.warnings] == [
+        "line 4: /scxml[1]/state[1]/onentry[1]/assign[1]/@expr"
+    ]
+
+
+def test_system_variables_come_from_the_session():
+    chart = load_scxml(
+        f"""{HEAD} name="n"><state id="a"><onentry>
+          <log expr="[_sessionid, _name, _ioprocessors.scxml.location]"/>
+        </onentry></state></scxml>"""
+    )
+
+    assert start(chart, session=Session("one")).effects == (
+        Log(None, ["one", "n", "#_scxml_one"]),
+    )
+
+
+def test_late_data_is_set_on_first_entry_only():
+    chart = load_scxml(
+        f"""{HEAD} binding="late">
+          <state id="a"><transition event="go" target="b"/></state>
+          <state id="b">
+            <datamodel><data id="n" expr="10"/></datamodel>
+            <onentry><assign location="n" expr="n + 1"/></onentry>
+            <transition event="go" target="a"/>
+          </state>
+        </scxml>"""
+    )
+    snapshot = start(chart).snapshot
+    assert snapshot.data == {"n": None}
+
+    for _ in range(3):
+        snapshot = step(chart, snapshot, "go").snapshot
+
+    assert snapshot.data == {"n": 12}
+
+
+def test_states_without_an_id_have_steady_names():
+    source = f'{HEAD}><state id="state_1"/><state><state/></state></scxml>'
+
+    assert load_scxml(source).states == ("state_1", "state_2", "state_3")
+
+
+def test_content_in_xml_stays_a_document():
+    chart = load_scxml(
+        f"""{HEAD}><state id="a"><onentry><send event="x"><content>
+          <scxml initial="i"><final id="i"/></scxml>
+        </content></send></onentry></state></scxml>"""
+    )
+
+    document = start(chart).effects[0].data
+
+    assert start(load_scxml(document)).snapshot.done == ("i", None)
+
+
+def test_a_source_is_fetched_only_where_the_host_allows_it():
+    source = (
+        f'{HEAD}><datamodel><data id="x" src="file:x.txt"/></datamodel><state id="a"/></scxml>'
+    )
+
+    fetched = load_scxml(source, fetch={"file:x.txt": "[1, 2]"}.__getitem__)
+    refused = load_scxml(source)
+
+    assert start(fetched).snapshot.data == {"x": [1, 2]}
+    assert start(refused).snapshot.data == {"x": None}
+    assert "can not be fetched here" in refused.warnings[0].detail
+
+
+BOMB = (
+    '<!DOCTYPE s [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
+    + HEAD
+    + '><state id="&b;"/></scxml>'
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (BOMB, "a document type declaration is not allowed"),
+        (
+            f'<!DOCTYPE s SYSTEM "file:///etc/passwd">{HEAD}><state id="a"/></scxml>',
+            "a document type declaration is not allowed",
+        ),
+        (f"{HEAD}><state id='a'/>", "not well-formed"),
+        (f"{HEAD}><state id='&nbsp;'/></scxml>", "not well-formed"),
+        ("", "not well-formed"),
+        ("<html/>", "the outermost element is <html>, not <scxml>"),
+        (f"{HEAD}>{'<state>' * 300}{'</state>' * 300}</scxml>", "elements inside one another"),
+        (f"{HEAD}>{'<state/>' * 100_001}</scxml>", "more than 100000 elements"),
+        (f"{HEAD}>{'<state>' * 90}{'</state>' * 90}</scxml>", "states inside one another"),
+        (" " * 5_000_000, "larger than"),
+        (b"<?xml version='1.0' encoding='no-such'?><scxml/>", "not"),
+        (b"\xff\xfe\x00", "not well-formed"),
+    ],
+)
+def test_a_hostile_document_is_refused(source, reason):
+    with pytest.raises(ChartError) as caught:
+        load_scxml(source)
+
+    assert reason in str(caught.value)
+    assert caught.value.faults
