@@ -282,7 +282,7 @@ def test_a_task_does_not_change():
     task = task_of(EXEC)
 
     with pytest.raises(ValueError, match="frozen"):
-        task.priority = 3  # type: ignore[misc]
+        task.priority = 3
     assert isinstance(task, Task)
     assert Retry(backoff=Backoff.LINEAR).backoff == "linear"
 
