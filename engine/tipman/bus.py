@@ -26,6 +26,9 @@ EVENTS_MAX = 2_000
 """Events one drain handles at most; the rest is for the next."""
 ROWS_MAX = 20_000
 """Rows a drain stages before it stops taking events; one event may go beyond."""
+DRAIN_S_MAX = 0.1
+"""Seconds after which a drain takes no more events, so that nobody waits long for the commit."""
+_LOOKS_AT_CLOCK = 64
 _WAKE = None
 _log = logging.getLogger(__name__)
 
@@ -111,6 +114,9 @@ class Bus:
             receipt.settle(self._closed)
         else:
             self._queue.put((event, receipt))
+            if self._closed is not None:
+                # It was closed between the look and the put, so nobody may come to take it.
+                self._refuse_waiting(self._closed)
         return receipt
 
     def publish_many(self, events: Iterable[Event]) -> list[Receipt]:
@@ -135,6 +141,10 @@ class Bus:
     def drain(self, first: tuple[Event, Receipt | None] | None = None) -> bool:
         """Handle what is waiting, commit it, answer; return whether there was anything."""
         directory = self._directory
+        if self._closed is not None:
+            if first is not None and first[1] is not None:
+                first[1].settle(self._closed)
+            return False
         directory.now = self._clock.wall_us()
         effects: list[Effect] = []
         answers: list[tuple[Receipt, BaseException | None]] = []
@@ -164,6 +174,10 @@ class Bus:
     def close(self, error: TipmanError) -> None:
         """Take no more events; what still waits is answered with *error*."""
         self._closed = error
+        self._refuse_waiting(error)
+        self.wake()
+
+    def _refuse_waiting(self, error: TipmanError) -> None:
         while True:
             try:
                 item = self._queue.get_nowait()
@@ -180,6 +194,7 @@ class Bus:
     ) -> None:
         directory, queue, raised = self._directory, self._queue, self._directory.raised
         count = 0
+        deadline = self._clock.monotonic() + DRAIN_S_MAX
         item = first
         while True:
             if item is not None:
@@ -194,6 +209,8 @@ class Bus:
             if self._internal:
                 count += self._take_internal(effects, EVENTS_MAX - count)
             if count >= EVENTS_MAX or directory.rows_staged >= ROWS_MAX:
+                break
+            if not count % _LOOKS_AT_CLOCK and self._clock.monotonic() > deadline:
                 break
             try:
                 item = queue.get_nowait()

@@ -99,12 +99,15 @@ class Database:
         cursor = self.peewee.execute_sql(self.sql(text), tuple(parameters))
         return list(cursor.fetchall())
 
-    def fetch_in(self, text: str, values: Sequence[Any]) -> list[Row]:
-        """Return the rows of a query whose `(??)` stands for any number of *values*."""
+    def fetch_in(
+        self, text: str, values: Sequence[Any], *, before: Sequence[Any] = ()
+    ) -> list[Row]:
+        """Return the rows of a query whose `(??)`, its last parameter, stands for all *values*."""
         rows: list[Row] = []
         for low in range(0, len(values), CHUNK):
             chunk = values[low : low + CHUNK]
-            rows += self.fetch(text.replace("??", ",".join("?" * len(chunk))), chunk)
+            marks = ",".join("?" * len(chunk))
+            rows += self.fetch(text.replace("??", marks), (*before, *chunk))
         return rows
 
     def _sqlite(self) -> Any:

@@ -97,8 +97,7 @@ class Engine:
         self._lock: FileLock | None = None
         self._core: Core | None = None
         self._thread: threading.Thread | None = None
-        self._stopping = self._stopped = False
-        self._hurried = False
+        self._stopping = self._stopped = self._hurried = False
         self._idle = threading.Event()
         self.failure: BaseException | None = None
         """Why the engine stopped by itself, None while it has not."""

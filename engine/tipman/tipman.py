@@ -106,16 +106,25 @@ class TIPMan:
             cached = self._cache.get(bytes(row[0]))
             yield self._remember(Instance.from_row(row)) if cached is None else cached
 
-    def find_key(self, namespace: str, key: str) -> bytes | None:
-        """Return the id of the task that has this key."""
-        staged = self._new_keys.get((namespace, key))
-        if staged is not None:
-            return staged
-        rows = self._database.fetch(
-            "SELECT id FROM instance WHERE namespace = ? AND kind = 'task' AND key = ?",
-            (namespace, key),
-        )
-        return bytes(rows[0][0]) if rows else None
+    def find_keys(self, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+        """Return the ids of the tasks that have these keys, each in its namespace."""
+        found: dict[tuple[str, str], bytes] = {}
+        missing: dict[str, list[str]] = {}
+        for name in names:
+            staged = self._new_keys.get(name)
+            if staged is not None:
+                found[name] = staged
+            else:
+                missing.setdefault(name[0], []).append(name[1])
+        for namespace, keys in missing.items():
+            rows = self._database.fetch_in(
+                "SELECT key, id FROM instance WHERE kind = 'task' AND namespace = ?"
+                " AND key IN (??)",
+                keys,
+                before=(namespace,),
+            )
+            found.update({(namespace, key): bytes(identifier) for key, identifier in rows})
+        return found
 
     def task_of(self, instance: Instance) -> Task:
         """Return what a task instance was asked to do."""

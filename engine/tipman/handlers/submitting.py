@@ -13,6 +13,7 @@ from tipman.tipman import TIPMan
 
 Drafts = Mapping[bytes, Instance]
 Edges = Mapping[bytes, list[bytes]]
+Keys = Mapping[tuple[str, str], bytes]
 
 
 class Submitting:
@@ -25,9 +26,10 @@ class Submitting:
         """Stage new instances; each goes as far as its dependencies let it."""
         drafts: dict[bytes, Instance] = {}
         edges: dict[bytes, list[bytes]] = {}
+        known = _known_keys(event.submissions, directory)
         for position, submission in enumerate(event.submissions):
-            if submission.task.key is not None:
-                _refuse_taken_key(submission, directory)
+            if known:
+                _refuse_taken_key(submission, known)
             identifier = submission.instance
             drafts[identifier] = Instance(
                 identifier, submission.task, submission.arguments, directory.now, INITIAL
@@ -35,7 +37,7 @@ class Submitting:
             if event.run is not None:
                 drafts[identifier].run = event.run[0]
             if submission.dependencies:
-                edges[identifier] = _resolve(submission, position, directory)
+                edges[identifier] = _resolve(submission, position, known)
         outside = _count_dependencies(drafts, edges, directory) if edges else []
         if event.run is not None:
             directory.add_run(event.run)
@@ -54,21 +56,32 @@ class Submitting:
         return []
 
 
-def _refuse_taken_key(submission: Submission, directory: TIPMan) -> None:
+def _known_keys(submissions: tuple[Submission, ...], directory: TIPMan) -> Keys:
+    """Find all keys that are asked for or referred to, at once; none costs nothing."""
+    wanted = [
+        (s.task.namespace, key)
+        for s in submissions
+        for key in (s.task.key, *s.dependencies)
+        if isinstance(key, str)
+    ]
+    return directory.find_keys(wanted) if wanted else {}
+
+
+def _refuse_taken_key(submission: Submission, known: Keys) -> None:
     task = submission.task
-    holder = directory.find_key(task.namespace, task.key)
+    holder = known.get((task.namespace, task.key))
     if holder is not None:
         uri = f"/api/v1/tasks/{text_of(holder)}"
         raise KeyExistsError(f"the key {task.key!r} belongs to {uri}", uri)
 
 
-def _resolve(submission: Submission, position: int, directory: TIPMan) -> list[bytes]:
+def _resolve(submission: Submission, position: int, known: Keys) -> list[bytes]:
     found = []
     for index, reference in enumerate(submission.dependencies):
         identifier = (
             reference
             if isinstance(reference, bytes)
-            else directory.find_key(submission.task.namespace, reference)
+            else known.get((submission.task.namespace, reference))
         )
         if identifier is None:
             raise _unknown(str(reference), f"/tasks/{position}/dependencies/{index}")
