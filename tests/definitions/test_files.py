@@ -135,6 +135,8 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: !!set {b}", "f:1:4 a: the tag `!!set` has no JSON value"),
         ("a: !mine b", "f:1:4 a: 'b' with the tag `!mine` is not a JSON value"),
         ("1: b", "f:1:1 1: the key `1` is not a text; write it in quotes"),
+        (".nan: b", 'f:1:1 [".nan"]: the key `.nan` is not a text; write it in quotes'),
+        ('"\\0": b', 'f:1:1 ["\0"]: a string with a NUL character'),
         ("[a]: b", "f:1:1: a key that is a list or an object"),
         ("a: *b", "f:1:4 a: the alias `*b` names nothing before it"),
         ("a: &a [*a]", "f:1:8 a[0]: the alias `*a` stands within what it names"),
@@ -166,6 +168,10 @@ def test_every_fault_of_a_text_is_named_in_the_order_of_the_places():
         'f:3:1 a: duplicate key "a"',
         "f:3:4 a: 1e400 is past the range of a number",
     ]
+    assert refusals("a: .nan\nb: [") == [
+        "f:1:4 a: .nan is not a JSON number",
+        "f:3:1: did not find expected node content while parsing a flow node",
+    ]
     assert refusals('{"a": NaN,\n "a": 1e400}', "json") == [
         "f:1:7 a: NaN is not JSON",
         'f:2:2 a: duplicate key "a"',
@@ -182,6 +188,7 @@ def test_every_fault_of_a_text_is_named_in_the_order_of_the_places():
         ("a = inf", "f a: inf is not a JSON number"),
         ("a = " + "[" * 10_000, "f:1:1: nested more than 64 deep"),
         ("a." * 10_000 + "a = 1", "f:1:1: nested more than 64 deep"),
+        ("a = " + "9" * 4301, "f:1:1: an integer of more than 4,300 digits"),
         ("a." * 64 + "a = 1", "f " + "a." * 63 + "a: nested more than 64 deep"),
     ],
 )

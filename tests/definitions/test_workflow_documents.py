@@ -75,6 +75,21 @@ def test_a_schema_that_is_none_is_named_by_its_own_place(tmp_path):
         load_workflow(ROOT / "examples" / "input.json", schema=schema)
 
 
+def test_parameters_take_the_place_of_inputs_before_they_are_judged(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(
+        '{"input": {"day": 1, "hour": 2},'
+        ' "input_schema": {"properties": {"day": {"type": "string"}}},'
+        ' "tasks": [{"name": "a", "type": "exec", "arguments": "true"}]}'
+    )
+
+    assert load_workflow(path, parameters={"day": "x"}).input == {"day": "x", "hour": 2}
+    with pytest.raises(InvalidFileError, match=r"a\.json:1:12 input\.day: 1 is not of type"):
+        load_workflow(path)
+    with pytest.raises(InvalidFileError, match=r"a\.json:1:12 input\.day: \[\] is not of type"):
+        load_workflow(path, parameters={"day": []})
+
+
 @pytest.mark.parametrize(("format_", "count"), [("json", 100_000), ("yaml", 5_000)])
 def test_a_workflow_of_very_many_tasks_is_read(format_, count):
     rows = ",\n".join(

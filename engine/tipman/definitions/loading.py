@@ -1,5 +1,6 @@
 """Workflow files: read, judged, and every fault named with its place."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tipman.definitions.schemas import faults_by, schema_faults
@@ -7,22 +8,31 @@ from tipman.definitions.tasks import DEFAULTS
 from tipman.definitions.workflows import Workflow, workflow_of
 from tipman.errors import Fault, InvalidError
 from tipman.files import Document, Format, read_bytes, read_file
+from tipman.jsontext import Json
 from tipman.settings import Settings
+
+_NONE: Mapping[str, Json] = {}
 
 
 def load_workflow(
-    path: Path, *, schema: Path | None = None, settings: Settings = DEFAULTS
+    path: Path,
+    *,
+    schema: Path | None = None,
+    parameters: Mapping[str, Json] = _NONE,
+    settings: Settings = DEFAULTS,
 ) -> Workflow:
     """Return the workflow in a file, named after the file if it has no name.
 
     *schema* is a file with a JSON Schema that the workflow file must satisfy as well.
+    *parameters* take the place of values of its `input`, before that is judged.
 
     Raises:
         InvalidFileError: a file can not be used; `placed` names every fault with its place.
     """
     document = _read(path, settings)
     faults = [] if schema is None else [*faults_by(_schema(schema, settings), document.value)]
-    return _workflow(document, path.stem, settings, faults)
+    value = _with_input(document.value, parameters) if parameters else document.value
+    return _workflow(document, value, path.stem, settings, faults)
 
 
 def workflow_from_text(
@@ -35,7 +45,7 @@ def workflow_from_text(
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     document = read_bytes(data, file=name, format_=format_, depth_max=settings.depth_max)
-    return _workflow(document, name, settings, [])
+    return _workflow(document, document.value, name, settings, [])
 
 
 def _read(path: Path, settings: Settings) -> Document:
@@ -48,12 +58,21 @@ def _schema(path: Path, settings: Settings) -> object:
     return document.value
 
 
-def _workflow(document: Document, name: str, settings: Settings, known: list[Fault]) -> Workflow:
+def _with_input(value: Json, parameters: Mapping[str, Json]) -> Json:
+    given = value.get("input", {}) if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(given, dict):
+        return value
+    return {**value, "input": {**given, **parameters}}
+
+
+def _workflow(
+    document: Document, value: Json, name: str, settings: Settings, known: list[Fault]
+) -> Workflow:
     """Return the workflow, unless it or the text or what is *known* of it has faults."""
     workflow: Workflow | None = None
     faults = known
     try:
-        workflow = workflow_of(document.value, default_name=name, settings=settings)
+        workflow = workflow_of(value, default_name=name, settings=settings)
     except InvalidError as error:
         faults = [*known, *error.faults]
     document.refuse(faults)

@@ -3,7 +3,7 @@
 import math
 import re
 
-from tipman.jsontext import INTEGER_DIGITS_MAX, Json
+from tipman.jsontext import INTEGER_DIGITS_MAX, LONG_INTEGER, Json
 
 _WORDS: dict[str, Json] = {
     "": None,
@@ -86,6 +86,6 @@ def _is_mistaken(name: str, value: Json) -> bool:
 
 def _integer(text: str) -> int:
     if len(text.lstrip("-+")) > INTEGER_DIGITS_MAX:
-        raise ScalarError(f"an integer of more than {INTEGER_DIGITS_MAX:,} digits")
+        raise ScalarError(LONG_INTEGER)
     base = _BASES.get(text[:2], 10)
     return int(text, base)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tipman.files.faults import PlacedFault, path_in
 from tipman.files.reading import Reading, broken
-from tipman.jsontext import Path, Place, place_at, value_faults
+from tipman.jsontext import LONG_INTEGER, Path, Place, place_at, value_faults
 from tipman.jsontext.values import deep
 
 FAULTS_MAX = 100
@@ -25,8 +25,9 @@ def read(text: str, *, file: str, depth_max: int) -> Reading:
         return broken(file, *_said(str(error), text))
     except RecursionError:
         return broken(file, Place(1, 1), deep(depth_max))
-    except ValueError as error:
-        return broken(file, Place(1, 1), str(error))
+    except ValueError:
+        # The one value that the library leaves to `int` to refuse.
+        return broken(file, Place(1, 1), LONG_INTEGER)
     faults = (
         PlacedFault(file, None, None, path_in(value, pointer), detail)
         for pointer, detail in value_faults(value, depth_max=depth_max)

@@ -19,6 +19,7 @@ from tipman.jsontext.reading import (
 from tipman.jsontext.values import (
     DEPTH_MAX,
     INTEGER_DIGITS_MAX,
+    LONG_INTEGER,
     VALUES_MAX,
     Json,
     Path,
@@ -31,6 +32,7 @@ from tipman.jsontext.writing import check, dumps
 __all__ = [
     "DEPTH_MAX",
     "INTEGER_DIGITS_MAX",
+    "LONG_INTEGER",
     "VALUES_MAX",
     "Json",
     "Path",

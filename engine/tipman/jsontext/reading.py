@@ -10,6 +10,7 @@ from tipman.errors import Fault, InvalidError
 from tipman.jsontext.values import (
     DEPTH_MAX,
     INTEGER_DIGITS_MAX,
+    LONG_INTEGER,
     Json,
     Path,
     Place,
@@ -148,7 +149,7 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _integer(digits: str) -> int:
     if len(digits) > INTEGER_DIGITS_MAX and len(digits.lstrip("-")) > INTEGER_DIGITS_MAX:
-        raise _RefusedError(f"an integer of more than {INTEGER_DIGITS_MAX:,} digits")
+        raise _RefusedError(LONG_INTEGER)
     return int(digits)
 
 

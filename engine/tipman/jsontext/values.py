@@ -12,6 +12,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 DEPTH_MAX = 64
 INTEGER_DIGITS_MAX = 4300
+LONG_INTEGER = f"an integer of more than {INTEGER_DIGITS_MAX:,} digits"
 VALUES_MAX = 10_000_000
 """Values one written text may have; shared parts count each time they appear."""
 
@@ -86,7 +87,7 @@ def reason_against(item: object) -> str | None:
         return None if math.isfinite(item) else f"{item} is not a JSON number"
     if isinstance(item, int):
         long = not -_INTEGER_END < item < _INTEGER_END
-        return f"an integer of more than {INTEGER_DIGITS_MAX:,} digits" if long else None
+        return LONG_INTEGER if long else None
     if item is None or is_container(item):
         return None
     return f"a value of type `{type(item).__name__}` is not JSON"
