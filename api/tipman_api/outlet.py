@@ -1,0 +1,92 @@
+"""Standard output, in bytes: whoever reads it may leave, the work goes on."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+_CHUNK_BYTES = 65_536
+_STANDARD_STREAMS = ("stdin", "stdout", "stderr")
+
+
+class Outlet:
+    """Writes to a stream until it can no more: after that everything is swallowed.
+
+    A reader that left (`| head`) is no error; any other reason is said once on standard error.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._is_open = True
+        self._at_line_start = True
+
+    def line(self, text: str) -> None:
+        """Write a line of text, on a line of its own."""
+        self.end_line()
+        self.write(text.encode("utf-8", "backslashreplace") + b"\n")
+
+    def end_line(self) -> None:
+        """Be at the start of a line."""
+        if not self._at_line_start:
+            self.write(b"\n")
+
+    def write(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        if not self._is_open or not data:
+            return
+        try:
+            self._stream.write(data)
+        except OSError as error:
+            self._failed(error)
+        self._at_line_start = data.endswith(b"\n")
+
+    def copy(self, path: Path) -> None:
+        """Write what is in a file, if there is such a file."""
+        if not self._is_open:
+            return
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            while data := file.read(_CHUNK_BYTES):
+                self.write(data)
+
+    def flush(self) -> None:
+        """Let out what was written."""
+        if self._is_open:
+            try:
+                self._stream.flush()
+            except OSError as error:
+                self._failed(error)
+
+    def give_up(self) -> None:
+        """Write nothing more; what is left in buffers is flushed at exit, into nothing."""
+        self._is_open = False
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+    def _failed(self, error: OSError) -> None:
+        self.give_up()
+        if not isinstance(error, BrokenPipeError):
+            reason = error.strerror or error
+            sys.stderr.write(f"tipman: standard output can not be written: {reason}\n")
+
+
+def standard_output() -> Outlet:
+    """Return the outlet of this process."""
+    return Outlet(sys.stdout.buffer)
+
+
+def keep_standard_streams() -> None:
+    """Open what the caller closed of the standard streams, onto nothing.
+
+    Otherwise the next file that is opened, a database say, gets the number of one of them, and
+    with it whatever is printed.
+    """
+    for number, name in enumerate(_STANDARD_STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is the one that was looked at.
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))

@@ -1,0 +1,202 @@
+"""One run of a workflow, from its submission to its end, in this process."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from tipman import queries
+from tipman.clock import Clock
+from tipman.database import CHUNK, Row
+from tipman.definitions import Workflow
+from tipman.errors import DatabaseError
+from tipman.runtime import Engine
+
+from tipman_api.board import Board, Status
+from tipman_api.narration import Narrator
+from tipman_api.report import Report
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_PATIENT_SIGNALS = 2
+"""The first lets what runs end, the second ends it; one more does not wait for that."""
+
+
+class Word(Enum):
+    """What is heard besides log lines."""
+
+    STOP_ASKED = "stop asked"
+    ENGINE_FAILED = "engine failed"
+    ENGINE_CLOSED = "engine closed"
+
+
+class Run:
+    """Drives an engine that nobody else has started; `report` is there once it has ended."""
+
+    def __init__(
+        self, engine: Engine, workflow: Workflow, narrator: Narrator, clock: Clock
+    ) -> None:
+        self._engine = engine
+        self._workflow = workflow
+        self._narrator = narrator
+        self._clock = clock
+        self._news: SimpleQueue[Sequence[Row] | Word] = SimpleQueue()
+        self._begun_at = clock.monotonic()
+        self._signals = 0
+        self._closer: Thread | None = None
+        self._closing_error: BaseException | None = None
+
+    def begin_anew(self) -> Report:
+        """Submit the workflow and run it to its end.
+
+        Raises:
+            TipmanError: the engine could not be started.
+        """
+        with self._taking_signals(), self._open():
+            self._engine.start()
+            handles = self._engine.submit_workflow(self._workflow)
+            tasks = [(h.identifier, name, "waiting") for name, h in handles.items()]
+            return self._follow(Board(tasks))
+
+    def resume(self) -> Report:
+        """Go on with the newest run of the same workflow that is open.
+
+        Raises:
+            NotFoundError: there is none; nothing was started.
+            TipmanError: the engine could not be started.
+        """
+        with self._taking_signals(), self._open():
+            board = Board(self._engine.open_run(self._workflow))
+            self._engine.start()
+            return self._follow(board)
+
+    # The engine's life.
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        engine = self._engine
+        try:
+            engine.open()
+        except OSError as error:
+            raise DatabaseError(f"can not open the database {engine.url}: {error}") from error
+        engine.listen(self._news.put)
+        engine.on_failure = lambda _error: self._news.put(Word.ENGINE_FAILED)
+        try:
+            yield
+        except BaseException:
+            engine.hurry()
+            raise
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if self._closer is None:
+            self._engine.close()
+        else:
+            self._closer.join()
+
+    @contextmanager
+    def _taking_signals(self) -> Iterator[None]:
+        # What is ignored stays so: a shell's background jobs, nohup.
+        taken = {n: signal.getsignal(n) for n in _SIGNALS}
+        taken = {n: handler for n, handler in taken.items() if handler is not signal.SIG_IGN}
+        for number in taken:
+            signal.signal(number, self._signalled)
+        try:
+            yield
+        finally:
+            for number, handler in taken.items():
+                signal.signal(number, handler)
+
+    def _signalled(self, _number: int, _frame: object) -> None:
+        self._signals += 1
+        if self._signals > _PATIENT_SIGNALS:
+            raise KeyboardInterrupt
+        self._news.put(Word.STOP_ASKED)
+
+    # Following.
+
+    def _follow(self, board: Board) -> Report:
+        self._narrator.begin(self._workflow.name, board)
+        word = self._hear_until_settled(board)
+        if word is None:
+            results, errors = self._read_ends(board)
+        else:
+            self._stop(board, asked=word is Word.STOP_ASKED)
+            results, errors = {}, {}
+        elapsed_s = self._clock.monotonic() - self._begun_at
+        report = Report(self._workflow.name, elapsed_s, [*board.records], results, errors)
+        self._narrator.finish(report)
+        return report
+
+    def _hear_until_settled(self, board: Board) -> Word | None:
+        """Tell what happens until no task is open; return the word that came before, if any."""
+        while board.open_count:
+            try:
+                news = self._news.get(timeout=self._narrator.refresh_s)
+            except Empty:
+                self._narrator.rest()
+                continue
+            if isinstance(news, Word):
+                return news
+            self._tell(board, news)
+        return None
+
+    def _tell(self, board: Board, lines: Sequence[Row]) -> None:
+        for line in lines:
+            record = board.hear(line)
+            if record is not None:
+                self._narrator.tell(record, line)
+        if self._news.empty():
+            self._narrator.rest()
+
+    def _stop(self, board: Board, *, asked: bool) -> None:
+        """Close the engine on a thread of its own, and go on telling meanwhile."""
+        if asked:
+            self._narrator.warn(self._stopping_words(board))
+        self._closer = Thread(target=self._close_engine, name="tipman-closer")
+        self._closer.start()
+        while (news := self._news.get()) is not Word.ENGINE_CLOSED:
+            if news is Word.STOP_ASKED:
+                self._engine.hurry()
+            elif not isinstance(news, Word):
+                self._tell(board, news)
+        if self._closing_error is not None:
+            raise self._closing_error
+
+    def _stopping_words(self, board: Board) -> str:
+        running, drain_s = len(board.active), self._engine.settings.drain_s
+        if not running:
+            return "stopping"
+        noun = "task" if running == 1 else "tasks"
+        return (
+            f"stopping: {running} running {noun} may end within {drain_s:g} s; again to stop now"
+        )
+
+    def _close_engine(self) -> None:
+        try:
+            self._engine.close()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            self._closing_error = error
+        finally:
+            self._news.put(Word.ENGINE_CLOSED)
+
+    # Reading.
+
+    def _read_ends(self, board: Board) -> tuple[dict[bytes, Any], dict[bytes, Any]]:
+        """Return results, where they are wanted, and errors by the ids of tasks."""
+        wanted = [
+            record.identifier
+            for record in board.records
+            if self._narrator.wants_results or record.status is Status.FAILED
+        ]
+        results, errors = {}, {}
+        with self._engine.reading() as database:
+            for low in range(0, len(wanted), CHUNK):
+                chunk = wanted[low : low + CHUNK]
+                views = queries.tasks(database, chunk, epoch=self._engine.epoch)
+                for identifier, view in zip(chunk, views, strict=True):
+                    results[identifier], errors[identifier] = view["result"], view["error"]
+        return results, errors
