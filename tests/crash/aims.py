@@ -12,6 +12,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 import peewee
+from crash.tasks import LANDED
 from tipman.bus import Bus
 from tipman.database import Database
 from tipman.leases import FileLock
@@ -29,8 +30,9 @@ BOOT = {"boot.locked": (1, 1), "boot.statement": (1, 16), "boot.commit": (1, 3)}
 FIRST_BOOT = {"boot.statement": (1, 60)}
 """The first start makes the tables, too."""
 CLOSE = {"close.statement": (1, 6)}
-PLACES = {**LIFE, **BOOT, **CLOSE}
-LANDED = b"died where it was aimed\n"
+PROCESS = {"process": (1, 1)}
+"""Killed by one of its own tasks, while others and their grandchildren run."""
+PLACES = {**LIFE, **BOOT, **CLOSE, **PROCESS}
 
 
 class Aim:
@@ -67,7 +69,7 @@ class Aim:
 
 def die():
     """Be killed as by kill -9, from inside; the log says that it was on purpose."""
-    os.write(2, LANDED)
+    os.write(2, f"{LANDED}\n".encode())
     os.kill(os.getpid(), signal.SIGKILL)
     signal.pause()
 

@@ -35,6 +35,13 @@ def rewritten(earlier, later):
             yield f"task {identifier}: its log does not go on from where it was"
 
 
+def orphans(evidence):
+    """Yield what still runs for an earlier engine, after a later one has answered somebody."""
+    for identifier, row in evidence.instances.items():
+        if row["state"] == "running" and row["epoch"] != evidence.epoch:
+            yield f"task {identifier}: still runs in epoch {row['epoch']}, which is dead"
+
+
 def unfinished(evidence):
     """Yield what has not settled, after an engine had time and help to settle everything."""
     for identifier, row in evidence.instances.items():

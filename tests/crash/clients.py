@@ -48,19 +48,20 @@ class Connection:
 class Client:
     """Plays one script; a request that is in flight at the kill is unknown for ever."""
 
-    def __init__(self, folder, claims, name, seed, known):
+    def __init__(self, folder, claims, name, seed, *, known, script):
         self._folder = folder
         self._claims = claims
         self._name = name
         self._random = random.Random(seed)
         self._known = list(known)
+        self._script = script
         self._numbers = 0
         self._processes = 0
         self._connection = None
 
     def play(self, requests):
         """Make so many requests, or as many as the engine lives for."""
-        kinds, weights = zip(*SCRIPT.items(), strict=True)
+        kinds, weights = zip(*self._script.items(), strict=True)
         try:
             self._connection = Connection(self._folder / "socket")
         except GoneError:
@@ -211,6 +212,10 @@ class Client:
         )
         self._ask_to_submit([{"type": kind, "arguments": arguments, "env": env}])
 
+    def _assassin(self):
+        env = {"MARKS": str(self._folder / "marks")}
+        self._ask_to_submit([{"type": "exec", "arguments": tasks.ASSASSIN, "env": env}])
+
     def _cancel(self):
         self._send("cancel.requested")
 
@@ -262,3 +267,5 @@ SCRIPT = {
     "refused": 1,
     "look": 8,
 }
+PROCESSES = {"one": 10, "process": 4, "assassin": 1, "look": 5}
+"""Another script, with a task that kills the engine."""

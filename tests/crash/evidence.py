@@ -20,6 +20,8 @@ class Evidence:
     """Rows as dictionaries, in order; ids are text."""
 
     integrity: str
+    epoch: int
+    """The number of the last start, 0 for none."""
     instances: dict
     tasks: dict
     dependencies: dict
@@ -47,7 +49,7 @@ def gather(folder):
 def _read(database, marks):
     integrity = database.execute("PRAGMA integrity_check").fetchone()[0]
     if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'log_line'").fetchone():
-        return Evidence(integrity, {}, {}, {}, {}, {}, {}, [], marks)
+        return Evidence(integrity, 0, {}, {}, {}, {}, {}, {}, [], marks)
     instances = {row["id"]: row for row in _rows(database, "SELECT * FROM instance")}
     dependencies = {}
     for row in _rows(database, "SELECT * FROM dependency ORDER BY dependent, position"):
@@ -58,6 +60,7 @@ def _read(database, marks):
     }
     return Evidence(
         integrity=integrity,
+        epoch=database.execute("SELECT coalesce(max(number), 0) FROM epoch").fetchone()[0],
         instances=instances,
         tasks={row["id"]: row for row in _rows(database, "SELECT * FROM task")},
         dependencies=dependencies,

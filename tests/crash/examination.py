@@ -119,15 +119,18 @@ def _attempts(row, lines, rows):
                 yield f"attempt {number} {ending} while {running} ran"
             running = None
             ended.append((number, opening, ending))
-            used += ending in ("failed", "timed_out") and line["after"] != "cancelled"
+            used += ending in ("failed", "timed_out")
             lost += ending == "lost"
     closed = [(a["number"], a["opening"], a["outcome"]) for a in rows]
     if closed != ended:
         yield f"its attempts are {closed}, its log says {ended}"
     if row["attempt"] != started or (row["state"] == "running") != (running is not None):
         yield f"its row says attempt {row['attempt']} {row['state']}, its log {running}/{started}"
-    if row["lost"] != lost:
-        yield f"its row says {row['lost']} lost attempts, its log {lost}"
+    if (row["attempts_used"], row["lost"]) != (used, lost):
+        yield (
+            f"its row says {row['attempts_used']} attempts used and {row['lost']} lost,"
+            f" its log {used} and {lost}"
+        )
 
 
 def _waits(row, lines, rows):

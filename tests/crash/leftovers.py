@@ -3,22 +3,23 @@
 import os
 import re
 import select
+import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
-PATIENCE_S = 8.0
-ROUNDS_MAX = 8
 NURSERY = re.compile(rb"(bootstrap|careless_nursery)\.py")
 
 
-def wait_until_gone(folder, engine_pid):
+def outliving(folder, engine_pid, within_s):
     """Yield what is still there after a while: tasks of *folder*, a nursery of the engine."""
-    for _ in range(ROUNDS_MAX):
-        left = processes_of(folder, engine_pid)
-        if not left:
-            return
+    end = time.perf_counter() + within_s
+    while left := processes_of(folder, engine_pid):
+        if time.perf_counter() > end:
+            break
         for pid in left:
-            _wait_for_end(pid)
-    for pid, what in processes_of(folder, engine_pid).items():
+            _wait_for_end(pid, end - time.perf_counter())
+    for pid, what in left.items():
         yield f"process {pid} outlived the engine: {what}"
 
 
@@ -40,7 +41,7 @@ def processes_of(folder, engine_pid):
     return found
 
 
-def _wait_for_end(pid):
+def _wait_for_end(pid, within_s):
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -48,6 +49,13 @@ def _wait_for_end(pid):
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        poll.poll(PATIENCE_S * 1000 / ROUNDS_MAX)
+        poll.poll(max(within_s, 0) * 1000)
     finally:
         os.close(descriptor)
+
+
+def end(folder, engine_pid):
+    """Kill what was left behind; it carries the name of the folder, so it is ours."""
+    for pid in processes_of(folder, engine_pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -10,14 +10,19 @@ from pathlib import Path
 
 from crash import aims, checker, evidence, leftovers
 from crash.claims import Claims
-from crash.clients import Client, Connection, GoneError
+from crash.clients import PROCESSES, SCRIPT, Client, Connection, GoneError
 from crash.driver import Orders
+from crash.tasks import LANDED
 
 CLIENTS = 4
-PATIENCE_S = 30.0
+PATIENCE_S = 20.0
+"""For everything to settle, or for processes to be gone."""
 AIMED_S = 0.7
-TURNS_MAX = 12
-SETTLING_S = 3.0
+HELP = {
+    "suspended": ("resume.requested", None),
+    "awaiting": ("finish.reported", "at last"),
+}
+"""What nothing but an event from outside brings on."""
 KNOWN_MAX = 60
 """So many older tasks the clients of a new round know of."""
 
@@ -37,7 +42,8 @@ class Life:
     where they were aimed.
     """
 
-    def __init__(self, seed, nest, *, requests=30, **orders):
+    def __init__(self, seed, nest, *, requests=30, script=SCRIPT, patience_s=PATIENCE_S, **orders):
+        """Take *orders* for the drivers; *script* weighs what clients ask, see `clients`."""
         self.seed = seed
         self.folder = Path(tempfile.mkdtemp(prefix="tipman-crash-"))
         self.claims = Claims()
@@ -46,14 +52,21 @@ class Life:
         self.landed = Counter()
         self._orders = orders
         self._requests = requests
+        self._script = script
+        self._patience_s = patience_s
         self._nest = nest
         self._rounds = 0
         self._last = None
 
     def close(self):
-        """Remove the folder if nothing is wrong with it."""
+        """End what was left behind; keep the folder, for inspection, if something is wrong."""
+        leftovers.end(self.folder, self._nest.pid)
         if not self.found:
-            shutil.rmtree(self.folder)
+            self.forget()
+
+    def forget(self):
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def round(self, place=None, nth=1, *, within_s=AIMED_S):
         """Start an engine, load it and have it killed; check what is left, tell if all is well.
@@ -62,9 +75,9 @@ class Life:
         have nothing more to ask.
         """
         self._rounds += 1
-        deaths = self._deaths()
+        deaths, acknowledged = self._deaths(), self.claims.acknowledged
         self._nest.start(Orders(str(self.folder), aim=place, nth=nth, **self._orders))
-        threads = self._load()
+        threads = self._load(PROCESSES if place in aims.PROCESS else self._script)
         _join(threads, within_s)
         if place in aims.CLOSE:
             self._stop()
@@ -73,7 +86,7 @@ class Life:
         _join(threads, PATIENCE_S)
         self.kills[place or "random"] += 1
         self.landed[place or "random"] += place is None or self._deaths() > deaths
-        self._check_what_is_left()
+        self._check_what_is_left(served=self.claims.acknowledged > acknowledged)
         return not self.found
 
     def finish(self):
@@ -85,12 +98,12 @@ class Life:
             self._settle_all(connection)
             connection.ask("stop", drain_s=1.0)
         except GoneError:
-            self.found.append(f"the engine died by itself: {self._log_tail()}")
+            self.found += [f"the engine died by itself: {self._log_tail()}"]
         finally:
             connection.close()
         self._nest.kill()
         self._nest.bury()
-        self._check_what_is_left()
+        self._check_what_is_left(served=True)
         if self._last is not None:
             self.found += checker.unfinished(self._last)
 
@@ -106,14 +119,15 @@ class Life:
 
     def _deaths(self):
         log = self.folder / "driver.log"
-        return log.read_bytes().count(aims.LANDED) if log.exists() else 0
+        return log.read_text().count(LANDED) if log.exists() else 0
 
-    def _load(self):
+    def _load(self, script):
         threads = []
         known = self._known()
         for number in range(CLIENTS):
             name = f"r{self._rounds}c{number}"
-            client = Client(self.folder, self.claims, name, f"{self.seed}/{name}", known)
+            seed = f"{self.seed}/{name}"
+            client = Client(self.folder, self.claims, name, seed, known=known, script=script)
             thread = threading.Thread(target=client.play, args=(self._requests,))
             thread.start()
             threads.append(thread)
@@ -137,35 +151,35 @@ class Life:
         except GoneError:
             return
 
-    def _check_what_is_left(self):
-        self.found += leftovers.wait_until_gone(self.folder, self._nest.pid)
+    def _check_what_is_left(self, *, served):
+        self.found += leftovers.outliving(self.folder, self._nest.pid, self._patience_s)
         now = evidence.gather(self.folder)
         self.found += checker.violations(now, self.claims)
+        self.found += checker.orphans(now) if served else ()
         if self._last is not None:
             self.found += checker.rewritten(self._last, now)
         self._last = now
 
     def _settle_all(self, connection):
         """Resume what is suspended, report what is awaited, wait for the rest; all in turns."""
-        for _ in range(TURNS_MAX):
-            open_tasks = connection.ask("open")["ok"]
-            if not open_tasks:
-                return
-            for number, (identifier, state) in enumerate(open_tasks):
-                actor = f"helper-{self._rounds}-{number}"
-                if state == "suspended":
-                    request = {"name": "resume.requested", "data": None}
-                elif state == "awaiting":
-                    request = {"name": "finish.reported", "data": "at last"}
-                else:
-                    continue
-                connection.ask("send", reference=identifier, actor=actor, **request)
+        end = time.perf_counter() + self._patience_s
+        helped = 0
+        while open_tasks := connection.ask("open")["ok"]:
             for identifier, state in open_tasks:
-                if state not in ("suspended", "awaiting", "waiting"):
-                    connection.ask("wait", reference=identifier, timeout_s=SETTLING_S)
-        for identifier, _ in connection.ask("open")["ok"]:
+                if state in HELP:
+                    helped += 1
+                    actor = f"helper-{self._rounds}-{helped}"
+                    name, data = HELP[state]
+                    connection.ask("send", reference=identifier, actor=actor, name=name, data=data)
+            for identifier, state in open_tasks:
+                if state not in HELP and state != "waiting":
+                    left_s = end - time.perf_counter()
+                    connection.ask("wait", reference=identifier, timeout_s=max(left_s, 0.0))
+            if time.perf_counter() > end:
+                break
+        for identifier, _ in open_tasks:
             why = connection.ask("explain", reference=identifier)
-            self.found.append(f"task {identifier}: stuck, {why}")
+            self.found += [f"task {identifier}: stuck, {why}"]
 
     def _log_tail(self):
         return (self.folder / "driver.log").read_text()[-2000:]

@@ -48,7 +48,10 @@ def _fork(orders):
     listener = driver.listener_at(Path(orders.folder) / "socket")
     child = os.fork()
     if child == 0:
-        driver.main(orders, listener)
+        try:
+            driver.main(orders, listener)
+        finally:
+            os._exit(1)
     listener.close()
     return child
 
