@@ -37,23 +37,18 @@ def _when(verdict: Verdict, target: str, **more: object) -> dict[str, object]:
     return {"guard": f"event.data.verdict == '{verdict}'", "target": target, **more}
 
 
-def _admission(**more: object) -> list[dict[str, object]]:
-    return [
-        _when(Verdict.QUEUE, "queued", **more),
-        _when(Verdict.SKIP, "skipped", **more),
-        _when(Verdict.DELAY, "delayed", **more),
-        _when(Verdict.AWAIT, "awaiting", **more),
-        _when(Verdict.BLOCK, "blocked", **more),
-    ]
+def _ready(**more: object) -> list[dict[str, object]]:
+    return [_when(Verdict.QUEUE, "queued", **more), _when(Verdict.AWAIT, "awaiting", **more)]
+
+
+_ADMISSION = [*_ready(), _when(Verdict.DELAY, "delayed"), _when(Verdict.SKIP, "skipped")]
 
 
 _HEARD: dict[str, object] = {}
 """A transition without a target: the event is counted, nothing moves."""
 _PARK = {"actions": [{"raise": "park"}]}
 _REOPEN = {"actions": [{"log": "task.reopened"}]}
-_REOPENING = {
-    "retry.requested": [*_admission(**_REOPEN), _when(Verdict.WAIT, "waiting", **_REOPEN)]
-}
+_REOPENING = {"retry.requested": [*_ready(**_REOPEN), _when(Verdict.WAIT, "waiting", **_REOPEN)]}
 
 
 def _failing(**more: object) -> list[dict[str, object]]:
@@ -74,34 +69,50 @@ _OUTLINE: dict[str, Any] = {
             "on": {"cancel.requested": "cancelled"},
             "states": {
                 "active": {
-                    "initial": "waiting",
-                    "on": {"suspend.requested": "suspended", "park": "suspended"},
+                    "initial": "idle",
                     "states": {
-                        "waiting": {
-                            "on": {
-                                "task.submitted": [*_admission(), _HEARD],
-                                "dependency.settled": [*_admission(), _HEARD],
-                                "dependency.reopened": _HEARD,
-                                "finish.reported": _HEARD,
-                                "fail.reported": _HEARD,
-                            }
-                        },
-                        "blocked": {
-                            "on": {
-                                "dependency.reopened": "waiting",
-                                "dependency.settled": _admission(),
-                            }
-                        },
-                        "delayed": {
-                            "on": {
-                                "timer.fired": _admission(),
-                                "finish.reported": _HEARD,
-                                "fail.reported": _HEARD,
-                            }
-                        },
-                        "queued": {
-                            "entry": [{"log": "task.queued"}],
-                            "on": {"attempt.started": "running"},
+                        "idle": {
+                            "initial": "waiting",
+                            "on": {"suspend.requested": "suspended", "park": "suspended"},
+                            "states": {
+                                "waiting": {
+                                    "on": {
+                                        "task.submitted": [
+                                            *_ADMISSION,
+                                            _when(Verdict.BLOCK, "blocked"),
+                                            _HEARD,
+                                        ],
+                                        "dependency.settled": [
+                                            *_ADMISSION,
+                                            _when(Verdict.BLOCK, "blocked"),
+                                            _HEARD,
+                                        ],
+                                        "dependency.reopened": _HEARD,
+                                        "finish.reported": _HEARD,
+                                        "fail.reported": _HEARD,
+                                    }
+                                },
+                                "blocked": {"on": {"dependency.reopened": "waiting"}},
+                                "delayed": {
+                                    "on": {
+                                        "timer.fired": _ready(),
+                                        "finish.reported": _HEARD,
+                                        "fail.reported": _HEARD,
+                                    }
+                                },
+                                "queued": {
+                                    "entry": [{"log": "task.queued"}],
+                                    "on": {"attempt.started": "running"},
+                                },
+                                "backing_off": {"on": {"timer.fired": _ready()}},
+                                "awaiting": {
+                                    "on": {
+                                        "finish.reported": "succeeded",
+                                        "fail.reported": _failing(),
+                                        "timer.fired": _failing(),
+                                    }
+                                },
+                            },
                         },
                         "running": {
                             "initial": "executing",
@@ -153,20 +164,12 @@ _OUTLINE: dict[str, Any] = {
                                 },
                             },
                         },
-                        "backing_off": {"on": {"timer.fired": _admission()}},
-                        "awaiting": {
-                            "on": {
-                                "finish.reported": "succeeded",
-                                "fail.reported": _failing(),
-                                "timer.fired": _failing(),
-                            }
-                        },
                         "before_suspension": {"type": "history", "history": "deep"},
                     },
                 },
                 "suspended": {
                     "on": {
-                        "resume.requested": [*_admission(), {"target": "before_suspension"}],
+                        "resume.requested": [*_ADMISSION, {"target": "before_suspension"}],
                         "dependency.settled": _HEARD,
                         "dependency.reopened": _HEARD,
                         "finish.reported": _HEARD,
@@ -184,14 +187,20 @@ _OUTLINE: dict[str, Any] = {
                 "skipped": {
                     "on": {
                         **_REOPENING,
+                        "dependency.settled": _HEARD,
                         "dependency.reopened": [
-                            *_admission(**_REOPEN),
                             _when(Verdict.WAIT, "waiting", **_REOPEN),
                             _HEARD,
                         ],
                     }
                 },
-                "cancelled": {"on": _REOPENING},
+                "cancelled": {
+                    "on": {
+                        **_REOPENING,
+                        "dependency.settled": _HEARD,
+                        "dependency.reopened": _HEARD,
+                    }
+                },
                 "abandoned": {"on": _REOPENING},
             },
         },

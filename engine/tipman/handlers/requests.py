@@ -16,7 +16,6 @@ from tipman.events import (
 )
 from tipman.handlers.attempts import Attempts
 from tipman.handlers.steps import Steps, admission, cause_of, conflict, must_move, ready
-from tipman.handlers.waiting import counts
 from tipman.ids import text_of
 from tipman.instances import Instance
 from tipman.jsontext import dumps
@@ -70,15 +69,14 @@ class Requests:
         instance = directory.load(event.instance)
         if instance.state not in UNSUCCESSFUL:
             raise conflict(event, instance)
-        remaining, unmet = counts(instance, directory)
-        if unmet:
+        if instance.dependencies_unmet:
             cause = cause_of(directory.dependencies_of(instance), directory)
             where = f"/api/v1/tasks/{text_of(cause or b'')}"
             raise ConflictError(
                 f"its dependency {where} did not succeed: retry that first", instance.state
             )
-        verdict = Verdict.WAIT if remaining else ready(directory.task_of(instance))
-        instance.dependencies_remaining, instance.dependencies_unmet = remaining, 0
+        waits = instance.dependencies_remaining
+        verdict = Verdict.WAIT if waits else ready(directory.task_of(instance))
         self._steps.ask(event, instance, verdict, directory)
         return []
 

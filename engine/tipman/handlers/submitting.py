@@ -42,12 +42,13 @@ class Submitting:
         if event.run is not None:
             directory.add_run(event.run)
         for submission, draft in zip(event.submissions, drafts.values(), strict=True):
+            # All are there before the first takes a step, which may settle it and tell others.
+            directory.add(draft, submission.row, edges.get(draft.id, []))
+        for submission, draft in zip(event.submissions, drafts.values(), strict=True):
             verdict = admission(draft, submission.task, directory.now)
             step = must_move(draft, "task.submitted", verdict)
-            dependencies = edges.get(draft.id, [])
             if verdict is Verdict.SKIP:
-                draft.cause = cause_of(dependencies, directory)
-            directory.add(draft, submission.row, dependencies)
+                draft.cause = cause_of(edges[draft.id], directory)
             data = f'{{"verdict":"{verdict}"}}'
             self._steps.advance(directory, draft, step, "task.submitted", data, event.actor)
         for dependency in outside:

@@ -1,16 +1,12 @@
 """Handlers of what instances wait for: timers and dependencies."""
 
-from tipman.charts import UNSUCCESSFUL, Verdict, move
+from tipman.charts import Verdict, move
 from tipman.effects import Effect
 from tipman.events import DependencyReopened, DependencySettled, StopReason, TimerFired
 from tipman.handlers.attempts import Attempts
 from tipman.handlers.steps import Steps, cause_of, must_move, ready, undelayed
 from tipman.ids import text_of
-from tipman.instances import Instance
 from tipman.tipman import TIPMan
-
-_COUNTING = frozenset({"waiting", "blocked", "suspended"})
-"""States in which the counts of dependencies are kept; others count anew when they reopen."""
 
 
 class Waiting:
@@ -44,15 +40,12 @@ class Waiting:
     def dependency_settled(self, event: DependencySettled, directory: TIPMan) -> list[Effect]:
         """Count it; the last one decides whether the task goes on or is skipped."""
         instance = directory.load(event.instance)
-        if instance.state not in _COUNTING:
-            return []
         remaining = instance.dependencies_remaining - 1
         unmet = instance.dependencies_unmet + (not event.succeeded)
-        verdict, cause = Verdict.WAIT, None
+        verdict, cause = Verdict.WAIT, instance.cause
         if not remaining:
-            verdict = (
-                Verdict.SKIP if unmet else undelayed(directory.task_of(instance), directory.now)
-            )
+            task = directory.task_of(instance)
+            verdict = Verdict.SKIP if unmet else undelayed(task, directory.now)
         step = must_move(instance, event.wire, verdict)
         if step.state == "skipped":
             cause = cause_of(directory.dependencies_of(instance), directory)
@@ -65,27 +58,16 @@ class Waiting:
     def dependency_reopened(self, event: DependencyReopened, directory: TIPMan) -> list[Effect]:
         """Wait for it again; a task that was skipped because of it opens anew."""
         instance = directory.load(event.instance)
-        if instance.state in _COUNTING:
-            remaining = instance.dependencies_remaining + 1
-            unmet, verdict, cause = instance.dependencies_unmet - 1, Verdict.NONE, None
-        elif instance.state == "skipped":
-            remaining, unmet = counts(instance, directory)
-            verdict = Verdict.NONE if unmet else Verdict.WAIT
+        # Only what had ended without success opens again, so it was counted as unmet. Counts are
+        # kept in every state: an event that is still on its way must find them as it left them.
+        remaining = instance.dependencies_remaining + 1
+        unmet = instance.dependencies_unmet - 1
+        verdict, cause = (Verdict.NONE if unmet else Verdict.WAIT), None
+        if instance.state == "skipped" and unmet:
             cause = cause_of(directory.dependencies_of(instance), directory)
-        else:
-            return []
         step = must_move(instance, event.wire, verdict)
         instance.dependencies_remaining, instance.dependencies_unmet = remaining, unmet
         data = f'{{"verdict":"{verdict}","dependency":"{text_of(event.dependency)}"}}'
         self._steps.advance(directory, instance, step, event.wire, data)
         instance.cause = cause
         return []
-
-
-def counts(instance: Instance, directory: TIPMan) -> tuple[int, int]:
-    """Count anew how many dependencies are unsettled, and how many ended without success."""
-    identifiers = directory.dependencies_of(instance)
-    directory.prefetch(identifiers)
-    dependencies = [directory.load(i) for i in identifiers]
-    remaining = sum(not d.is_settled for d in dependencies)
-    return remaining, sum(d.state in UNSUCCESSFUL for d in dependencies)
