@@ -110,13 +110,11 @@ class Bus:
     def publish_nowait(self, event: Event) -> Receipt:
         """Put an event onto the bus; the receipt tells when it is on disk."""
         receipt = Receipt()
-        if self._closed is not None:
-            receipt.settle(self._closed)
-        else:
-            self._queue.put((event, receipt))
-            if self._closed is not None:
-                # It was closed between the look and the put, so nobody may come to take it.
-                self._refuse_waiting(self._closed)
+        self._queue.put((event, receipt))
+        closed = self._closed
+        if closed is not None:
+            # Nobody comes to take it any more.
+            self._refuse_waiting(closed)
         return receipt
 
     def publish_many(self, events: Iterable[Event]) -> list[Receipt]:
