@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 from executors.house import House, eventually, processes_with, token
+from executors.reported import Reported, start
 from tipman.events import AttemptFailed, AttemptSucceeded, StopReason
 from tipman.executors.descendants import children_of
+from tipman.executors.processes import ProcessExecutor
 from tipman.ids import text_of
 
 
@@ -106,15 +109,57 @@ def test_a_task_sees_nothing_of_the_engines_environment_but_what_is_declared(
     }
 
 
+def test_the_nursery_has_neither_the_engines_files_nor_its_secrets(tmp_path, monkeypatch):
+    monkeypatch.setenv("TIPMAN_TOKEN", "secret")
+    lock = tmp_path / "lock"
+    with lock.open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        with House(tmp_path) as house:
+            house.run("exec", "true")
+            folder = Path(f"/proc/{house.nursery}")
+            held = {str(path.readlink()) for path in (folder / "fd").iterdir()}
+            environment = (folder / "environ").read_bytes()
+
+    assert str(lock) not in held
+    assert b"secret" not in environment
+
+
+def test_a_folder_that_can_not_be_written_fails_the_attempt_and_is_named(house):
+    house.run("exec", "true")
+    shutil.rmtree(house.attempts)
+    house.attempts.write_text("in the way", encoding="utf-8")
+
+    failure = house.run("exec", "true").failure
+
+    assert failure.code == "output"
+    assert str(house.attempts) in failure.message
+
+
+def test_an_executor_that_can_not_start_its_nursery_tells_so(tmp_path):
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("", encoding="utf-8")
+    reports, deaths = Reported(), []
+    executor = ProcessExecutor(
+        reports, attempts=in_the_way / "attempts", cwd=tmp_path, on_death=deaths.append
+    )
+
+    executor.start(start("exec", "true"))
+    executor.close()
+
+    assert executor.join()
+    assert "Not a directory" in deaths[0]
+    assert reports.is_empty()
+
+
 def test_a_task_has_nothing_open_but_its_three_streams(house):
     inherited = os.open("/dev/null", os.O_RDONLY)
     os.set_inheritable(inherited, True)
 
-    effort = house.begin("exec", "ls -l /proc/$$/fd | grep -c -- '->'")
+    effort = house.begin("exec", "ls /proc/$$/fd; true")
     house.reports.next()
     os.close(inherited)
 
-    assert house.output(effort) == b"3\n"
+    assert house.output(effort) == b"0\n1\n2\n"
 
 
 def test_a_task_reads_its_context_and_writes_what_it_adds(house):

@@ -190,6 +190,18 @@ def test_an_interpreter_is_put_in_order_between_attempts(house):
     assert house.output(effort) == b"here\n"
 
 
+def test_no_more_interpreters_wait_than_allowed(tmp_path):
+    (tmp_path / "mine.py").write_text(SOURCE, encoding="utf-8")
+    with House(tmp_path, python_idle_max=2) as house:
+        pids = [
+            value(house.run("python", {"call": "mine:count"}, env={"N": str(n)}))[0]
+            for n in range(4)
+        ]
+        eventually(
+            lambda: [Path(f"/proc/{pid}").exists() for pid in pids] == [False] * 2 + [True] * 2
+        )
+
+
 def test_an_idle_interpreter_that_dies_is_not_missed(house):
     pid = value(call(house, "count"))[0]
     os.kill(pid, signal.SIGKILL)

@@ -6,7 +6,7 @@ Source: Linux manual, PR_SET_CHILD_SUBREAPER(2const), proc_pid_task(5) (`childre
 """
 
 # Paths are text here: pathlib would add a tenth to the nursery's memory.
-# ruff: noqa: PTH110, PTH123, PTH208
+# ruff: noqa: PTH110, PTH112, PTH123, PTH208
 
 import ctypes
 import os
@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from typing import ClassVar, Protocol
 
 IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -52,7 +53,7 @@ class Descendants:
 
     def adopt_orphans(self) -> None:
         """Become a subreaper."""
-        if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        if _libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
     def anybody_else(self, leader: int) -> bool:
@@ -107,14 +108,18 @@ def widest_reach() -> str:
 
 
 def signal_tree(root: int, number: int) -> int:
-    """Send the signal to *root* and all below it; return how many it reached.
+    """Send the signal to *root* and all below it, from the top; return how many it reached.
 
     SIGKILL goes to whole process groups too: the kernel sends that in one step, so that a fork
     in progress cannot slip through.
     """
     own_group = os.getpgrp()
     reached = 0
-    for pid in list(_tree(root)):
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        # Before the signal: when it dies its children are somebody else's.
+        waiting += children_of(pid)
         # Gone meanwhile, or another user's (a setuid program): not to be reached.
         with suppress(ProcessLookupError, PermissionError):
             group = os.getpgid(pid)
@@ -123,6 +128,12 @@ def signal_tree(root: int, number: int) -> int:
             if number == signal.SIGKILL and group != own_group:
                 os.killpg(group, number)
     return reached
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    # Once, in the nursery: its keepers have it from there.
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _exists(send: Callable[[int, int], None], target: int) -> bool:
@@ -153,14 +164,6 @@ def signal_pipe() -> int:
     return reading
 
 
-def _tree(root: int) -> Iterator[int]:
-    waiting = [root]
-    while waiting:
-        pid = waiting.pop()
-        yield pid
-        waiting += children_of(pid)
-
-
 def children_of(parent: int) -> list[int]:
     """Return the process ids of the children, dead ones that nobody has waited for included."""
     found: list[int] = []
@@ -179,7 +182,7 @@ _KERNEL_LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children
 def _children_by_search(parent: int) -> list[int]:
     """Read every process's parent, for kernels built without `children` files."""
     found: list[int] = []
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if not name.isdigit():
             continue
         with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:

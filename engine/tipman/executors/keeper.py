@@ -16,6 +16,7 @@ import os
 import selectors
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
@@ -274,7 +275,9 @@ class Keeper:
 
     def _kill_main(self) -> None:
         if self._main is not None and self._exit is None:
-            os.kill(self._main.pid, signal.SIGKILL)
+            # A setuid program is out of reach; the attempt ends when that does.
+            with suppress(PermissionError):
+                os.kill(self._main.pid, signal.SIGKILL)
 
     def _kill(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
