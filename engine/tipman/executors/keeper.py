@@ -145,27 +145,31 @@ class Keeper:
 
     def _start_attempt(self, request: dict[str, Any]) -> None:
         self._open_files(request["serial"], request["folder"])
-        if self._broken is not None:
-            self._refuse(request["serial"], "interpreter", self._broken)
         self._request = json.dumps(request["request"]).encode()
-        self._send_request()
+        if self._exit is not None:
+            self._renew()
+        else:
+            self._send_request()
 
     def _send_request(self) -> None:
+        if self._broken is not None and self._attempt is not None:
+            self._refuse(self._attempt.serial, "interpreter", self._broken)
         if self._child is not None:
             self._child.send(self._request)
             self._mind_writing(self._child)
 
     def _renew(self) -> None:
-        """Start another interpreter in the place of one that is gone."""
+        """Start another interpreter in the place of one that is gone, and give it the attempt."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        self._reach.end_below(None if self._main is None else self._main.pid)
+        self._phase = _Phase.RUNNING
         self._is_stale = self._ready = False
-        self._exit = None
+        self._exit = self._broken = None
         if self._child is not None:
             self._close_child(self._child)
         for index in tuple(self._pipes):
             self._close_pipe(index)
         self._start_main(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        if self._broken is not None and self._attempt is not None:
-            self._refuse(self._attempt.serial, "interpreter", self._broken)
         self._send_request()
 
     def _open_files(self, serial: int, folder: str) -> AttemptFiles:
@@ -201,6 +205,8 @@ class Keeper:
         for pid, status in reap():
             if self._main is not None and pid == self._main.pid:
                 self._exit = status
+                if self._child is not None:
+                    self._read_child(self._child)
         if signal.SIGALRM in numbers and self._phase is not _Phase.RUNNING:
             self._cut_off = self._phase is _Phase.LINGERING and self._exit is None
             self._kill()
@@ -234,6 +240,16 @@ class Keeper:
     def _hear_child(self, main: MainProcess, child: Channel) -> None:
         child.flush()
         self._mind_writing(child)
+        self._read_child(child)
+        if child.ended:
+            # Mostly it is dead, and that is about to be heard; if not, it is of no use any more.
+            self._close_child(child)
+            if self._outcome is None and not self._is_stale and self._phase is _Phase.RUNNING:
+                self._linger()
+        elif self._attempt is not None and self._outcome is not None:
+            self._end_in_child(main, self._attempt, self._outcome)
+
+    def _read_child(self, child: Channel) -> None:
         for line in child.receive():
             message = json.loads(line)
             if "ready" in message:
@@ -243,13 +259,6 @@ class Keeper:
                 self._kill_main()
             elif self._attempt is not None and self._outcome is None:
                 self._outcome = message
-        if child.ended:
-            # Mostly it is dead, and that is about to be heard; if not, it is of no use any more.
-            self._close_child(child)
-            if self._outcome is None and not self._is_stale and self._phase is _Phase.RUNNING:
-                self._linger()
-        elif self._attempt is not None and self._outcome is not None:
-            self._end_in_child(main, self._attempt, self._outcome)
 
     def _close_child(self, child: Channel) -> None:
         self._selector.unregister(child.descriptor)
