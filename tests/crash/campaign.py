@@ -13,6 +13,7 @@ from crash.nest import Nest
 
 LANES = 2
 KILLS_A_LIFE = 12
+SHOWN_MAX = 30
 RANDOM_SHARE = 0.45
 RANDOM_S_MAX = 0.35
 
@@ -50,7 +51,9 @@ class Outcome:
             f" {self.seconds:.0f} s, {self.acknowledged} requests acknowledged,"
             f" {self.tasks} tasks, {self.attempts} attempts, {len(self.found)} violations"
         )
-        found = [f"{folder} (life {seed}): {what}" for folder, seed, what in self.found]
+        found = [
+            f"{folder} (life {seed}): {what}" for folder, seed, what in self.found[:SHOWN_MAX]
+        ]
         lines = [said, f"landed/aimed: {places}", *found]
         return "\n".join(lines)
 

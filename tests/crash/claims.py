@@ -47,6 +47,8 @@ class Claims:
     submitted: list = field(default_factory=list)
     sent: list = field(default_factory=list)
     seen: list = field(default_factory=list)
+    unexpected: list = field(default_factory=list)
+    """Refusals for which the request gave no reason, as sentences."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, claim):

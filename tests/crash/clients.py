@@ -106,6 +106,8 @@ class Client:
             self._claims.add(kind(ACKNOWLEDGED, **about, **ids))
         else:
             self._claims.add(kind(REFUSED, **about))
+            if answer["refused"] not in REASONS:
+                self._claims.unexpected.append(f"{question} was refused: {answer}")
         return answer
 
     def _actor(self):
@@ -241,6 +243,8 @@ class Client:
                 self._claims.add(Seen(view["id"], view["state"], view["attempt"]))
 
 
+REASONS = frozenset({"conflict", "unknown_dependency", "unavailable"})
+"""Why a request of the script may be refused; unavailable is an engine that is stopping."""
 PROCESSES_MAX = 2
 """A client starts no more of them a round: each costs more than a hundred other tasks."""
 SCRIPT = {

@@ -23,6 +23,7 @@ HELP = {
     "awaiting": ("finish.reported", "at last"),
 }
 """What nothing but an event from outside brings on."""
+LOG_CHARACTERS_MAX = 2000
 KNOWN_MAX = 60
 """So many older tasks the clients of a new round know of."""
 
@@ -56,6 +57,7 @@ class Life:
         self._patience_s = patience_s
         self._nest = nest
         self._rounds = 0
+        self._log_read = 0
         self._last = None
 
     def close(self):
@@ -76,6 +78,8 @@ class Life:
         """
         self._rounds += 1
         deaths, acknowledged = self._deaths(), self.claims.acknowledged
+        if place in aims.PROCESS:
+            (self.folder / "armed").touch()
         self._nest.start(Orders(str(self.folder), aim=place, nth=nth, **self._orders))
         threads = self._load(PROCESSES if place in aims.PROCESS else self._script)
         _join(threads, within_s)
@@ -84,6 +88,7 @@ class Life:
         self._nest.kill()
         self._nest.bury()
         _join(threads, PATIENCE_S)
+        (self.folder / "armed").unlink(missing_ok=True)
         self.kills[place or "random"] += 1
         self.landed[place or "random"] += place is None or self._deaths() > deaths
         self._check_what_is_left(served=self.claims.acknowledged > acknowledged)
@@ -93,19 +98,24 @@ class Life:
         """Start once more, help everything to settle, stop in good order, and check it all."""
         self._rounds += 1
         self._nest.start(Orders(str(self.folder), **{**self._orders, "republish": False}))
-        connection = Connection(self.folder / "socket")
-        try:
-            self._settle_all(connection)
-            connection.ask("stop", drain_s=1.0)
-        except GoneError:
-            self.found += [f"the engine died by itself: {self._log_tail()}"]
-        finally:
-            connection.close()
+        is_well = self._settle_and_stop()
         self._nest.kill()
         self._nest.bury()
         self._check_what_is_left(served=True)
-        if self._last is not None:
+        if is_well:
             self.found += checker.unfinished(self._last)
+        else:
+            self.found += [f"the engine died by itself: {self._log()[-LOG_CHARACTERS_MAX:]}"]
+
+    def _settle_and_stop(self):
+        try:
+            connection = Connection(self.folder / "socket")
+            self._settle_all(connection)
+            connection.ask("stop", drain_s=1.0)
+            connection.close()
+        except GoneError:
+            return False
+        return True
 
     @property
     def tasks(self):
@@ -118,8 +128,11 @@ class Life:
         return 0 if self._last is None else len(self._last.marks)
 
     def _deaths(self):
+        return self._log().count(LANDED)
+
+    def _log(self):
         log = self.folder / "driver.log"
-        return log.read_text().count(LANDED) if log.exists() else 0
+        return log.read_text() if log.exists() else ""
 
     def _load(self, script):
         threads = []
@@ -153,6 +166,11 @@ class Life:
 
     def _check_what_is_left(self, *, served):
         self.found += leftovers.outliving(self.folder, self._nest.pid, self._patience_s)
+        self.found += self.claims.unexpected
+        log = self._log()
+        if "Traceback" in log[self._log_read :]:
+            self.found += [f"the engine complained: {log[self._log_read :]}"]
+        self._log_read = len(log)
         now = evidence.gather(self.folder)
         self.found += checker.violations(now, self.claims)
         self.found += checker.orphans(now) if served else ()
@@ -180,9 +198,6 @@ class Life:
         for identifier, _ in open_tasks:
             why = connection.ask("explain", reference=identifier)
             self.found += [f"task {identifier}: stuck, {why}"]
-
-    def _log_tail(self):
-        return (self.folder / "driver.log").read_text()[-2000:]
 
 
 def _join(threads, within_s):

@@ -65,7 +65,7 @@ class Nest:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(TESTS)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(_paths())},
         )
         self.pid = None
 
@@ -91,6 +91,10 @@ class Nest:
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
+
+
+def _paths():
+    return [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ LANDED = "died where it was aimed"
 """What the log of the drivers says of every death that came at its place."""
 ASSASSIN = (
     f"{SHELL_MARK}; (setsid sleep 600 &); (setsid sh -c 'sleep 600 & sleep 600' &);"
-    f' [ "$TIPMAN_ATTEMPT" = 1 ] && echo "{LANDED}" >> driver.log'
+    f" [ -e armed ] && echo '{LANDED}' >> driver.log"
     " && kill -9 $(cat tipman.db.lock)"
 )
-"""At its first attempt it kills the engine; it runs in the folder of the database."""
+"""It kills the engine if it may; it runs in the folder of the database."""
 PYTHON_MARK = """
 import os
 with open(os.environ["MARKS"], "a") as marks:
