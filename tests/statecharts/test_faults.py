@@ -1,7 +1,7 @@
 """Every fault of a chart file is found, at its place, and none is found in a good one."""
 
 import pytest
-from tipman.statecharts import ChartError, compile_chart, load_scxml
+from tipman.statecharts import ChartError, compile_chart
 
 GO = {"on": {"GO": "b"}}
 
@@ -85,7 +85,7 @@ FAULTS = {
     "initial of an atomic state": (
         states(b={"initial": "a"}),
         "/states/b",
-        "a atomic state has no initial state",
+        "an atomic state has no initial state",
     ),
     "initial of a parallel state": (
         states(b={"type": "parallel", "initial": "x", "states": {"x": {}, "y": {}}}),
@@ -378,35 +378,3 @@ def test_a_region_whose_initial_state_is_skipped_is_a_fault():
                 }
             }
         )
-
-
-def test_in_scxml_what_can_run_is_a_warning():
-    chart = load_scxml(
-        """<scxml xmlns="http://www.w3.org/2005/07/scxml">
-             <state id="a"><transition event="go" cond="1 = 1" target="b"/></state>
-             <state id="b"><onentry><foo/></onentry></state>
-             <state id="c"/>
-           </scxml>"""
-    )
-
-    told = {fault.pointer: fault.detail for fault in chart.warnings}
-    assert "not an expression" in told["line 2: /scxml[1]/state[1]/transition[1]/@cond"]
-    assert "<foo> can not be run" in told["line 3: /scxml[1]/state[2]/onentry[1]/foo[1]"]
-    assert "can never be reached" in told["line 4: /scxml[1]/state[3]"]
-
-
-@pytest.mark.parametrize(
-    ("inside", "detail"),
-    [
-        ('<state id="a"><transition event="x" target="zz"/></state>', "no state is called 'zz'"),
-        ('<state id="a"/><state id="a"/>', "the id 'a' is taken already"),
-        (
-            '<state id="a" initial="b"><state id="c"/></state><state id="b"/>',
-            "does not lie inside",
-        ),
-        ("", "there is no state inside"),
-    ],
-)
-def test_in_scxml_what_can_not_run_is_an_error(inside, detail):
-    with pytest.raises(ChartError, match=detail):
-        load_scxml(f'<scxml xmlns="http://www.w3.org/2005/07/scxml">{inside}</scxml>')

@@ -148,3 +148,35 @@ def test_a_hostile_document_is_refused(source, reason):
 
     assert reason in str(caught.value)
     assert caught.value.faults
+
+
+def test_in_scxml_what_can_run_is_a_warning():
+    chart = load_scxml(
+        """<scxml xmlns="http://www.w3.org/2005/07/scxml">
+             <state id="a"><transition event="go" cond="1 = 1" target="b"/></state>
+             <state id="b"><onentry><foo/></onentry></state>
+             <state id="c"/>
+           </scxml>"""
+    )
+
+    told = {fault.pointer: fault.detail for fault in chart.warnings}
+    assert "not an expression" in told["line 2: /scxml[1]/state[1]/transition[1]/@cond"]
+    assert "<foo> can not be run" in told["line 3: /scxml[1]/state[2]/onentry[1]/foo[1]"]
+    assert "can never be reached" in told["line 4: /scxml[1]/state[3]"]
+
+
+@pytest.mark.parametrize(
+    ("inside", "detail"),
+    [
+        ('<state id="a"><transition event="x" target="zz"/></state>', "no state is called 'zz'"),
+        ('<state id="a"/><state id="a"/>', "the id 'a' is taken already"),
+        (
+            '<state id="a" initial="b"><state id="c"/></state><state id="b"/>',
+            "does not lie inside",
+        ),
+        ("", "there is no state inside"),
+    ],
+)
+def test_in_scxml_what_can_not_run_is_an_error(inside, detail):
+    with pytest.raises(ChartError, match=detail):
+        load_scxml(f'<scxml xmlns="http://www.w3.org/2005/07/scxml">{inside}</scxml>')

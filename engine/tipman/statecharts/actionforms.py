@@ -22,9 +22,10 @@ from tipman.statecharts.errors import suggestion
 from tipman.statecharts.expressions import CONSTANTS, Vocabulary
 from tipman.statecharts.model import Json
 from tipman.statecharts.operators import FUNCTIONS
-from tipman.statecharts.reading import DEPTH_MAX, Reader, below
+from tipman.statecharts.reading import Reader, below
 from tipman.statecharts.values import Constant, Value
 
+DEPTH_MAX = 16  # loops and choices inside one another
 KINDS = ("assign", "raise", "send", "cancel", "log", "foreach", "if")
 EVENT_NAME = re.compile(r"[^\s*]{1,200}")
 RESERVED_NAMES = frozenset({"event", "In", *CONSTANTS, *FUNCTIONS, *keyword.kwlist})

@@ -7,7 +7,7 @@ from tipman.statecharts.actions import Block
 from tipman.statecharts.document import Document, InvokeSource, Kind, Reach
 from tipman.statecharts.errors import Fault
 from tipman.statecharts.expressions import Expression
-from tipman.statecharts.model import Json, Snapshot
+from tipman.statecharts.model import Snapshot
 from tipman.statecharts.values import Value
 
 MEMO_MAX = 4_096
@@ -159,10 +159,6 @@ class Chart:
             if descriptor.split(".", 1)[0] not in RESERVED
         ]
         return tuple(dict.fromkeys(found))
-
-    def initial_data(self) -> dict[str, Json]:
-        """Every variable the chart declares, still without a value."""
-        return dict.fromkeys(sorted(self.data_names))
 
 
 RESERVED = frozenset({"done", "error", "after"})

@@ -6,7 +6,7 @@ from enum import Enum
 from hashlib import sha256
 
 from tipman.statecharts.actions import Block
-from tipman.statecharts.errors import Fault
+from tipman.statecharts.errors import ChartError, Fault
 from tipman.statecharts.expressions import Expression
 from tipman.statecharts.model import Json
 from tipman.statecharts.values import Value
@@ -125,6 +125,14 @@ def form(part: object) -> Json:
 
 
 def content_hash(document: Document) -> str:
-    """Hash what a document means, in hex; layout, comments and places do not count."""
-    text = json.dumps(form(document), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Hash what a document means, in hex; layout, comments and places do not count.
+
+    Raises:
+        ChartError: so much inside one another that Python can not walk it.
+    """
+    try:
+        written = form(document)
+    except RecursionError:
+        raise ChartError(f"chart {document.name!r}: nested too deeply") from None
+    text = json.dumps(written, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return sha256(text.encode()).hexdigest()

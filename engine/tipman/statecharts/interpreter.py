@@ -264,7 +264,7 @@ def _declare(chart: Chart, turn: Turn, data: Mapping[str, Json]) -> None:
             raise SnapshotError(f"the chart has no data called {name!r}{suggestion(name, own)}")
     nodes = chart.nodes[:1] if chart.document.late else chart.nodes
     if chart.document.late:
-        for name in chart.data_names:
+        for name in sorted(chart.data_names):
             turn.declare(name, None)
     for node in nodes:
         declared = [

@@ -226,6 +226,9 @@ class _Draft:
                 self._add_descendants(target)
             for target in effective_targets(self.chart, transition.targets, self.history):
                 self._add_ancestors(target, domain)
+            if domain >= 0 and self.chart.nodes[domain].kind is Kind.PARALLEL:
+                # Only `Reach.INSIDE` stays in one: all its regions were left, so all come back.
+                self._add_regions(self.chart.nodes[domain])
         self.enter()
 
     def enter(self) -> None:

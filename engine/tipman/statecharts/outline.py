@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tipman.statecharts.model import Json
-from tipman.statecharts.reading import DEPTH_MAX, Reader, below
+from tipman.statecharts.placement import DEPTH_MAX
+from tipman.statecharts.reading import Reader, below
 
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}")

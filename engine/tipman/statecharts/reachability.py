@@ -40,10 +40,12 @@ def _entered(nodes: Sequence[State], target: int, top: int) -> Iterator[Entry]:
     """What entering *target* brings, below the state *top* that is active already."""
     yield target, True
     for ancestor in nodes[target].ancestors:
-        if ancestor == top:
+        if ancestor == top and nodes[top].kind is not Kind.PARALLEL:
             return
         yield ancestor, False
         if nodes[ancestor].kind is Kind.PARALLEL:
             for region in nodes[ancestor].children:
                 if not (nodes[region].descendants | 1 << region) >> target & 1:
                     yield region, True
+        if ancestor == top:
+            return

@@ -9,7 +9,7 @@ from tipman.statecharts.model import Json
 from tipman.statecharts.values import Constant, ListOf, ObjectOf, Value, compile_template, fold
 
 FAULTS_MAX = 100
-DEPTH_MAX = 64
+DEPTH_MAX = 32  # of values
 
 
 def below(pointer: str, key: str | int) -> str:

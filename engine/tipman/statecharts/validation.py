@@ -34,20 +34,20 @@ def _shape_faults(item: Placed, placed: Sequence[Placed]) -> Iterator[Fault]:
         if all(placed[child].source.kind.is_history for child in item.children):
             yield Fault(source.place, "there is no state inside")
     elif item.children:
-        yield Fault(source.place, f"a {_noun(source.kind)} has no states inside")
+        yield Fault(source.place, f"{_noun(source.kind)} has no states inside")
     if source.kind is Kind.FINAL or source.kind.is_history:
         if source.transitions:
-            yield Fault(source.place, f"a {_noun(source.kind)} has no transitions")
+            yield Fault(source.place, f"{_noun(source.kind)} has no transitions")
         if source.invokes:
-            yield Fault(source.place, f"a {_noun(source.kind)} invokes nothing")
+            yield Fault(source.place, f"{_noun(source.kind)} invokes nothing")
     if item.number == 0 and source.kind is not Kind.COMPOUND:
         yield Fault(source.place, "the chart itself must have states, one after the other")
 
 
 def _noun(kind: Kind) -> str:
     if kind.is_history:
-        return "history"
-    return "final state" if kind is Kind.FINAL else f"{kind.value} state"
+        return "a history"
+    return "an atomic state" if kind is Kind.ATOMIC else f"a {kind.value} state"
 
 
 def _initial_faults(
@@ -57,7 +57,7 @@ def _initial_faults(
     if source.initial is None:
         return
     if source.kind is not Kind.COMPOUND and not source.kind.is_history:
-        yield Fault(source.place, f"a {_noun(source.kind)} has no initial state")
+        yield Fault(source.place, f"{_noun(source.kind)} has no initial state")
         return
     owner = placed[item.parent] if source.kind.is_history else item
     yield from _target_faults(source.place, source.initial, placed, numbers)

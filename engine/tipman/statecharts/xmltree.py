@@ -13,7 +13,7 @@ from tipman.statecharts.errors import ChartError, Fault
 
 SOURCE_BYTES_MAX = 4 * 1024 * 1024
 ELEMENTS_MAX = 100_000
-DEPTH_MAX = 200
+DEPTH_MAX = 100
 SCXML_NAMESPACE = "http://www.w3.org/2005/07/scxml"
 
 
