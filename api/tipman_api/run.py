@@ -55,6 +55,7 @@ class Run:
             TipmanError: the engine could not be started.
         """
         with self._taking_signals(), self._open():
+            self._warn_of_others(own=0)
             self._engine.start()
             handles = self._engine.submit_workflow(self._workflow)
             tasks = [(h.identifier, name, "waiting") for name, h in handles.items()]
@@ -69,6 +70,7 @@ class Run:
         """
         with self._taking_signals(), self._open():
             board = Board(self._engine.open_run(self._workflow))
+            self._warn_of_others(own=board.open_count)
             self._engine.start()
             return self._follow(board)
 
@@ -90,6 +92,17 @@ class Run:
             raise
         finally:
             self._close()
+
+    def _warn_of_others(self, *, own: int) -> None:
+        """Say that the engine goes on with all that is open in its database."""
+        with self._engine.reading() as database:
+            others = queries.count_open(database) - own
+        if others == 1:
+            self._narrator.warn("1 open task of earlier runs in this database goes on as well")
+        elif others:
+            self._narrator.warn(
+                f"{others:,} open tasks of earlier runs in this database go on as well"
+            )
 
     def _close(self) -> None:
         if self._closer is None:
