@@ -2,8 +2,9 @@
 
 import json
 
-from tipman.statecharts import compile_chart, draw_dot, draw_json, draw_mermaid
+from tipman.statecharts import compile_chart, draw_dot, draw_json, draw_mermaid, load_scxml
 
+ONWARD = {"GO": "two", "HURRY": {"guard": "n == 1", "target": "two"}}
 CHART = compile_chart(
     {
         "chart": 'odd "name"',
@@ -21,7 +22,7 @@ CHART = compile_chart(
                     "LEFT": ".left.two",
                 },
                 "states": {
-                    "left": {"states": {"one": {"on": {"GO": "two"}}, "two": {}}},
+                    "left": {"states": {"one": {"on": ONWARD}, "two": {}}},
                     "right": {"invoke": {"id": "job", "type": "exec"}},
                     "back": {"type": "history", "history": "deep"},
                 },
@@ -42,13 +43,14 @@ def test_mermaid_shows_states_and_arrows():
     assert lines.count("--") == 1
     assert "s6_work_back --> s2_work_left" in lines
     assert 'state "H*" as s6_work_back' in lines
-    assert "s3_work_left_one --> s4_work_left_two : GO" in lines
     assert "s7_rest --> s6_work_back : RESUME" in lines
     assert "s7_rest --> s7_rest : TICK / raise X" in lines
     assert "s8_over --> [*]" in lines
     guarded = next(line for line in lines if line.startswith("s1_work --> s7_rest"))
     assert guarded.endswith(": PAUSE [n #60; 3 and In('work.left')] / log paused#59; n = n + 1")
-    assert "note right of s1_work : LEFT → two" in lines
+    # The chart's own STOP goes with the first state; GO is the second way from one to two.
+    assert "note right of s1_work : STOP → over<br/>LEFT → two" in lines
+    assert "s3_work_left_one --> s4_work_left_two : GO<br/>HURRY [n == 1]" in lines
     assert lines.count("}") == sum(line.endswith("{") for line in lines)
 
 
@@ -94,3 +96,41 @@ def test_json_states_the_facts():
         "targets": ["over"],
         "actions": [],
     }
+
+
+def test_every_action_has_a_few_words():
+    chart = load_scxml(
+        """<scxml xmlns="http://www.w3.org/2005/07/scxml"><state id="a"><onentry>
+             <raise event="r"/><send event="s" delay="1s"/><cancel sendid="c"/>
+             <log expr="1 + x"/><log label="text"/><assign location="x.y" expr="[1]"/>
+             <script>z = 2</script><foreach array="x" item="i"/>
+             <if cond="x  &lt; 3"><log/></if><unknown/>
+           </onentry></state></scxml>"""
+    )
+
+    assert draw_json(chart)["states"][0]["entry"] == [
+        "raise r",
+        "send s",
+        "cancel c",
+        "log 1 + x",
+        "log text",
+        "x.y = [1]",
+        "z = 2",
+        "for each i …",
+        "if x < 3 …",
+        "Fail",
+    ]
+
+
+def test_values_are_shown_short():
+    actions = [
+        {"assign": {"x": {"b": "x", "c": "1"}}},
+        {"assign": {"x": ["x", "2"]}},
+        {"assign": {"x": "x + " * 30 + "1"}},
+    ]
+    chart = compile_chart({"data": {"x": 0}, "states": {"a": {"entry": actions}}})
+
+    labels = draw_json(chart)["states"][0]["entry"]
+
+    assert labels[:2] == ["x = {b, c}", "x = [2 values]"]
+    assert labels[2].endswith("…")

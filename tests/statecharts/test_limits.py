@@ -1,7 +1,7 @@
 """No chart can hold a step for ever, or fill the memory."""
 
 import pytest
-from tipman.statecharts import Event, UnsettledError, compile_chart, start, step
+from tipman.statecharts import ChartError, Event, UnsettledError, compile_chart, start, step
 from tipman.statecharts.chart import MEMO_MAX
 
 
@@ -127,3 +127,31 @@ def test_names_that_mean_nothing_are_not_remembered():
 
     assert len(chart.memo.steps) <= 1
     assert len(chart.memo.candidates) <= 1
+
+
+def test_one_state_has_a_bounded_number_of_transitions_and_targets():
+    arrows = {f"e{number}": {"actions": []} for number in range(600)}
+    targets = {"GO": {"target": ["a"] * 200}}
+
+    with pytest.raises(ChartError, match="more than 500 transitions"):
+        compile_chart({"states": {"a": {"on": arrows}}})
+    with pytest.raises(ChartError, match="more than 100 targets or events"):
+        compile_chart({"states": {"a": {"on": targets}}})
+
+
+def test_a_value_nested_deeper_than_python_can_walk_is_an_error_event():
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    again: list = [deep]
+    chart = compile_chart(
+        {
+            "states": {
+                "a": {"on": {"GO": {"guard": "event.data.x == event.data.y", "target": "b"}}},
+                "b": {},
+            }
+        }
+    )
+    snapshot = start(chart).snapshot
+
+    assert step(chart, snapshot, Event("GO", {"x": deep, "y": again})).snapshot is snapshot

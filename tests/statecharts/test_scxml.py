@@ -180,3 +180,92 @@ def test_in_scxml_what_can_run_is_a_warning():
 def test_in_scxml_what_can_not_run_is_an_error(inside, detail):
     with pytest.raises(ChartError, match=detail):
         load_scxml(f'<scxml xmlns="http://www.w3.org/2005/07/scxml">{inside}</scxml>')
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('<send eventexpr="7"/>', "the name of an event must be a text"),
+        ('<send event="x" type="smtp"/>', "nothing sends events of the type 'smtp'"),
+        ('<send event="x" target="baz"/>', "'baz' is no target"),
+        ('<send event="x" targetexpr="1"/>', "the target must be a text"),
+        ('<send event="x" delay="soon"/>', "is no duration"),
+        ('<send event="x" delayexpr="[1]"/>', "a delay must be a duration"),
+        ('<send event="x" delayexpr="-1"/>', "out of range"),
+        ('<send event="x" delay="1s" target="#_internal"/>', "takes no delayed events"),
+        ('<send event="x" namelist="missing"/>', "the name 'missing' has no value"),
+        ('<cancel sendidexpr="7"/>', "the id of a send must be a text"),
+        ("<cancel/>", "cancel needs sendid"),
+        ("<raise/>", "raise needs an event"),
+        ('<foreach array="7" item="i"/>', "foreach wants a list"),
+        ('<foreach item="i"/>', "foreach needs array and item"),
+        ('<foreach array="[1]" item="i j"/>', "can not be the name of a variable"),
+        ('<assign location="1x" expr="1"/>', "'1x' is no location"),
+        ('<assign location="missing" expr="1"/>', "has no value to assign to"),
+        ('<assign location="n.x" expr="1"/>', "leads through what is no object"),
+        ("<script>import os</script>", "a script has lines"),
+        ("<launch/>", "can not be run"),
+        ('<if cond="n.x"/>', "has no member"),
+    ],
+)
+def test_content_that_can_not_be_run_becomes_an_error_event(content, reason):
+    chart = load_scxml(
+        f"""{HEAD}>
+          <datamodel><data id="n" expr="0"/><data id="why"/></datamodel>
+          <state id="a">
+            <onentry>{content}</onentry>
+            <transition event="error.execution" target="b">
+              <assign location="why" expr="_event.data.detail"/>
+            </transition>
+          </state>
+          <state id="b"/>
+        </scxml>"""
+    )
+
+    taken = start(chart)
+
+    assert taken.effects == ()
+    assert reason in taken.snapshot.data["why"]
+
+
+def test_a_parameter_that_fails_is_left_out():
+    chart = load_scxml(
+        f"""{HEAD}><state id="a"><onentry><send event="x">
+          <param name="good" expr="1"/><param name="bad" expr="missing"/><param name="none"/>
+        </send></onentry></state></scxml>"""
+    )
+
+    assert start(chart).effects[0].data == {"good": 1}
+
+
+def test_an_empty_finalize_takes_back_what_was_passed():
+    chart = load_scxml(
+        f"""{HEAD}>
+          <datamodel><data id="n" expr="1"/><data id="m" expr="2"/></datamodel>
+          <state id="a">
+            <invoke id="i" type="scxml" namelist="n"><param name="other" location="m"/><finalize/>
+            </invoke>
+          </state>
+        </scxml>"""
+    )
+    snapshot = start(chart).snapshot
+
+    unmoved = step(chart, snapshot, Event("x", "no object", invoke_id="i")).snapshot
+    taken = step(chart, snapshot, Event("x", {"n": 7, "other": 8}, invoke_id="i")).snapshot
+
+    assert unmoved.data == {"n": 1, "m": 2}
+    assert taken.data == {"n": 7, "m": 8}
+
+
+def test_what_can_not_be_invoked_becomes_an_error_event():
+    chart = load_scxml(
+        f"""{HEAD}>
+          <state id="a">
+            <invoke typeexpr="7"/>
+            <transition event="error.execution" target="b"/>
+          </state>
+          <state id="b"/>
+        </scxml>"""
+    )
+
+    assert chart.configuration(start(chart).snapshot) == "b"

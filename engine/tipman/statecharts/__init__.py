@@ -6,6 +6,9 @@ host is to perform once the snapshot is saved; `encode` and `decode` carry snaps
 back. Nothing here does I/O, reads a clock or keeps state of an instance.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tipman.statecharts.chart import Chart
 from tipman.statecharts.chartfile import compile_chart
 from tipman.statecharts.drawing import draw_dot, draw_json, draw_mermaid
@@ -34,8 +37,10 @@ from tipman.statecharts.model import (
     Snapshot,
     Step,
 )
-from tipman.statecharts.scxml import load_scxml
 from tipman.statecharts.snapshots import LAYOUT, decode, encode
+
+if TYPE_CHECKING:
+    from tipman.statecharts.scxml import load_scxml
 
 __all__ = [
     "LAYOUT",
@@ -72,3 +77,10 @@ __all__ = [
     "step",
     "stop",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a function, or an error
+    """Import the reader of SCXML when it is asked for: XML costs 3 MiB that most never need."""
+    if name != "load_scxml":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("tipman.statecharts.scxml").load_scxml

@@ -9,35 +9,37 @@ from tipman.statecharts.labels import action_labels, arrow_label, short_name, va
 from tipman.statecharts.model import Json
 
 INDENT = "    "
+MERMAID_BREAK = "<br/>"
 HISTORY = {Kind.SHALLOW: "H", Kind.DEEP: "H*"}
 
 
 def draw_mermaid(chart: Chart) -> str:
-    """Draw as a Mermaid `stateDiagram-v2`.
+    """Draw as a Mermaid `stateDiagram-v2`; arrows between the same two states are drawn as one.
 
-    Mermaid knows no history: such a state is drawn as one called H or H*.
+    Mermaid knows no history: such a state is drawn as one called H or H*. It fails on arrows
+    from a box to its own inside, so these are notes; those of the chart itself, too.
     """
     lines = ["stateDiagram-v2", *_mermaid_inside(chart, chart.nodes[0], 1)]
+    arrows: dict[str, list[str]] = {}
+    notes: dict[str, list[str]] = {}
     for transition in _transitions(chart):
-        lines.extend(INDENT + line for line in _mermaid_arrows(chart, transition))
+        source = chart.nodes[transition.source]
+        label = _mermaid_text(arrow_label(transition))
+        for target in transition.targets or (transition.source,):
+            end = chart.nodes[target]
+            if source.children and (source.descendants | 1 << source.number) >> target & 1:
+                owner = _mermaid_id(source if source.number else chart.nodes[1])
+                where = short_name(chart, end) if target != source.number else "itself"
+                notes.setdefault(owner, []).append(f"{label} → {where}")
+            else:
+                ends = f"{_mermaid_id(source)} --> {_mermaid_id(end)}"
+                arrows.setdefault(ends, []).append(label)
+    for ends, labels in arrows.items():
+        label = MERMAID_BREAK.join(filter(None, labels))
+        lines.append(f"{INDENT}{ends} : {label}" if label else INDENT + ends)
+    for owner, texts in notes.items():
+        lines.append(f"{INDENT}note right of {owner} : {MERMAID_BREAK.join(texts)}")
     return "\n".join(lines) + "\n"
-
-
-def _mermaid_arrows(chart: Chart, transition: Transition) -> Iterator[str]:
-    source = chart.nodes[transition.source]
-    label = _mermaid_text(arrow_label(transition))
-    for target in transition.targets or (transition.source,):
-        end = chart.nodes[target]
-        if source.number == 0:
-            # The chart itself is no box; its arrows start from anywhere.
-            yield f"note right of {_mermaid_id(chart.nodes[1])} : {label} → {end.name}"
-        elif source.children and (source.descendants | 1 << source.number) >> target & 1:
-            # Mermaid fails on arrows from a box to its own inside.
-            where = short_name(chart, end) if target != source.number else "itself"
-            yield f"note right of {_mermaid_id(source)} : {label} → {where}"
-        else:
-            arrow = f"{_mermaid_id(source)} --> {_mermaid_id(end)}"
-            yield f"{arrow} : {label}" if label else arrow
 
 
 def _mermaid_inside(chart: Chart, owner: State, depth: int) -> Iterator[str]:

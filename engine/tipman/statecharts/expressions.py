@@ -43,7 +43,14 @@ NODES_MAX = 500
 DEPTH_MAX = 64
 
 # What closures may raise; everything else is a bug of this package.
-FAILURES = (EvaluationError, TypeError, ValueError, ArithmeticError, LookupError)
+FAILURES = (
+    EvaluationError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+)
 
 CONSTANTS: dict[str, Json] = {"true": True, "false": False, "null": None}
 REFUSED = {
