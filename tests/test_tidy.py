@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tipman import events
+from tipman.version import VERSION
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(chain(ROOT.glob("engine/**/*.py"), ROOT.glob("api/**/*.py")))
@@ -111,10 +112,9 @@ def test_every_event_has_a_wire_name_of_its_own_in_the_past_tense():
 
 
 def test_the_changelog_has_this_version():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
-    assert f"## [{project['version']}]" in changelog or "## [Unreleased]" in changelog
+    assert f"## [{VERSION}]" in changelog or "## [Unreleased]" in changelog
 
 
 @pytest.mark.parametrize("lock", sorted(path.name for path in ROOT.glob("*.lock")))

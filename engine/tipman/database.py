@@ -19,7 +19,7 @@ from tipman.errors import DatabaseError, InvalidError
 CHUNK = 500
 """Values in one `IN (...)` list; longer lists go in several statements."""
 BUSY_TIMEOUT_S = 10.0
-_CACHE_KIB = 8192
+_CACHE_KIB = 2048
 _JOURNAL_BYTES_MAX = 64 * 1024 * 1024
 
 Row = tuple[Any, ...]

@@ -18,7 +18,7 @@ class StartAttempt:
     name: str
     namespace: str
     arguments: Any
-    """The JSON value of the task's `arguments`, already validated."""
+    """The JSON value of the task's `arguments`, already validated; this attempt's own."""
     env: Mapping[str, str]
     timeout_s: float | None
     """For information; the engine sends `StopAttempt` when it runs out."""

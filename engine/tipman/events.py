@@ -195,11 +195,15 @@ class Submission:
 
     instance: bytes
     task: Any
-    """The `tipman.definitions.Task`; its key, name and namespace are the instance's."""
-    arguments: Any
-    """Its arguments, a JSON value: calls of one function share the rest of the task."""
+    """The `tipman.definitions.Task`; calls of one function share it, but for the arguments."""
     row: tuple[Any, ...]
-    """The row of the `task` table."""
+    """The row of the `task` table, the arguments of this instance in it."""
+
+    @property
+    def arguments(self) -> str:
+        """JSON text."""
+        return str(self.row[5])
+
     dependencies: tuple[bytes | str, ...]
     """Ids, or keys in the same namespace that were not in the batch."""
 

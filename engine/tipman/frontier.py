@@ -36,14 +36,15 @@ class Frontier:
         self._slots = slots
         self._limits = dict(queues)
         self._heaps: dict[str, list[Entry]] = {}
-        self._entries: dict[bytes, Entry] = {}
+        self._removed: dict[bytes, int] = {}
+        self._queued = 0
         self._used: dict[str, int] = {}
         self._taken: dict[tuple[bytes, int], Entry] = {}
         self._running_exclusive: dict[str, int] = {}
         self._parked: dict[str, list[Entry]] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return self._queued
 
     @property
     def slots_taken(self) -> int:
@@ -52,20 +53,22 @@ class Frontier:
 
     def push(self, entry: Entry) -> None:
         """Queue a task."""
-        self._entries[entry.instance] = entry
+        self._queued += 1
         heap = self._heaps.get(entry.queue)
         if heap is None:
             heap = self._heaps[entry.queue] = []
         heapq.heappush(heap, entry)
 
     def remove(self, instance: bytes) -> None:
-        """Forget a task that is queued no more; its entry is dropped when it comes up."""
-        self._entries.pop(instance, None)
+        """Forget a task that was queued and is so no more, without having been popped."""
+        # Of its entries, as many as were removed are dropped when they come up.
+        self._queued -= 1
+        self._removed[instance] = self._removed.get(instance, 0) + 1
 
     def pop(self) -> bytes | None:
         """Return the next task that may start now, None when there is none.
 
-        The caller calls `take` for it, or `push` again.
+        The caller calls `take` for it.
         """
         while len(self._taken) < self._slots:
             entry = self._best()
@@ -74,7 +77,7 @@ class Frontier:
             if entry.exclusive is not None and entry.exclusive in self._running_exclusive:
                 heapq.heappush(self._parked.setdefault(entry.exclusive, []), entry)
                 continue
-            del self._entries[entry.instance]
+            self._queued -= 1
             return entry.instance
         return None
 
@@ -115,8 +118,12 @@ class Frontier:
             return
         del self._running_exclusive[mark]
         for entry in self._parked.pop(mark, ()):
-            if self._entries.get(entry.instance) is entry:
-                heapq.heappush(self._heaps[entry.queue], entry)
+            heapq.heappush(self._heaps[entry.queue], entry)
+
+    def _drop(self, instance: bytes) -> None:
+        left = self._removed.pop(instance) - 1
+        if left:
+            self._removed[instance] = left
 
     def _full(self, queue: str) -> bool:
         limit = self._limits.get(queue)
@@ -125,8 +132,8 @@ class Frontier:
     def _best(self) -> Entry | None:
         best: list[Entry] | None = None
         for queue, heap in self._heaps.items():
-            while heap and self._entries.get(heap[0].instance) is not heap[0]:
-                heapq.heappop(heap)
+            while self._removed and heap and heap[0].instance in self._removed:
+                self._drop(heapq.heappop(heap).instance)
             if heap and not self._full(queue) and (best is None or heap[0] < best[0]):
                 best = heap
         return None if best is None else heapq.heappop(best)

@@ -71,12 +71,12 @@ class Instance:
     early: str | None
     run: bytes | None
     task: Task | None
-    arguments: Any
+    arguments: str
     stored_rare: Row
     stored_sequence: int
 
     def __init__(
-        self, identifier: bytes, task: Task, arguments: Any, submitted_at: int, move: Move
+        self, identifier: bytes, task: Task, arguments: str, submitted_at: int, move: Move
     ) -> None:
         self.id = identifier
         self.arguments = arguments
@@ -125,7 +125,7 @@ class Instance:
         self.snapshot = snapshot_of(self.configuration, history)
         self.stored_sequence = self.sequence
         self.stored_rare = self.rare()
-        self.task = self.arguments = None
+        self.task, self.arguments = None, ""
         return self
 
     def steady(self) -> Row:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.metadata import version
+from tipman.version import VERSION
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -121,7 +121,7 @@ class Engine:
                 self._clock,
                 self._workshop.factories,
                 node=socket.gethostname(),
-                version=version("tipman"),
+                version=VERSION,
             )
             core.bus.failed = self._failed
         except BaseException:

@@ -3,7 +3,6 @@
 All that can be refused without the database is refused here, before an event is queued.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 
@@ -50,8 +49,7 @@ class Submitter:
         identifier = self._new_id()
         row = _row(template, identifier, text)
         dependencies = tuple([_resolved(reference, {}) for reference in template.dependencies])
-        # Read back, so that what the submitter changes afterwards is not changed here.
-        return Submission(identifier, template, json.loads(text), row, dependencies)
+        return Submission(identifier, template, row, dependencies)
 
     def batch(self, tasks: Sequence[Task], *, actor: str) -> TasksSubmitted:
         """Return the event for a batch: dependencies are its keys first, then what exists.
@@ -118,7 +116,7 @@ def _submission(
     task: Task, identifier: bytes, dependencies: tuple[bytes | str, ...]
 ) -> Submission:
     row = _row(task, identifier, dumps(task.arguments))
-    return Submission(identifier, task, task.arguments, row, dependencies)
+    return Submission(identifier, task, row, dependencies)
 
 
 def _row(task: Task, identifier: bytes, arguments: str) -> Row:

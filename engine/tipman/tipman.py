@@ -135,7 +135,7 @@ class TIPMan:
             type_, arguments, options = rows[0]
             names = (instance.name, instance.key, instance.namespace)
             instance.task = task_from_row(type_, arguments, options, *names)
-            instance.arguments = instance.task.arguments
+            instance.arguments = arguments
         return instance.task
 
     def dependents_of(self, instance: Instance) -> list[bytes]:
@@ -296,7 +296,7 @@ class TIPMan:
                 plain.append(row)
             else:
                 full.append(row + rare)
-            instance.stored_rare = rare
+                instance.stored_rare = rare
         if plain:
             self._database.execute_many(INSERT_PLAIN_INSTANCE, plain)
         if full:

@@ -1,5 +1,6 @@
 """Handlers of attempts: started when a slot is free, ended by what their owner reports."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,7 +54,7 @@ class Attempts:
     def _start(self, instance: Instance, task: Task, directory: TIPMan) -> StartAttempt | None:
         step = must_move(instance, "attempt.started")
         number, epoch = instance.attempt + 1, directory.epoch
-        context, arguments, failure = _NO_CONTEXT, instance.arguments, None
+        context, arguments, failure = _NO_CONTEXT, json.loads(instance.arguments), None
         if task.has_expressions or task.type in _SEES_RESULTS:
             context = {
                 "context": {} if instance.run is None else directory.input_of(instance.run),
@@ -248,8 +249,9 @@ def _results(instance: Instance, directory: TIPMan) -> dict[str, Any]:
 
 
 def _count(instance: Instance, directory: TIPMan) -> str:
-    name = instance.arguments["name"]
+    arguments = json.loads(instance.arguments)
+    name = arguments["name"]
     value = int(directory.kept(instance.namespace, "counter", name) or 0)
-    value += instance.arguments.get("by", 1)
+    value += arguments.get("by", 1)
     directory.keep(instance.namespace, "counter", name, str(value))
     return f'{{"value":{value}}}'

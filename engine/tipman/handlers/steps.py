@@ -56,7 +56,7 @@ class Steps:
         first, *others = announced or (None,)
         directory.log(instance, name, before, data, actor, first)
         if was != step.state:
-            if was == "queued":
+            if was == "queued" and step.state != "running":
                 self.frontier.remove(instance.id)
             elif was in UNSUCCESSFUL:
                 self._reopened(instance)
