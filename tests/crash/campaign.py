@@ -105,7 +105,12 @@ def _run_lane(seed, kills, outcome, lock):
 
 def _live(seed, kills, nest):
     dice = random.Random(seed)
-    life = Life(seed, nest, drain_events_max=dice.choice([None, None, 3, 10]))
+    life = Life(
+        seed,
+        nest,
+        drain_events_max=dice.choice([None, None, 3, 10]),
+        durability=dice.choice(["full", "full", "normal"]),
+    )
     try:
         for number in range(kills):
             places = aims.PLACES if number else aims.FIRST_BOOT

@@ -148,10 +148,10 @@ def _waits(row, lines, rows):
 
 
 def _counts(evidence, identifier):
-    """Whoever waits has counted its dependencies right, unless an event of it is in the inbox."""
+    """Dependencies are counted right in every state, unless an event of it is in the inbox."""
     row = evidence.instances[identifier]
     targets = evidence.dependencies.get(identifier, [])
-    if row["state"] != "waiting" or any(_digits(identifier) in text for text in evidence.inbox):
+    if any(_digits(identifier) in text for text in evidence.inbox):
         return
     states = [evidence.instances[target]["state"] for target in targets]
     remaining = sum(state not in SETTLED for state in states)
@@ -161,7 +161,7 @@ def _counts(evidence, identifier):
             f"waits for {row['dependencies_remaining']} dependencies and missed"
             f" {row['dependencies_unmet']}, they are {states}"
         )
-    elif not remaining:
+    elif row["state"] == "waiting" and not remaining:
         yield "waits for nothing"
 
 

@@ -149,7 +149,7 @@ def test_a_publisher_is_answered_when_its_event_meets_an_error_of_the_database(s
 
 
 @pytest.mark.xfail(reason="the bus's thread ends, and nobody is told")
-def test_a_listener_that_fails_leaves_nobody_waiting(start, clock):
+def test_a_listener_that_fails_leaves_nobody_waiting(start):
     core = start()
     core.listeners.append(lambda lines: lines["no such line"])
     event = Submitter(IdSource(lambda: 0)).batch([task_of(sleep_task())], actor="test")
