@@ -204,6 +204,7 @@ def test_in_scxml_what_can_not_run_is_an_error(inside, detail):
         ('<assign location="missing" expr="1"/>', "has no value to assign to"),
         ('<assign location="n.x" expr="1"/>', "leads through what is no object"),
         ("<script>import os</script>", "a script has lines"),
+        ('<script src="x.py"/>', "a script is not fetched"),
         ("<launch/>", "can not be run"),
         ('<if cond="n.x"/>', "has no member"),
     ],

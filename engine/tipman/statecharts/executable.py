@@ -135,6 +135,8 @@ class ContentReader:
 
     def read_script(self, element: Element) -> Action:
         """Read `<script>`: lines of the form `name = expression`."""
+        if element.get("src") is not None:
+            return self.fail(element, "a script is not fetched: write it into the document")
         actions: list[Action] = []
         for line in filter(str.strip, element.text.split("\n")):
             match = _STATEMENT.fullmatch(line)
