@@ -29,6 +29,12 @@ async def later(value):
     await asyncio.sleep(0.001)
     return value
 
+def rewrite(path):
+    with open(path) as file:
+        source = file.read()
+    with open(path, "w") as file:
+        file.write(source.replace("calls = 0", "calls = 40") + "# longer")
+
 def fail():
     raise KeyError("lost")
 
@@ -84,9 +90,15 @@ class Forgetful:
 """
 
 
+def write_source(path):
+    path.write_text(SOURCE, encoding="utf-8")
+    # Not today: a file as young as an attempt is taken for one that may have changed meanwhile.
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+
+
 @pytest.fixture
 def house(tmp_path):
-    (tmp_path / "mine.py").write_text(SOURCE, encoding="utf-8")
+    write_source(tmp_path / "mine.py")
     with House(tmp_path, python_uses_max=5) as house:
         yield house
 
@@ -179,6 +191,14 @@ def test_an_interpreter_is_replaced_when_the_sources_have_changed(house):
     assert after[0] != before[0]
 
 
+def test_a_source_that_changes_while_it_runs_counts_as_changed(house):
+    path = str(house.folder / "mine.py")
+
+    value(call(house, "rewrite", path=path))
+
+    assert value(call(house, "count"))[1] == 41
+
+
 def test_an_interpreter_is_put_in_order_between_attempts(house):
     spoilt = value(call(house, "spoil"))
 
@@ -191,7 +211,7 @@ def test_an_interpreter_is_put_in_order_between_attempts(house):
 
 
 def test_no_more_interpreters_wait_than_allowed(tmp_path):
-    (tmp_path / "mine.py").write_text(SOURCE, encoding="utf-8")
+    write_source(tmp_path / "mine.py")
     with House(tmp_path, python_idle_max=2) as house:
         pids = [
             value(house.run("python", {"call": "mine:count"}, env={"N": str(n)}))[0]
