@@ -69,6 +69,14 @@ class Receipt:
         self._gate.release()
 
 
+class _Answer:
+    __slots__ = ("error", "receipt")
+
+    def __init__(self, receipt: Receipt) -> None:
+        self.receipt = receipt
+        self.error: BaseException | None = None
+
+
 class Bus:
     """Takes events from any thread; `drain` and `run` belong to one.
 
@@ -145,7 +153,7 @@ class Bus:
             return False
         directory.now = self._clock.wall_us()
         effects: list[Effect] = []
-        answers: list[tuple[Receipt, BaseException | None]] = []
+        answers: list[_Answer] = []
         try:
             self._take(first, effects, answers)
             if not directory.is_dirty and not effects:
@@ -157,8 +165,13 @@ class Bus:
         except Exception as error:  # noqa: BLE001 - whatever it is, the engine stops and says so
             self._fail(error, answers)
             return False
-        lines = directory.committed()
-        self.perform(effects, lines)
+        entries = directory.committed()
+        try:
+            self.perform(effects, entries)
+        except Exception as error:  # noqa: BLE001 - what was to happen can be derived at a start
+            self._answer(answers, None)
+            self._fail(error, ())
+            return False
         self._answer(answers, None)
         return True
 
@@ -188,7 +201,7 @@ class Bus:
         self,
         first: tuple[Event, Receipt | None] | None,
         effects: list[Effect],
-        answers: list[tuple[Receipt, BaseException | None]],
+        answers: list[_Answer],
     ) -> None:
         directory, queue, raised = self._directory, self._queue, self._directory.raised
         count = 0
@@ -196,14 +209,9 @@ class Bus:
         item = first
         while True:
             if item is not None:
-                event, receipt = item
-                error = self._handle(event, effects)
-                if receipt is not None:
-                    answers.append((receipt, error))
+                self._handle_published(item, effects, answers)
                 count += 1
-            if raised:
-                self._internal.extend((event, None) for event in raised)
-                raised.clear()
+            self._join_raised()
             if self._internal:
                 count += self._take_internal(effects, EVENTS_MAX - count)
             if count >= EVENTS_MAX or directory.rows_staged >= ROWS_MAX:
@@ -218,20 +226,37 @@ class Bus:
                     return
                 item = _WAKE
         effects += self._dispatch(directory)
-        self._internal.extend((event, None) for event in raised)
-        raised.clear()
+        self._join_raised()
+
+    def _handle_published(
+        self,
+        item: tuple[Event, Receipt | None],
+        effects: list[Effect],
+        answers: list[_Answer],
+    ) -> None:
+        event, receipt = item
+        if receipt is not None:
+            # Entered before it is handled, so that it is answered whatever comes of it.
+            answers.append(_Answer(receipt))
+        error = self._handle(event, effects)
+        if error is not None and receipt is not None:
+            answers[-1].error = error
+
+    def _join_raised(self) -> None:
+        raised = self._directory.raised
+        if raised:
+            self._internal.extend((event, None) for event in raised)
+            raised.clear()
 
     def _take_internal(self, effects: list[Effect], most: int) -> int:
-        directory, raised, waiting = self._directory, self._directory.raised, self._internal
+        directory, waiting = self._directory, self._internal
         count = 0
         while waiting and count < most and directory.rows_staged < ROWS_MAX:
             event, number = waiting.popleft()
             self._handle(event, effects)
             if number is not None:
                 directory.handled(number)
-            if raised:
-                waiting.extend((more, None) for more in raised)
-                raised.clear()
+            self._join_raised()
             count += 1
         return count
 
@@ -239,6 +264,7 @@ class Bus:
         try:
             effects += self._handlers[type(event)](event, self._directory)
         except TipmanError as error:
+            _log.debug("%s was refused: %s", event.wire, error)
             return error
         except DRIVER_ERRORS:
             raise
@@ -260,16 +286,16 @@ class Bus:
 
     def _answer(
         self,
-        answers: Sequence[tuple[Receipt, BaseException | None]],
+        answers: Sequence[_Answer],
         failure: BaseException | None,
     ) -> None:
-        for receipt, error in answers:
-            receipt.settle(failure or error)
+        for answer in answers:
+            answer.receipt.settle(failure or answer.error)
 
     def _fail(
         self,
         error: BaseException,
-        answers: Sequence[tuple[Receipt, BaseException | None]],
+        answers: Sequence[_Answer],
     ) -> None:
         failure = DatabaseError(f"the engine stopped, nothing of this was kept: {error}")
         failure.__cause__ = error
@@ -290,17 +316,14 @@ _LEFT: dict[str, type[Event]] = {
 
 
 def _text_of(event: Event) -> str:
-    values = {}
-    for field in fields(event):
-        value = getattr(event, field.name)
-        values[field.name] = {"id": value.hex()} if isinstance(value, bytes) else value
-    return json.dumps({"event": type(event).__name__, "values": values})
+    """Return an event as JSON text, its ids apart from its values."""
+    values = {field.name: getattr(event, field.name) for field in fields(event)}
+    ids = {name: value.hex() for name, value in values.items() if isinstance(value, bytes)}
+    plain = {name: value for name, value in values.items() if name not in ids}
+    return json.dumps({"event": type(event).__name__, "ids": ids, "values": plain})
 
 
 def _event_of(text: str) -> Event:
     stored = json.loads(text)
-    values = {
-        name: bytes.fromhex(value["id"]) if isinstance(value, dict) and "id" in value else value
-        for name, value in stored["values"].items()
-    }
-    return _LEFT[stored["event"]](**values)
+    ids = {name: bytes.fromhex(value) for name, value in stored["ids"].items()}
+    return _LEFT[stored["event"]](**ids, **stored["values"])

@@ -3,6 +3,7 @@
 `Engine` runs it on a thread; a simulation drains it by hand, under a clock that it moves.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from tipman import migrations
@@ -18,6 +19,8 @@ from tipman.scheduler import Scheduler
 from tipman.settings import Settings
 from tipman.tipman import TIPMan, log_lines
 from tipman.worker import Factory, Worker
+
+_log = logging.getLogger(__name__)
 
 
 class Core:
@@ -89,5 +92,13 @@ class Core:
         self.committed(entries)
         if self.listeners:
             lines = list(log_lines(entries))
-            for listener in self.listeners:
-                listener(lines)
+            for listener in tuple(self.listeners):
+                self._tell(listener, lines)
+
+    def _tell(self, listener: Callable[[Sequence[Row]], None], lines: Sequence[Row]) -> None:
+        try:
+            listener(lines)
+        except Exception:  # noqa: BLE001 - it is somebody else's code
+            # What somebody else does with the log must not stop the engine.
+            _log.exception("a listener failed and is told no more")
+            self.listeners.remove(listener)

@@ -1,7 +1,5 @@
 """Instances: one row of the directory, as the bus works with it."""
 
-from typing import Any
-
 from tipman.charts import SETTLED, Move, history_text, snapshot_of
 from tipman.database import Row
 from tipman.definitions import Task

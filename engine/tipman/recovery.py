@@ -18,12 +18,14 @@ def recover(database: Database, bus: Bus, frontier: Frontier, *, node: str, epoc
     """
     restore_frontier(database, frontier)
     bus.restore()
-    lost = database.fetch(
-        "SELECT id, attempt, epoch FROM instance"
-        " WHERE state = 'running' AND settled_at IS NULL AND epoch <> ?"
-        " AND epoch IN (SELECT number FROM epoch WHERE node = ?) ORDER BY id",
-        (epoch, node),
-    )
+    orphaned = "SELECT id, attempt, epoch FROM instance WHERE settled_at IS NULL"
+    orphaned += " AND state = 'running' AND epoch <> ?"
+    parameters: tuple[int | str, ...] = (epoch,)
+    if not database.is_sqlite:
+        # Other nodes live on the same database; on a file the lock proves that all others died.
+        orphaned += " AND epoch IN (SELECT number FROM epoch WHERE node = ?)"
+        parameters = (epoch, node)
+    lost = database.fetch(f"{orphaned} ORDER BY id", parameters)
     for identifier, attempt, owner in lost:
         bus.report(AttemptLost(bytes(identifier), attempt, owner))
     return len(lost)

@@ -2,16 +2,12 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from functools import partial
-from tipman.version import VERSION
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
-from tipman import queries
 from tipman.bus import Receipt
 from tipman.clock import Clock, SystemClock
 from tipman.core import Core
@@ -29,13 +25,15 @@ from tipman.events import (
     SuspendRequested,
 )
 from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
-from tipman.handles import Handle, Settlements
+from tipman.handles import Handle
 from tipman.ids import IdSource
 from tipman.leases import FileLock
 from tipman.queries import check_namespace
 from tipman.settings import Settings
 from tipman.settings import load as load_settings
-from tipman.submission import Submitter, content_of
+from tipman.submission import Submitter
+from tipman.version import VERSION
+from tipman.views import Views
 from tipman.workshop import Workshop
 
 REQUESTS: Mapping[str, type[Requested]] = {
@@ -53,7 +51,7 @@ REQUESTS: Mapping[str, type[Requested]] = {
 _INTERRUPT_SLACK_S = 2.0
 
 
-class Engine:
+class Engine(Views):
     """Runs tasks durably, in this process, on one database.
 
     Use it as a context manager, or call `start` and `close`. *settings* are those of CONTRACT;
@@ -79,6 +77,7 @@ class Engine:
             settings = load_settings(flags=flags)
         elif flags:
             raise InvalidError("give settings as one value or by name, not both")
+        super().__init__(settings.home / "attempts")
         self.settings = settings
         self.url = database or settings.database or f"sqlite:///{settings.home / 'tipman.db'}"
         self._clock = clock or SystemClock()
@@ -91,11 +90,9 @@ class Engine:
             attempts=self.attempts_folder,
             died=self._died,
         )
-        self._templates: dict[int, Task] = {}
-        self._settlements = Settlements()
-        self._readers: SimpleQueue[Database] = SimpleQueue()
+        self._tasks = tasks
+        self._templates: dict[RegisteredTask[..., Any], Task] = {}
         self._lock: FileLock | None = None
-        self._core: Core | None = None
         self._thread: threading.Thread | None = None
         self._stopping = self._stopped = self._hurried = False
         self._idle = threading.Event()
@@ -134,7 +131,7 @@ class Engine:
         """Open, recover what earlier engines left, begin to run."""
         if self._core is None:
             self.open()
-        core = self._running_core()
+        core = self.core
         try:
             core.recover()
         except BaseException:
@@ -254,17 +251,16 @@ class Engine:
         Raises:
             TipmanError: as `submit_task`; CycleError names the whole cycle.
         """
-        checked = [task if isinstance(task, Task) else task_of(task) for task in tasks]
-        for task in checked:
-            check_namespace(task.namespace)
-        event = self._submitter.batch(checked, actor=actor)
+        event = self._submitter.batch([self._checked(task) for task in tasks], actor=actor)
         self._publish(event).result()
         return [Handle(s.instance, self) for s in event.submissions]
 
     def submit_workflow(self, workflow: Workflow, *, actor: str = "local") -> dict[str, Handle]:
         """Submit a run of a workflow; return the handles of its tasks by name."""
         now_us = self._clock.wall_us()
-        event = self._submitter.workflow(workflow, actor=actor, now_us=now_us)
+        tasks = tuple([self._checked(task) for task in workflow.tasks])
+        checked = workflow.model_copy(update={"tasks": tasks})
+        event = self._submitter.workflow(checked, actor=actor, now_us=now_us)
         self._publish(event).result()
         return {s.task.name: Handle(s.instance, self) for s in event.submissions}
 
@@ -303,133 +299,37 @@ class Engine:
         """Open a task again that ended badly, and what was skipped because of it."""
         return self.send(reference, RetryRequested.wire)
 
-    # Looking.
-
-    def open_run(self, workflow: Workflow) -> list[tuple[bytes, str, str]]:
-        """Return id, name and state of the tasks of this workflow's newest run that is open.
-
-        Raises:
-            NotFoundError: no run of this name and content has a task left to settle.
-        """
-        with self.reading() as database:
-            run = queries.open_run(database, workflow.name, content_of(workflow))
-            return queries.states_of_run(database, run)
-
-    def find(self, reference: str | Handle) -> Handle:
-        """Return a handle for a UUID, a key or a URI.
-
-        Raises:
-            NotFoundError: there is no such task.
-        """
-        if isinstance(reference, Handle):
-            return reference
-        with self.reading() as database:
-            return Handle(queries.find(database, reference), self)
-
-    def task(self, reference: str | Handle) -> dict[str, Any]:
-        """Return a task as REST shows it."""
-        handle = self.find(reference)
-        with self.reading() as database:
-            return queries.task(database, handle.identifier, epoch=self.epoch)
-
-    def log(self, reference: str | Handle) -> list[dict[str, Any]]:
-        """Return the event log of a task, oldest line first."""
-        handle = self.find(reference)
-        with self.reading() as database:
-            return queries.log(database, handle.identifier)
-
-    def attempts(self, reference: str | Handle) -> list[dict[str, Any]]:
-        """Return the attempts of a task that have ended, oldest first."""
-        handle = self.find(reference)
-        with self.reading() as database:
-            return queries.attempts(database, handle.identifier)
-
-    def explain(self, reference: str | Handle) -> dict[str, Any]:
-        """Return what a task waits for, from the predicates that start it."""
-        view = self.task(reference)
-        handle = self.find(reference)
-        core = self._running_core()
-        with self.reading() as database:
-            mark = queries.exclusive_mark(database, handle.identifier)
-            obstacle = core.frontier.obstacle(view["queue"], mark)
-            return queries.explain(database, handle.identifier, obstacle)
-
-    def output_path(self, reference: str | Handle, attempt: int, stream: str) -> Path:
-        """Return the file that keeps a stream (`stdout`, `stderr`) of an attempt."""
-        handle = self.find(reference)
-        return self.attempts_folder / handle.id / str(attempt) / stream
-
-    @property
-    def attempts_folder(self) -> Path:
-        """Where attempts of `exec`, `eval` and `python` tasks keep their files."""
-        return self.settings.home / "attempts"
-
-    @property
-    def epoch(self) -> int:
-        """The number of this start."""
-        return self._running_core().epoch
-
-    def listen(self, listener: Callable[[Sequence[Row]], None]) -> None:
-        """Call *listener* with the log lines of every commit, from the bus's thread: be quick."""
-        self._running_core().listeners.append(listener)
-
-    @contextmanager
-    def reading(self) -> Iterator[Database]:
-        """Lend a connection that can only read."""
-        try:
-            reader = self._readers.get_nowait()
-        except Empty:
-            reader = self._running_core().database.reader()
-        try:
-            yield reader
-        finally:
-            self._readers.put(reader)
-
-    def outcome(self, identifier: bytes) -> tuple[str, Any, dict[str, Any] | None]:
-        """Return state, result and error of a task."""
-        with self.reading() as database:
-            return queries.outcome(database, identifier)
-
-    def wait_settled(self, identifier: bytes, timeout_s: float | None) -> bool:
-        """Wait until a task has settled; return whether it has."""
-        return self._settlements.wait(identifier, timeout_s, partial(self._is_settled, identifier))
-
     # Inside.
-
-    def _is_settled(self, identifier: bytes) -> bool:
-        with self.reading() as database:
-            return queries.is_settled(database, identifier)
 
     def _template(
         self, what: RegisteredTask[..., Any] | TaskCall, registered: RegisteredTask[..., Any]
     ) -> Task:
-        template = self._templates.get(id(what))
+        template = self._templates.get(registered) if what is registered else None
         if template is None:
             options = what.options if isinstance(what, TaskCall) else registered.defaults
-            shape = {"name": registered.name, **options}
             arguments = {"task": registered.name, "args": {}}
-            template = task_of({**shape, "type": "inline", "arguments": arguments})
-            if registered.fields is not None:
-                template = template.with_exclusive(registered.name)
-            check_namespace(template.namespace)
+            shape = {"name": registered.name, **options, "type": "inline", "arguments": arguments}
+            template = self._checked(shape)
             if what is registered:
-                self._templates[id(what)] = template
+                self._templates[registered] = template
         return template
 
+    def _checked(self, task: Task | Mapping[str, Any]) -> Task:
+        if not isinstance(task, Task):
+            task = task_of(task, settings=self.settings)
+        check_namespace(task.namespace)
+        name = self._tasks.class_called(task.type, task.arguments)
+        return task if name is None else task.with_exclusive(name)
+
     def _publish(self, event: Event) -> Receipt:
-        core = self._running_core()
+        core = self.core
         if self._stopping:
             raise UnavailableError("the engine is stopping")
         return core.bus.publish_nowait(event)
 
-    def _running_core(self) -> Core:
-        if self._core is None:
-            raise UnavailableError("the engine is not running")
-        return self._core
-
     def _committed(self, entries: Sequence[Row]) -> None:
         self._settlements.announce(entries)
-        if self._stopping and self._running_core().frontier.slots_taken == 0:
+        if self._stopping and self.core.frontier.slots_taken == 0:
             self._idle.set()
 
     def _drain(self, core: Core, drain_s: float) -> None:
@@ -450,13 +350,11 @@ class Engine:
     def _died(self, reason: str) -> None:
         """Stop acknowledging: a part without which nothing can be promised is gone."""
         error = TipmanError(reason)
-        self._running_core().bus.close(UnavailableError(reason))
+        self.core.bus.close(UnavailableError(reason))
         self._failed(error)
 
     def _let_go(self) -> None:
-        with suppress(Empty):
-            while True:
-                self._readers.get_nowait().close()
+        self.close_readers()
         if self._lock is not None:
             self._lock.release()
             self._lock = None

@@ -65,6 +65,8 @@ class Scheduler:
         reader = self._reader
         if self._closed or reader is None:
             return
+        # Whoever commits a deadline from here on must wait for the lock, not trust this alarm.
+        self._armed_for = None
         now = self._clock.wall_us()
         last = -1
         while due := reader.fetch(
@@ -80,7 +82,6 @@ class Scheduler:
         rows = reader.fetch(
             "SELECT min(wake_at) FROM instance WHERE settled_at IS NULL AND wake_at > ?", (now,)
         )
-        self._armed_for = None
         if rows[0][0] is not None:
             self._arm(rows[0][0])
         elif last >= 0:

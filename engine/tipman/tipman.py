@@ -238,7 +238,8 @@ class TIPMan:
         began_at = self.now if instance.started_at is None else instance.started_at
         error = None if failure is None else failure_text(failure)
         times = (began_at, self.now)
-        owner = (instance.id, instance.attempt, instance.opening, self.epoch)
+        epoch = self.epoch if instance.epoch is None else instance.epoch
+        owner = (instance.id, instance.attempt, instance.opening, epoch)
         self._attempts.append((*owner, *times, outcome, result, error))
 
     def record_failure(self, event: Event, error: Exception) -> None:

@@ -187,6 +187,23 @@ class Registry:
                 + hint(name, self._tasks)
             ) from None
 
+    def class_called(self, type_: str, arguments: Any) -> str | None:  # noqa: ANN401 - JSON
+        """Return the name of the class task that arguments call, None if they call none.
+
+        A `python` task is a class by its name: `module:Class`, as opposed to `module:function`.
+
+        >>> Registry().class_called("python", {"call": "shop:models.Till"})
+        'shop:models.Till'
+        """
+        if type_ == "inline":
+            name = arguments["task"]
+            task = self._tasks.get(name)
+            return name if task is not None and task.fields is not None else None
+        if type_ == "python":
+            call = str(arguments["call"])
+            return call if call.rpartition(":")[2].rpartition(".")[2][:1].isupper() else None
+        return None
+
     @overload
     def task(self, function: Callable[P, R], /) -> RegisteredTask[P, R]: ...
 

@@ -1,0 +1,134 @@
+"""Views: what an engine shows of its tasks, read from committed rows only."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from tipman import queries
+from tipman.core import Core
+from tipman.database import Database, Row
+from tipman.definitions import Workflow
+from tipman.errors import UnavailableError
+from tipman.handles import Handle, Settlements
+from tipman.submission import content_of
+
+
+class Views:
+    """The part of an engine that looks; `Engine` adds what acts.
+
+    Any thread may look. Connections are lent from a pool, each to one thread at a time.
+    """
+
+    def __init__(self, attempts_folder: Path) -> None:
+        self.attempts_folder = attempts_folder
+        """Where attempts of `exec`, `eval` and `python` tasks keep their files."""
+        self._core: Core | None = None
+        self._settlements = Settlements()
+        self._readers: SimpleQueue[Database] = SimpleQueue()
+
+    @property
+    def core(self) -> Core:
+        """The parts of the engine while it is open.
+
+        Raises:
+            UnavailableError: it is not.
+        """
+        if self._core is None:
+            raise UnavailableError("the engine is not running")
+        return self._core
+
+    @property
+    def epoch(self) -> int:
+        """The number of this start."""
+        return self.core.epoch
+
+    def listen(self, listener: Callable[[Sequence[Row]], None]) -> None:
+        """Call *listener* with the log lines of every commit, from the bus's thread: be quick."""
+        self.core.listeners.append(listener)
+
+    def open_run(self, workflow: Workflow) -> list[tuple[bytes, str, str]]:
+        """Return id, name and state of the tasks of this workflow's newest run that is open.
+
+        Raises:
+            NotFoundError: no run of this name and content has a task left to settle.
+        """
+        with self.reading() as database:
+            run = queries.open_run(database, workflow.name, content_of(workflow))
+            return queries.states_of_run(database, run)
+
+    def find(self, reference: str | Handle) -> Handle:
+        """Return a handle for a UUID, a key or a URI.
+
+        Raises:
+            NotFoundError: there is no such task.
+        """
+        if isinstance(reference, Handle):
+            return reference
+        with self.reading() as database:
+            return Handle(queries.find(database, reference), self)
+
+    def task(self, reference: str | Handle) -> dict[str, Any]:
+        """Return a task as REST shows it."""
+        handle = self.find(reference)
+        with self.reading() as database:
+            return queries.task(database, handle.identifier, epoch=self.core.epoch)
+
+    def log(self, reference: str | Handle) -> list[dict[str, Any]]:
+        """Return the event log of a task, oldest line first."""
+        handle = self.find(reference)
+        with self.reading() as database:
+            return queries.log(database, handle.identifier)
+
+    def attempts(self, reference: str | Handle) -> list[dict[str, Any]]:
+        """Return the attempts of a task that have ended, oldest first."""
+        handle = self.find(reference)
+        with self.reading() as database:
+            return queries.attempts(database, handle.identifier)
+
+    def explain(self, reference: str | Handle) -> dict[str, Any]:
+        """Return what a task waits for, from the predicates that start it."""
+        view = self.task(reference)
+        handle = self.find(reference)
+        with self.reading() as database:
+            mark = queries.exclusive_mark(database, handle.identifier)
+            obstacle = self.core.frontier.obstacle(view["queue"], mark)
+            return queries.explain(database, handle.identifier, obstacle)
+
+    def output_path(self, reference: str | Handle, attempt: int, stream: str) -> Path:
+        """Return the file that keeps a stream (`stdout`, `stderr`) of an attempt."""
+        handle = self.find(reference)
+        return self.attempts_folder / handle.id / str(attempt) / stream
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """Lend a connection that can only read."""
+        try:
+            reader = self._readers.get_nowait()
+        except Empty:
+            reader = self.core.database.reader()
+        try:
+            yield reader
+        finally:
+            self._readers.put(reader)
+
+    def outcome(self, identifier: bytes) -> tuple[str, Any, dict[str, Any] | None]:
+        """Return state, result and error of a task."""
+        with self.reading() as database:
+            return queries.outcome(database, identifier)
+
+    def wait_settled(self, identifier: bytes, timeout_s: float | None) -> bool:
+        """Wait until a task has settled; return whether it has."""
+        return self._settlements.wait(identifier, timeout_s, partial(self._is_settled, identifier))
+
+    def close_readers(self) -> None:
+        """Close the connections that nobody uses."""
+        with suppress(Empty):
+            while True:
+                self._readers.get_nowait().close()
+
+    def _is_settled(self, identifier: bytes) -> bool:
+        with self.reading() as database:
+            return queries.is_settled(database, identifier)
