@@ -129,16 +129,27 @@ def exit_code_of_command(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+        # Whoever reads may have stopped reading; nothing must wait for them at exit.
         standard_output().give_up()
-        return ExitCode.FAILED
-    except TipmanError as error:
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the border: nobody above could do anything with it
+        return _failed(error)
+
+
+def _failed(error: Exception) -> ExitCode:
+    if isinstance(error, TipmanError):
         click.echo(_words(error), err=True)
         return exit_code_of(error)
-    except Exception:  # noqa: BLE001 - the border: nobody above could do anything with it
-        click.echo(f"tipman: internal fault\n{traceback.format_exc()}", err=True)
+    if isinstance(error, BrokenPipeError):
+        standard_output().give_up()
+        return ExitCode.FAILED
+    if isinstance(error, OSError):
+        # What the machine lacks, a current folder say, and no fault of the program.
+        click.echo(f"tipman: {error}", err=True)
         return ExitCode.INTERNAL
+    trace = "".join(traceback.format_exception(error))
+    click.echo(f"tipman: internal fault\n{trace}", err=True)
+    return ExitCode.INTERNAL
 
 
 def _words(error: TipmanError) -> str:

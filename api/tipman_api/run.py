@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from enum import Enum
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, Self
 
 from tipman import queries
 from tipman.clock import Clock
@@ -32,19 +32,50 @@ class Word(Enum):
     ENGINE_CLOSED = "engine closed"
 
 
+News = SimpleQueue[Sequence[Row] | Word]
+"""What happens, in order: log lines of a commit, or a word; signals may put into it too."""
+
+
+class Signals:
+    """While entered, turns requests to stop into words among the news."""
+
+    def __init__(self, news: News) -> None:
+        self._news = news
+        self._count = 0
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            handler = signal.getsignal(number)
+            # What is ignored stays so: a shell's background jobs, nohup.
+            if handler is not signal.SIG_IGN:
+                self._handlers[number] = handler
+                signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _hear(self, _number: int, _frame: object) -> None:
+        self._count += 1
+        if self._count > _PATIENT_SIGNALS:
+            raise KeyboardInterrupt
+        self._news.put(Word.STOP_ASKED)
+
+
 class Run:
     """Drives an engine that nobody else has started; `report` is there once it has ended."""
 
     def __init__(
-        self, engine: Engine, workflow: Workflow, narrator: Narrator, clock: Clock
+        self, engine: Engine, workflow: Workflow, narrator: Narrator, news: News, clock: Clock
     ) -> None:
         self._engine = engine
         self._workflow = workflow
         self._narrator = narrator
         self._clock = clock
-        self._news: SimpleQueue[Sequence[Row] | Word] = SimpleQueue()
+        self._news = news
         self._begun_at = clock.monotonic()
-        self._signals = 0
         self._closer: Thread | None = None
         self._closing_error: BaseException | None = None
 
@@ -54,7 +85,7 @@ class Run:
         Raises:
             TipmanError: the engine could not be started.
         """
-        with self._taking_signals(), self._open():
+        with self._open():
             self._warn_of_others(own=0)
             self._engine.start()
             handles = self._engine.submit_workflow(self._workflow)
@@ -68,7 +99,7 @@ class Run:
             NotFoundError: there is none; nothing was started.
             TipmanError: the engine could not be started.
         """
-        with self._taking_signals(), self._open():
+        with self._open():
             board = Board(self._engine.open_run(self._workflow))
             self._warn_of_others(own=board.open_count)
             self._engine.start()
@@ -109,25 +140,6 @@ class Run:
             self._engine.close()
         else:
             self._closer.join()
-
-    @contextmanager
-    def _taking_signals(self) -> Iterator[None]:
-        # What is ignored stays so: a shell's background jobs, nohup.
-        taken = {n: signal.getsignal(n) for n in _SIGNALS}
-        taken = {n: handler for n, handler in taken.items() if handler is not signal.SIG_IGN}
-        for number in taken:
-            signal.signal(number, self._signalled)
-        try:
-            yield
-        finally:
-            for number, handler in taken.items():
-                signal.signal(number, handler)
-
-    def _signalled(self, _number: int, _frame: object) -> None:
-        self._signals += 1
-        if self._signals > _PATIENT_SIGNALS:
-            raise KeyboardInterrupt
-        self._news.put(Word.STOP_ASKED)
 
     # Following.
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
 from tipman.clock import SystemClock
@@ -21,7 +22,7 @@ from tipman_api.narration import JsonNarrator, Narrator, TextNarrator, warn
 from tipman_api.outlet import Outlet
 from tipman_api.progress import LiveProgress, NoProgress
 from tipman_api.report import Outcome
-from tipman_api.run import Run
+from tipman_api.run import News, Run, Signals
 
 SLOTS = 64
 DRAIN_S = 2.0
@@ -65,8 +66,10 @@ def run_session(options: RunOptions, outlet: Outlet) -> ExitCode:
     _refuse_endless_waits(workflow)
     if workflow.slots is not None:
         settings = replace(settings, slots=min(settings.slots, workflow.slots))
-    with _engine(options.database, settings) as engine:
-        run = Run(engine, workflow, _narrator(options, outlet, engine), SystemClock())
+    news: News = SimpleQueue()
+    # Signals are heard until the temporary folder is gone.
+    with Signals(news), _engine(options.database, settings) as engine:
+        run = Run(engine, workflow, _narrator(options, outlet, engine), news, SystemClock())
         report = run.resume() if options.resume else run.begin_anew()
         if engine.failure is not None:
             warn(f"internal fault: {engine.failure}")

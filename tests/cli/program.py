@@ -49,15 +49,20 @@ class Program:
 
     def start(self, *arguments: object, **variables: str) -> "Running":
         """Start it, and read what it prints while it runs."""
-        return Running(
-            subprocess.Popen(
-                self._command(arguments),
-                cwd=self.folder,
-                env=self._environment(variables),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+        pipe = subprocess.PIPE
+        return Running(self.spawn(*arguments, stdout=pipe, stderr=pipe, **variables))
+
+    def spawn(
+        self, *arguments: object, stdout: int, stderr: int | None = None, **variables: str
+    ) -> "subprocess.Popen[str]":
+        """Start it, its output going wherever the caller says."""
+        return subprocess.Popen(
+            self._command(arguments),
+            cwd=self.folder,
+            env=self._environment(variables),
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
         )
 
     def script(self, line: str) -> subprocess.CompletedProcess[str]:

@@ -1,11 +1,18 @@
 """A run that is interrupted, killed or cut off, and what it goes on with afterwards."""
 
+import fcntl
 import os
 import re
 import signal
+import termios
+from array import array
 
 import pytest
-from cli.program import shell, write_workflow
+from cli.program import PATIENCE_S, shell, write_workflow
+from executors.house import eventually
+
+NEARLY_FULL_BYTES = 50_000
+"""A pipe holds 64 KiB where we run, in pages that need not be full."""
 
 
 @pytest.fixture
@@ -25,18 +32,16 @@ def stay_open(gate):
     gate.touch()
 
 
-def database_in(tipman):
-    return f"sqlite:///{tipman.folder / 'runs.db'}"
-
-
-def test_a_killed_run_goes_on_and_finished_tasks_do_not_run_again(tipman, gate):
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_killed_run_goes_on_and_finished_tasks_do_not_run_again(tipman, gate, database, request):
+    url = request.getfixturevalue(database)
     file = write_workflow(
         tipman.folder / "w.yaml",
         shell("first", "echo first >> ran"),
         shell("second", 'echo "second $TIPMAN_ATTEMPT" >> ran; cat gate', "first"),
         shell("third", "echo third >> ran", "second"),
     )
-    arguments = ("run", file, "--database", database_in(tipman))
+    arguments = ("run", file, "--database", url)
     with tipman.start(*arguments) as killed:
         killed.until("Started: second")
         killed.signal(signal.SIGKILL)
@@ -54,9 +59,9 @@ def test_a_killed_run_goes_on_and_finished_tasks_do_not_run_again(tipman, gate):
     assert tipman(*arguments, "--resume").returncode == 3
 
 
-def test_the_newest_open_run_of_the_same_content_is_resumed(tipman, gate):
+def test_the_newest_open_run_of_the_same_content_is_resumed(tipman, gate, sqlite):
     file = write_workflow(tipman.folder / "w.yaml", shell("only", "cat gate; echo through"))
-    database = ("--database", database_in(tipman))
+    database = ("--database", sqlite)
     with tipman.start("run", file, *database, "--param", "n=1", TIPMAN_DRAIN_S="0") as run:
         run.until("Started: only")
         run.signal(signal.SIGINT)
@@ -72,10 +77,10 @@ def test_the_newest_open_run_of_the_same_content_is_resumed(tipman, gate):
     assert resumed.stdout.splitlines()[:3] == ["Started: only", "through", "Ended : only"]
 
 
-def test_nothing_is_started_when_there_is_nothing_to_resume(tipman):
+def test_nothing_is_started_when_there_is_nothing_to_resume(tipman, sqlite):
     file = write_workflow(tipman.folder / "w.yaml", shell("a", "touch ran"))
 
-    ended = tipman("run", file, "--database", database_in(tipman), "--resume")
+    ended = tipman("run", file, "--database", sqlite, "--resume")
 
     assert (ended.returncode, ended.stdout) == (3, "")
     assert ended.stderr == "tipman: no open run of 'w' with this content\n"
@@ -135,6 +140,29 @@ def test_a_second_interrupt_ends_at_once_what_will_not_end(tipman, gate):
         os.kill(int((tipman.folder / "pid").read_text()), 0)
 
 
+def test_a_third_interrupt_does_not_wait_for_who_reads_the_output(tipman):
+    # Nobody reads, so the run stands in the middle of writing what the first task wrote.
+    file = write_workflow(tipman.folder / "w.yaml", shell("much", "seq 100000"))
+    reading, writing = os.pipe()
+    process = tipman.spawn("run", file, stdout=writing)
+    os.close(writing)
+    eventually(lambda: waiting_bytes(reading) >= NEARLY_FULL_BYTES)
+
+    # Three of a kind could become one on their way.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        process.send_signal(number)
+
+    assert process.wait(PATIENCE_S) == 130
+    os.close(reading)
+    assert list(tipman.temporary.iterdir()) == []
+
+
+def waiting_bytes(descriptor):
+    count = array("i", [0])
+    fcntl.ioctl(descriptor, termios.FIONREAD, count)
+    return count[0]
+
+
 def test_a_run_that_ends_while_it_is_stopped_has_ended_well(tipman, gate):
     file = write_workflow(tipman.folder / "w.yaml", shell("last", "cat gate"))
     with tipman.start("run", file, TIPMAN_DRAIN_S="60") as run:
@@ -146,9 +174,9 @@ def test_a_run_that_ends_while_it_is_stopped_has_ended_well(tipman, gate):
         assert run.wait() == 0
 
 
-def test_a_database_that_another_engine_holds_is_left_to_it(tipman, gate):
+def test_a_database_that_another_engine_holds_is_left_to_it(tipman, gate, sqlite):
     file = write_workflow(tipman.folder / "w.yaml", shell("a", "cat gate"))
-    arguments = ("run", file, "--database", database_in(tipman))
+    arguments = ("run", file, "--database", sqlite)
     with tipman.start(*arguments) as holder:
         holder.until("Started: a")
 
@@ -173,9 +201,9 @@ def test_an_engine_that_loses_a_part_stops_and_says_so(tipman):
     assert list(tipman.temporary.iterdir()) == []
 
 
-def test_what_earlier_runs_left_goes_on_beside_a_new_one_and_that_is_said(tipman, gate):
+def test_what_earlier_runs_left_goes_on_beside_a_new_one_and_that_is_said(tipman, gate, sqlite):
     file = write_workflow(tipman.folder / "w.yaml", shell("a", "cat gate"))
-    arguments = ("run", file, "--database", database_in(tipman))
+    arguments = ("run", file, "--database", sqlite)
     with tipman.start(*arguments, TIPMAN_DRAIN_S="0") as run:
         run.until("Started: a")
         run.signal(signal.SIGINT)
