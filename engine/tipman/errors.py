@@ -64,18 +64,6 @@ class ConflictError(TipmanError):
         self.state = state
 
 
-class TooLargeError(TipmanError):
-    """A value past a named limit."""
-
-    code = "too_large"
-
-
-class UnsupportedError(TipmanError):
-    """Something a later version brings; refused rather than ignored."""
-
-    code = "unsupported"
-
-
 class UnavailableError(TipmanError):
     """The engine is stopping or has stopped and takes no more."""
 

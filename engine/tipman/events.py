@@ -159,13 +159,6 @@ class FailReported(Requested):
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptStarted(Event):
-    """A slot was free, and the task took it."""
-
-    wire: ClassVar[str] = "attempt.started"
-
-
-@dataclass(frozen=True, slots=True)
 class TimerFired(Event):
     """The instant that the instance waited for has come."""
 

@@ -145,6 +145,15 @@ class Engine(Views):
         core.bus.wake()
         return self
 
+    def prepare(self, types: Iterable[str]) -> None:
+        """Make the executors of these types of task now, between `open` and `start`.
+
+        Each is made at its first attempt otherwise, which then waits for the start of processes.
+        """
+        for type_ in types:
+            with suppress(LookupError):
+                self.core.worker.executor(type_)
+
     def close(self, *, drain_s: float | None = None) -> None:
         """Stop: start nothing new, give attempts *drain_s* to end, then end them.
 

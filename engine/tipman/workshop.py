@@ -83,12 +83,20 @@ class Workshop:
         )
 
     def _processes(self) -> Executor:
-        from tipman.executors.processes import ProcessExecutor  # noqa: PLC0415
+        from tipman.executors.processes import ProcessExecutor, ProcessLimits  # noqa: PLC0415
 
-        return ProcessExecutor(
+        settings = self._settings
+        executor = ProcessExecutor(
             self._worker.report,
             attempts=self._attempts,
             cwd=self._work_directory,
-            python=self._settings.python,
+            python=settings.python,
+            limits=ProcessLimits(
+                output_head_bytes=settings.output_head_bytes,
+                output_tail_bytes=settings.output_tail_bytes,
+                result_bytes_max=settings.result_bytes_max,
+            ),
             on_death=self._died,
         )
+        executor.open()
+        return executor

@@ -25,4 +25,4 @@ class Executor(Protocol):
         """End it: the report says timed out or interrupted. Unknown or ended: do nothing."""
 
     def close(self) -> None:
-        """End all that still runs, without a report, and free every thread and process."""
+        """End all that still runs, without a report; wait for that, for a bounded time."""

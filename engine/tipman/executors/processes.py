@@ -27,6 +27,7 @@ from tipman.executors.link import NurseryLink
 from tipman.executors.shell import exec_failure, exec_message, exec_result
 from tipman.ids import text_of
 
+CLOSE_WAIT_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -145,11 +146,12 @@ class ProcessExecutor:
             self._link.tell_keeper(number, {"stop": running.serial, "grace_s": attempt.grace_s})
 
     def close(self) -> None:
-        """End all that still runs, without a report; returns at once, see `join`."""
+        """End all that still runs, without a report, and wait for that, for a bounded time."""
         with self._lock:
             self._running.clear()
             self._keepers.clear()
         self._link.close()
+        self._link.join(CLOSE_WAIT_S)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """After `close`: wait until every process and thread is gone; tell whether they are."""

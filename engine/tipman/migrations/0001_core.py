@@ -162,8 +162,6 @@ class Inbox(Table):
         table_name = "inbox"
 
 
-
-
 _LOG_LINE = """
 CREATE VIEW log_line AS
 SELECT position, instance, sequence, name, at, actor, "before", "after", data FROM log_entry
