@@ -114,6 +114,8 @@ class Board:
         self._states[record.state] -= 1
         self._states[state] += 1
         record.state = state
+        # A task that waits for the outside is in an attempt of which no line tells the number.
+        record.attempt += state == "awaiting"
         if state in _ACTIVE:
             record.attempt_started_at = at
             record.started_at = record.started_at or at

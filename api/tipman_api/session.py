@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from tipman.clock import SystemClock
 from tipman.definitions import Workflow, load_workflow
 from tipman.errors import InvalidError
+from tipman.executors.functions import TASKS
 from tipman.ids import text_of
 from tipman.jsontext import Json
 from tipman.runtime import Engine
@@ -63,7 +64,7 @@ def run_session(options: RunOptions, outlet: Outlet) -> ExitCode:
     workflow = load_workflow(
         options.file, schema=options.schema, parameters=options.parameters, settings=settings
     )
-    _refuse_endless_waits(workflow)
+    _refuse_what_can_not_end_well(workflow)
     if workflow.slots is not None:
         settings = replace(settings, slots=min(settings.slots, workflow.slots))
     news: News = SimpleQueue()
@@ -93,13 +94,22 @@ def run_settings(slots: int | None) -> Settings:
     return load_settings(flags={"slots": slots}, environ=os.environ, toml=toml, defaults=defaults)
 
 
-def _refuse_endless_waits(workflow: Workflow) -> None:
-    """Refuse what could never end: no event from outside reaches a run without a server."""
+def _refuse_what_can_not_end_well(workflow: Workflow) -> None:
+    """Refuse what needs a server, or a program that registers functions.
+
+    Raises:
+        InvalidError: names the first such task.
+    """
     for task in workflow.tasks:
         if task.type == "wait" and task.timeout_s is None:
             raise InvalidError(
                 f"task {task.name!r} waits for an event from outside, and none can reach"
                 " `tipman run`: give it a timeout_s"
+            )
+        if task.type == "inline" and task.arguments["task"] not in set(TASKS):
+            raise InvalidError(
+                f"task {task.name!r} calls {task.arguments['task']!r}, and `tipman run` has no"
+                " functions of its own: make it a `python` task"
             )
 
 

@@ -125,6 +125,16 @@ def test_a_wait_that_nothing_could_end_is_refused(call, tmp_path):
     assert err.startswith("tipman: task 'outside' waits for an event from outside")
 
 
+def test_a_function_that_nobody_registered_is_refused(call, tmp_path):
+    arguments = {"task": "pack"}
+    write_workflow(tmp_path / "w.yaml", {"name": "a", "type": "inline", "arguments": arguments})
+
+    code, out, err = call("run", "w.yaml")
+
+    assert (code, out) == (2, "")
+    assert err.startswith("tipman: task 'a' calls 'pack', and `tipman run` has no functions")
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [

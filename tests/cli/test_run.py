@@ -93,6 +93,19 @@ def test_a_failed_task_fails_the_run_skips_its_dependents_and_says_why(tipman):
     assert ended.returncode == 1
 
 
+def test_a_wait_that_runs_out_is_a_failed_attempt(tipman):
+    wait = {"name": "outside", "type": "wait", "timeout_s": 0.05}
+    file = write_workflow(tipman.folder / "w.yaml", wait)
+
+    ended = tipman("run", file)
+
+    told = ended.stdout.splitlines()
+    assert told[:2] == ["Started: outside", "Ended : outside"]
+    assert told[3].split()[:3] == ["outside", "failed", "1"]
+    assert "outside failed: timeout: " in ended.stdout
+    assert ended.returncode == 1
+
+
 def test_tasks_run_where_the_caller_is(tipman):
     file = write_workflow(tipman.folder.parent / "elsewhere.yaml", shell("where", "pwd"))
 
