@@ -12,17 +12,19 @@ from simulation.reports import AttemptEnds
 from simulation.rows import InstanceRow, instances
 from simulation.violation import ViolationError
 from tipman import queries
-from tipman.clock import ManualClock, rfc3339
+from tipman.clock import MICROSECONDS, ManualClock, rfc3339
 from tipman.core import Core
 from tipman.database import Database
 from tipman.definitions import Task
 from tipman.events import Event, Submission, TasksSubmitted
 from tipman.frontier import mark_of
 from tipman.ids import text_of
+from tipman.scheduler import ALARM_S_MAX
 
 UNSUCCESSFUL = {"failed", "skipped", "cancelled", "abandoned"}
 SETTLED = UNSUCCESSFUL | {"succeeded"}
-_ALARM_S_MAX = 30
+_ONCE = {"suspend.requested", "resume.requested", "retry.requested", "cancel.requested"}
+"""Requests of which the log has one line each; an early outcome has a second when it counts."""
 
 
 class Audit:
@@ -32,7 +34,9 @@ class Audit:
         self._handed_in = handed_in
         self.started: set[Number] = set()
         self.ends = AttemptEnds()
-        self._asked: Counter[tuple[bytes, str]] = Counter()
+        self._acknowledged: Counter[tuple[bytes, str]] = Counter()
+        self._possible: Counter[tuple[bytes, str]] = Counter()
+        """What was asked for and not refused, also where the answer died with an engine."""
         self.ledger = Ledger(plan, handed_in, self.ends.detached)
 
     @property
@@ -58,13 +62,21 @@ class Audit:
             for reference in submission.dependencies
         )
 
+    def asked(self, event: Event) -> None:
+        """Take note of a wish."""
+        self._possible[event.instance, event.wire] += 1
+
+    def refused(self, event: Event) -> None:
+        """Take note that a wish changed nothing."""
+        self._possible[event.instance, event.wire] -= 1
+
     def acknowledged(self, event: Event) -> None:
         """Take note of a promise that the core gave."""
         if isinstance(event, TasksSubmitted):
-            self._asked.update((s.instance, event.wire) for s in event.submissions)
+            self._acknowledged.update((s.instance, event.wire) for s in event.submissions)
         elif event.wire != "cancel.requested":
             # Cancelling what is cancelled is accepted, and changes nothing.
-            self._asked[event.instance, event.wire] += 1
+            self._acknowledged[event.instance, event.wire] += 1
 
     def end_life(self, database: Database) -> None:
         """Read to the end of what an engine committed; its slots are nobody's any more."""
@@ -74,64 +86,77 @@ class Audit:
 
     # What must hold.
 
-    def check(
-        self, core: Core, executions: Executions, clock: ManualClock, known: dict[bytes, Task]
-    ) -> None:
+    def check(self, core: Core, executions: Executions, known: dict[bytes, Task]) -> None:
         """Check all that must hold when nothing moves."""
         self.ledger.read(core.database)
         rows = instances(core.database)
-        for identifier in known:
-            if identifier not in rows:
-                raise ViolationError(f"acknowledged and gone: {text_of(identifier)}")
-        for asked, times in self._asked.items():
-            if self.ledger.named[asked] < times:
-                raise ViolationError(f"acknowledged and not in the log: {asked[1]}")
+        self._check_promises(rows, known)
+        self.ledger.compare(rows, core.database)
         states = {identifier: row.state for identifier, row in rows.items()}
-        self.ledger.compare(rows)
         for row in rows.values():
             self._check_dependencies(row, states)
             if row.state not in SETTLED:
-                self._check_reason(core, row, executions)
+                self._check_reason(core, row, executions, states)
         self._check_executions(rows, executions)
-        self._check_alarm(rows, clock)
-        self.ledger.compare_kept(core.database)
+        if core.database.fetch("SELECT 1 FROM inbox"):
+            raise ViolationError("events are left over and nobody takes them up")
+
+    def _check_promises(self, rows: dict[bytes, InstanceRow], known: dict[bytes, Task]) -> None:
+        for identifier in known:
+            if identifier not in rows:
+                raise ViolationError(f"acknowledged and gone: {text_of(identifier)}")
+        for identifier in rows:
+            if identifier not in self._handed_in:
+                raise ViolationError(f"refused, and there all the same: {text_of(identifier)}")
+        for asked, times in self._acknowledged.items():
+            if self.ledger.named[asked] < times:
+                raise ViolationError(f"acknowledged and not in the log: {asked[1]}")
+        for asked, times in self._possible.items():
+            if asked[1] in _ONCE and self.ledger.named[asked] > times:
+                raise ViolationError(f"refused and in the log: {asked[1]}")
 
     def _check_dependencies(self, row: InstanceRow, states: dict[bytes, str]) -> None:
         dependencies = [states[d] for d in self.ledger.edges[row.id]]
-        if row.state not in SETTLED:
-            counted = (row.dependencies_remaining, row.dependencies_unmet)
-            want = (
-                sum(s not in SETTLED for s in dependencies),
-                sum(s in UNSUCCESSFUL for s in dependencies),
+        counted = (row.dependencies_remaining, row.dependencies_unmet)
+        want = (
+            sum(s not in SETTLED for s in dependencies),
+            sum(s in UNSUCCESSFUL for s in dependencies),
+        )
+        if counted != want:
+            raise ViolationError(
+                f"{text_of(row.id)} counts {counted} dependencies that are open and that"
+                f" ended badly; there are {want}"
             )
-            if counted != want:
-                raise ViolationError(
-                    f"{text_of(row.id)} counts {counted} dependencies that are open and that"
-                    f" ended badly; there are {want}"
-                )
-        if row.state == "skipped":
-            cause = None if row.cause is None else bytes(row.cause)
-            if cause not in self.ledger.edges[row.id] or states[cause] not in UNSUCCESSFUL:
-                raise ViolationError(f"{text_of(row.id)} is skipped without a cause")
+        cause = None if row.cause is None else bytes(row.cause)
+        if row.state != "skipped":
+            if cause is not None:
+                raise ViolationError(f"{text_of(row.id)} is {row.state} and has a cause")
+        elif cause not in self.ledger.edges[row.id] or states[cause] not in UNSUCCESSFUL:
+            raise ViolationError(f"{text_of(row.id)} is skipped without a cause")
 
-    def _check_reason(self, core: Core, row: InstanceRow, executions: Executions) -> None:
+    def _check_reason(
+        self, core: Core, row: InstanceRow, executions: Executions, states: dict[bytes, str]
+    ) -> None:
         """Check that `explain` names what an open task waits for, and that it is there."""
         task = self._handed_in[row.id]
         obstacle = core.frontier.obstacle(task.queue, mark_of(task.namespace, task.exclusive))
         reasons = queries.explain(core.database, row.id, obstacle)["waiting_for"]
+        open_uris = [
+            queries.URI + text_of(d) for d in self.ledger.edges[row.id] if states[d] not in SETTLED
+        ]
         kinds = {reason["kind"] for reason in reasons}
         fine = {
-            "waiting": kinds == {"task"},
-            "queued": kinds == {"slot"} and obstacle != "its turn",
+            "waiting": bool(open_uris) and [reason["uri"] for reason in reasons] == open_uris,
+            "queued": kinds == {"slot"} and not self.ledger.may_start(row.id),
             "delayed": kinds == {"timer"} and row.wake_at is not None,
             "backing_off": kinds == {"timer"} and row.wake_at is not None,
             "running": kinds == {"attempt"} and (row.id, row.attempt) in executions.open,
             "awaiting": kinds == {"event"},
             "suspended": kinds == {"event"},
         }
-        if not fine[row.state]:
+        if not fine[row.state] or (obstacle == "its turn" and row.state == "queued"):
             raise ViolationError(f"{text_of(row.id)} is {row.state} for ever: {reasons}")
-        if kinds == {"timer"} and reasons[0]["until"] != rfc3339(row.wake_at):
+        if row.wake_at is not None and reasons[0]["until"] != rfc3339(row.wake_at):
             raise ViolationError(f"explain names another timer than {row.wake_at}: {reasons}")
 
     def _check_executions(self, rows: dict[bytes, InstanceRow], executions: Executions) -> None:
@@ -140,12 +165,16 @@ class Audit:
         if running != attached:
             raise ViolationError("the rows and the executors disagree about what is running")
 
-    def _check_alarm(self, rows: dict[bytes, InstanceRow], clock: ManualClock) -> None:
-        wakes = [row.wake_at for row in rows.values() if row.wake_at is not None]
-        if not wakes:
+    @staticmethod
+    def check_alarm(database: Database, clock: ManualClock, *, has_jumped: bool) -> None:
+        """Check that an alarm is set for the next deadline; that a jump is noticed in time."""
+        ((wake_at,),) = database.fetch("SELECT min(wake_at) FROM instance")
+        if wake_at is None:
             return
-        until_s = max((min(wakes) - clock.wall_us()) / 1e6, 0.0)
+        until_s = (wake_at - clock.wall_us()) / MICROSECONDS
+        if until_s < 0 and not has_jumped:
+            raise ViolationError(f"a deadline {-until_s} s ago, and nothing came of it")
+        longest_s = ALARM_S_MAX if has_jumped else min(until_s, ALARM_S_MAX)
         alarm_s = clock.next_alarm_s()
-        longest_s = min(until_s, _ALARM_S_MAX) if until_s else _ALARM_S_MAX
         if alarm_s is None or alarm_s > longest_s + 1e-5:
             raise ViolationError(f"a deadline in {until_s} s, and the alarm rings in {alarm_s} s")

@@ -20,6 +20,8 @@ _MEMORY = Path("/dev/shm")
 _DIGESTED = (
     "SELECT * FROM log_line ORDER BY position, sequence",
     "SELECT * FROM instance ORDER BY id",
+    "SELECT * FROM task ORDER BY id",
+    "SELECT * FROM workflow_run ORDER BY id",
     "SELECT * FROM attempt ORDER BY instance, number",
     "SELECT * FROM dependency ORDER BY dependent, position",
     "SELECT * FROM kept ORDER BY kind, name",
@@ -32,10 +34,10 @@ class Campaign:
 
     def __init__(self, folder: Path, make_world: MakeWorld = World):
         self._folder = Path(tempfile.mkdtemp(dir=folder))
-        self._template = self._folder / "template.db"
+        self.template = self._folder / "template.db"
         self._make_world = make_world
         self._runs = 0
-        url = f"sqlite:///{self._template}"
+        url = f"sqlite:///{self.template}"
         core = Core(url, Settings(), ManualClock(), lambda _core: {})
         core.recover()
         core.close()
@@ -51,7 +53,7 @@ class Campaign:
         folder.mkdir()
         world = None
         try:
-            world = self._make_world(plan, folder, self._template)
+            world = self._make_world(plan, folder, self.template)
             play(plan, world)
             rows = [world.core.database.fetch(query) for query in _DIGESTED]
             return hashlib.sha256(repr(rows).encode()).hexdigest()

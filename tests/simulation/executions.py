@@ -30,6 +30,9 @@ class Executions:
         self._slots = slots
         self._started = started
         self.open: dict[Number, Execution] = {}
+        self.violation: ViolationError | None = None
+        """Kept here, because an executor that raises has only failed to begin."""
+        self.refuses_next = False
 
     @property
     def attached(self) -> list[Execution]:
@@ -43,12 +46,15 @@ class Executions:
     def start(self, attempt: StartAttempt) -> None:
         execution = Execution(attempt)
         if execution.number in self._started:
-            raise ViolationError(f"attempt {attempt.attempt} was started twice")
+            self.violation = ViolationError(f"attempt {attempt.attempt} was started twice")
         if any(other.effect.instance == attempt.instance for other in self.attached):
-            raise ViolationError("one task runs in two attempts")
+            self.violation = ViolationError("one task runs in two attempts")
         if len(self.open) >= self._slots:
-            raise ViolationError(f"more than {self._slots} attempts are in progress")
+            self.violation = ViolationError(f"more than {self._slots} attempts are in progress")
         self._started.add(execution.number)
+        if self.refuses_next:
+            self.refuses_next = False
+            raise OSError("no room for another attempt")
         self.open[execution.number] = execution
 
     def stop(self, attempt: StopAttempt) -> None:

@@ -8,6 +8,7 @@ from simulation.executions import Number
 from simulation.plan import Plan
 from simulation.queue_model import QueueModel
 from simulation.rows import InstanceRow, Line, lines_after
+from simulation.timing import Timing
 from simulation.violation import ViolationError
 from tipman.charts import INITIAL, Verdict, move
 from tipman.database import Database
@@ -36,6 +37,7 @@ class Folded:
     sequence: int = 0
     reopened: int = 0
     settled: int = 0
+    timing: Timing | None = None
 
 
 class Ledger:
@@ -49,6 +51,9 @@ class Ledger:
         self.instances: dict[bytes, Folded] = {}
         self.named: Counter[tuple[bytes, str]] = Counter()
         self._queue = QueueModel(plan.slots, {"narrow": plan.narrow})
+        self._lost_max = plan.lost_max
+        self._outcomes: dict[Number, str] = {}
+        """How the attempts that had a slot ended."""
 
     def read(self, database: Database) -> None:
         """Fold what was committed since the last time."""
@@ -92,6 +97,11 @@ class Ledger:
         """Let the model of the queue see the line."""
         instance, name = line.instance, line.name
         was, folded.state = folded.state, _state(folded.configuration)
+        if folded.timing is None:
+            folded.timing = Timing(self._tasks[instance], self._lost_max)
+        folded.timing.follow(line, data, was, folded.state)
+        if name in _ENDS:
+            self._outcomes[instance, data["attempt"]] = name.removeprefix("attempt.")
         ended = name in _ENDS and (instance, data["attempt"]) not in self._detached
         if ended or (name == "attempt.fenced" and data["report"] == "attempt.returned"):
             self._queue.release(instance, data["attempt"])
@@ -115,8 +125,18 @@ class Ledger:
 
     # What must hold when nothing moves.
 
-    def compare(self, rows: dict[bytes, InstanceRow]) -> None:
-        """Compare the rows with the log."""
+    def may_start(self, instance: bytes) -> bool:
+        """Tell whether a queued task could have a slot now."""
+        return self._queue.may_start(instance)
+
+    def compare(self, rows: dict[bytes, InstanceRow], database: Database) -> None:
+        """Compare what is in the tables with the log."""
+        self._compare_instances(rows)
+        self._compare_edges(database)
+        self._compare_attempts(database)
+        self._compare_kept(database)
+
+    def _compare_instances(self, rows: dict[bytes, InstanceRow]) -> None:
         if rows.keys() != self.instances.keys():
             raise ViolationError("there are rows without a log, or the other way round")
         for identifier, folded in self.instances.items():
@@ -127,7 +147,25 @@ class Ledger:
             if folded.settled != folded.reopened + (row.settled_at is not None):
                 raise ViolationError(f"{who} did not settle once per opening")
 
-    def compare_kept(self, database: Database) -> None:
+    def _compare_edges(self, database: Database) -> None:
+        edges = database.fetch(
+            "SELECT dependent, dependency FROM dependency ORDER BY dependent, position"
+        )
+        found: dict[bytes, tuple[bytes, ...]] = dict.fromkeys(self.instances, ())
+        for dependent, dependency in edges:
+            found[bytes(dependent)] += (bytes(dependency),)
+        if any(found[instance] != self.edges[instance] for instance in found):
+            raise ViolationError("the dependencies are not those that were handed in")
+
+    def _compare_attempts(self, database: Database) -> None:
+        ended = database.fetch(
+            "SELECT a.instance, a.number, a.outcome FROM attempt AS a"
+            " JOIN task AS t ON t.id = a.instance WHERE t.type <> 'wait'"
+        )
+        if {(bytes(i), number): outcome for i, number, outcome in ended} != self._outcomes:
+            raise ViolationError("the attempts did not end as the log says")
+
+    def _compare_kept(self, database: Database) -> None:
         """Compare counters and fields with the attempts that succeeded."""
         ended = database.fetch(
             "SELECT t.type, t.exclusive FROM attempt AS a JOIN task AS t ON t.id = a.instance"

@@ -3,7 +3,7 @@
 from random import Random
 
 from tipman.clock import MICROSECONDS, rfc3339
-from tipman.definitions import Task, task_of
+from tipman.definitions import Task, Workflow, task_of, workflow_of
 from tipman.ids import text_of
 
 QUEUES = ("default", "default", "wide", "narrow")
@@ -37,6 +37,44 @@ class Orders:
             outside = _references(random, known) if random.random() < 0.2 else []
             tasks.append(self._task(random, [*among, *outside], now_us))
         random.shuffle(tasks)
+        return tasks
+
+    def calls(self, random: Random, known: dict[bytes, Task], now_us: int) -> tuple[Task, list]:
+        """Return a task and the arguments of several calls of it."""
+        task = self._task(random, _references(random, known), now_us).beside(key=None)
+        return task, [task.arguments] * random.randint(1, 4)
+
+    def workflow(self, random: Random) -> Workflow:
+        """Return tasks that see the run's input and one another's results, if these exist."""
+        self._made += 1
+        tasks = [{"name": "a", "type": "counter", "arguments": {"name": "visits"}}]
+        for name in "bcde"[: random.randint(1, 4)]:
+            earlier = random.choice(tasks)["name"]
+            seen = random.choice(("", "{context.pause}", f"{{results.{earlier}.value}}", "{no}"))
+            tasks.append(
+                {
+                    "name": name,
+                    "type": "exec",
+                    "arguments": {"argv": ["echo", f"seen {seen}"]},
+                    "dependencies": [earlier],
+                    "queue": random.choice(QUEUES),
+                    **_endings(random),
+                }
+            )
+        random.shuffle(tasks)
+        given = {"name": f"flow-{self._made}", "input": {"pause": 2}, "tasks": tasks}
+        return workflow_of(given, default_name="flow")
+
+    def refused(self, random: Random, known: dict[bytes, Task], now_us: int) -> list[Task]:
+        """Return a batch in which one task can not be taken."""
+        tasks = self.batch(random, known, now_us)
+        keys = [task.key for task in known.values() if task.key is not None]
+        at = random.randrange(len(tasks))
+        if keys and random.random() < 0.5:
+            tasks = [task.beside(dependencies=()) for task in tasks]
+            tasks[at] = tasks[at].beside(key=random.choice(keys))
+        else:
+            tasks[at] = tasks[at].beside(dependencies=("nobody",))
         return tasks
 
     def _task(self, random: Random, dependencies: list[str], now_us: int) -> Task:
@@ -85,7 +123,7 @@ def _endings(random: Random) -> dict[str, object]:
 def _references(random: Random, known: dict[bytes, Task]) -> list[str]:
     chosen = random.sample(list(known), min(len(known), random.choice((0, 0, 1, 1, 2))))
     ways = (
-        lambda identifier: known[identifier].key,
+        lambda identifier: known[identifier].key or text_of(identifier),
         text_of,
         lambda identifier: _URI + text_of(identifier),
     )

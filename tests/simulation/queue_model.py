@@ -26,19 +26,24 @@ class QueueModel:
         self._limits = limits
         self._queued: dict[bytes, Queued] = {}
         self._taken: dict[Number, Queued] = {}
+        self._latest: dict[bytes, int] = {}
+        self._of_no_age: set[bytes] = set()
+        """Tasks that are queued again after the clock was set back to before the last time."""
 
     def add(
         self, instance: bytes, priority: int, at: int, queue: str, exclusive: str | None
     ) -> None:
         self._queued[instance] = Queued(-priority, at, instance, queue, exclusive)
+        if at < self._latest.get(instance, at):
+            self._of_no_age.add(instance)
+        self._latest[instance] = at
 
     def remove(self, instance: bytes) -> None:
         del self._queued[instance]
 
     def start(self, instance: bytes, attempt: int) -> None:
         """Take a slot, if it is this one's turn."""
-        may = [queued for queued in self._queued.values() if self._may_start(queued)]
-        if len(self._taken) >= self._slots or not may or min(may).instance != instance:
+        if not self.may_start(instance) or not self._is_first(self._queued[instance]):
             raise ViolationError(f"it was not the turn of {text_of(instance)} to start")
         self._taken[instance, attempt] = self._queued.pop(instance)
 
@@ -47,6 +52,15 @@ class QueueModel:
 
     def forget_slots(self) -> None:
         self._taken.clear()
+
+    def may_start(self, instance: bytes) -> bool:
+        """Tell whether a slot is free for a queued task."""
+        return len(self._taken) < self._slots and self._may_start(self._queued[instance])
+
+    def _is_first(self, queued: Queued) -> bool:
+        others = (q for q in self._queued.values() if q.instance not in self._of_no_age)
+        ahead = (other for other in others if self._may_start(other) and other < queued)
+        return queued.instance in self._of_no_age or not any(ahead)
 
     def _may_start(self, queued: Queued) -> bool:
         used = Counter(taken.queue for taken in self._taken.values())

@@ -1,6 +1,7 @@
 """The steps of a plan, carried out on a world."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from random import Random
 
 from simulation.orders import Orders
@@ -8,7 +9,7 @@ from simulation.plan import Plan, Step
 from simulation.reports import again
 from simulation.violation import ViolationError
 from simulation.world import World
-from tipman import bus
+from tipman import bus, tipman
 from tipman.events import (
     CancelRequested,
     FailReported,
@@ -21,6 +22,15 @@ from tipman.events import (
 
 _ACTOR = "simulation"
 _ROUNDS_MAX = 2_000
+_AIMED = 0.6
+"""The share of requests that go where they can change something."""
+_OPEN = {"waiting", "delayed", "queued", "running", "backing_off", "awaiting"}
+_SENSIBLE: Mapping[type[Requested], set[str]] = {
+    CancelRequested: _OPEN | {"suspended"},
+    SuspendRequested: _OPEN,
+    ResumeRequested: {"suspended", "running"},
+    RetryRequested: {"failed", "skipped", "cancelled", "abandoned"},
+}
 
 
 class Player:
@@ -32,8 +42,12 @@ class Player:
         self._do: Mapping[str, Callable[[Random], None]] = {
             "submit_one": self._submit_one,
             "submit_batch": self._submit_batch,
+            "submit_calls": self._submit_calls,
+            "submit_workflow": self._submit_workflow,
+            "submit_refused": self._submit_refused,
             "end_attempt": self._end_attempt,
             "drain": self._drain,
+            "refuse_start": self._refuse_start,
             "repeat_report": self._repeat_report,
             "return_detached": self._return_detached,
             "cancel": lambda random: self._ask(CancelRequested, random),
@@ -42,10 +56,12 @@ class Player:
             "retry": lambda random: self._ask(RetryRequested, random),
             "report_outcome": self._report_outcome,
             "advance": self._advance,
+            "jump": self._jump,
             "look": lambda _random: self.world.look(),
             "crash": lambda _random: self.world.crash(),
             "crash_after_commit": lambda _random: self._crash_after(0),
             "crash_between_effects": lambda random: self._crash_after(random.randint(1, 3)),
+            "crash_in_recovery": lambda random: self.world.crash(again_after=random.randint(0, 2)),
             "stop_in_order": self.world.stop_in_order,
         }
 
@@ -72,10 +88,29 @@ class Player:
         tasks = self._orders.batch(random, world.tasks, world.clock.wall_us())
         world.submit(world.submitter.batch(tasks, actor=_ACTOR))
 
+    def _submit_calls(self, random: Random) -> None:
+        world = self.world
+        template, arguments = self._orders.calls(random, world.tasks, world.clock.wall_us())
+        world.submit(world.submitter.calls(template, arguments, actor=_ACTOR))
+
+    def _submit_workflow(self, random: Random) -> None:
+        world = self.world
+        workflow = self._orders.workflow(random)
+        now_us = world.clock.wall_us()
+        world.submit(world.submitter.workflow(workflow, actor=_ACTOR, now_us=now_us))
+
+    def _submit_refused(self, random: Random) -> None:
+        world = self.world
+        tasks = self._orders.refused(random, world.tasks, world.clock.wall_us())
+        world.submit_in_vain(world.submitter.batch(tasks, actor=_ACTOR))
+
     def _ask(self, kind: type[Requested], random: Random, data: object = None) -> None:
-        if self.world.handed_in:
-            instance = random.choice(list(self.world.handed_in))
-            self.world.publish(kind(instance, _ACTOR, data))
+        among = list(self.world.handed_in)
+        if random.random() < _AIMED:
+            states = self.world.states()
+            among = [i for i in among if states.get(i) in _SENSIBLE[kind]] or among
+        if among:
+            self.world.publish(kind(random.choice(among), _ACTOR, data))
 
     def _suspend(self, random: Random) -> None:
         data = random.choice((None, {"in_flight": "finish"}, {"in_flight": "stop"}))
@@ -95,6 +130,9 @@ class Player:
         if attached:
             self.world.end_attempt(random.choice(attached), random)
 
+    def _refuse_start(self, _random: Random) -> None:
+        self.world.executions.refuses_next = True
+
     def _repeat_report(self, random: Random) -> None:
         made = self.world.audit.ends.made
         if made:
@@ -113,6 +151,9 @@ class Player:
     def _advance(self, random: Random) -> None:
         alarm_s = self.world.clock.next_alarm_s() or 0.0
         self.world.clock.advance(random.choice((0.0, 0.001, 1.0, 20.0, alarm_s, alarm_s)))
+
+    def _jump(self, random: Random) -> None:
+        self.world.jump(random.choice((-70, -1, -0.000_001, 1, 50, 100_000)))
 
     def _crash_after(self, effects: int) -> None:
         self.world.effects_before_crash = effects
@@ -158,11 +199,19 @@ class Player:
             raise ViolationError(f"nobody is waited for, and there are open tasks: {left}")
 
 
-def play(plan: Plan, world: World) -> None:
-    """Carry out *plan* with the bound on a drain that it says."""
-    usual = bus.EVENTS_MAX
-    bus.EVENTS_MAX = plan.events_max
+@contextmanager
+def limits_of(plan: Plan) -> Iterator[None]:
+    """Let the limits of a drain and of the memory be those of *plan*."""
+    usual = bus.EVENTS_MAX, bus.ROWS_MAX, tipman.CACHE_MAX
+    bus.EVENTS_MAX, bus.ROWS_MAX = plan.events_max, plan.rows_max
+    tipman.CACHE_MAX = plan.cache_max
     try:
-        Player(world).play(plan)
+        yield
     finally:
-        bus.EVENTS_MAX = usual
+        bus.EVENTS_MAX, bus.ROWS_MAX, tipman.CACHE_MAX = usual
+
+
+def play(plan: Plan, world: World) -> None:
+    """Carry out *plan* within the limits that it says."""
+    with limits_of(plan):
+        Player(world).play(plan)

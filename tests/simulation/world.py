@@ -12,13 +12,20 @@ from tipman.bus import Receipt
 from tipman.clock import ManualClock
 from tipman.core import Core
 from tipman.definitions import Task
-from tipman.errors import ConflictError, NotFoundError, TipmanError, UnavailableError
+from tipman.errors import (
+    ConflictError,
+    KeyExistsError,
+    NotFoundError,
+    TipmanError,
+    UnavailableError,
+    UnknownDependencyError,
+)
 from tipman.events import CancelRequested, Event, Report, TasksSubmitted
 from tipman.ids import IdSource
 from tipman.settings import Durability, Settings
 from tipman.submission import Submitter
 
-TYPES = ("inline", "sleep", "counter")
+TYPES = ("inline", "sleep", "counter", "exec")
 NODE = "node-1"
 _NOBODY = bytes(16)
 _TURNS_MAX = 10_000
@@ -36,6 +43,8 @@ class World:
     def __init__(self, plan: Plan, folder: Path, template: Path):
         """Begin with a copy of *template*, a database without a task."""
         self.plan = plan
+        self._folder = folder
+        self._lives = 0
         self.file = folder / "tipman.db"
         shutil.copyfile(template, self.file)
         self.clock = ManualClock()
@@ -51,6 +60,7 @@ class World:
         self.tasks: dict[bytes, Task] = {}
         """All that is known to be on disk."""
         self.handed_in: dict[bytes, Task] = {}
+        self._to_be_refused: list[TasksSubmitted] = []
         self._waiting: list[tuple[Event, Receipt]] = []
         self.effects_before_crash: int | None = None
         """Crash at the next commit, after so many of its effects; None for not."""
@@ -63,6 +73,7 @@ class World:
     def begin_life(self) -> None:
         """Start an engine; one that dies while it recovers is followed by another."""
         while True:
+            self.has_jumped = False
             self.executions = Executions(self.plan.slots, self.audit.started)
             try:
                 self._boot()
@@ -89,13 +100,19 @@ class World:
         self.core.recover()
         self._check_failure()
 
-    def crash(self) -> None:
-        """Lose all that is in memory; what was committed stays."""
+    def crash(self, *, again_after: int | None = None) -> None:
+        """Lose all that is in memory; what was committed stays.
+
+        With *again_after* the next engine dies at its first commit, after so many effects.
+        """
         self._end_life()
+        self.effects_before_crash = again_after
         self.begin_life()
+        self.effects_before_crash = None
 
     def stop_in_order(self, random: Random) -> None:
         """Stop as `Engine.close` does, and start again."""
+        self.effects_before_crash = None
         self.core.handlers.stop_starting()
         self.drain()
         self.core.worker.interrupt(self.settings.grace_s)
@@ -105,6 +122,8 @@ class World:
         self.core.bus.close(UnavailableError("the engine has stopped"))
         self._settle_receipts()
         self.audit.end_life(self.core.database)
+        if self.audit.in_state("running"):
+            raise ViolationError("the engine stopped in good order and left attempts behind")
         self.core.close()
         self.clock = ManualClock(self.clock.wall_us())
         self.begin_life()
@@ -114,11 +133,21 @@ class World:
         self.audit.end_life(self.core.database)
         self._waiting.clear()
         self.effects_before_crash = None
-        self.core.scheduler.close()
-        self.core.database.close()
+        self._keep_what_was_committed()
         for identifier in self.audit.instances:
             self.tasks.setdefault(identifier, self.handed_in[identifier])
         self.clock = ManualClock(self.clock.wall_us())
+
+    def _keep_what_was_committed(self) -> None:
+        """Go on with the files as they are now: nothing of this engine's closing gets there."""
+        self._lives += 1
+        file = self._folder / f"tipman-{self._lives}.db"
+        for suffix in ("", "-wal"):
+            source = self.file.with_name(self.file.name + suffix)
+            if source.exists():
+                shutil.copyfile(source, file.with_name(file.name + suffix))
+        self.abandon()
+        self.file = file
 
     def abandon(self) -> None:
         """Close the files of the last engine."""
@@ -143,7 +172,13 @@ class World:
             self.audit.dependencies_of(submission)
         self.publish(event)
 
+    def submit_in_vain(self, event: TasksSubmitted) -> None:
+        """Hand in what must be refused."""
+        self._to_be_refused.append(event)
+        self.publish(event)
+
     def publish(self, event: Event) -> None:
+        self.audit.asked(event)
         self._waiting.append((event, self.core.bus.publish_nowait(event)))
 
     # Executors.
@@ -166,6 +201,18 @@ class World:
     def come_back(self, execution: Execution) -> None:
         """Let a detached attempt come back."""
         self.report(self.audit.ends.come_back(self.executions, execution))
+
+    # Time, and a look at the log.
+
+    def jump(self, seconds: float) -> None:
+        """Let somebody set the wall clock."""
+        self.clock.jump(seconds)
+        self.has_jumped = True
+
+    def states(self) -> dict[bytes, str]:
+        """Return the states of all tasks on disk, as the log has them."""
+        self.audit.ledger.read(self.core.database)
+        return {identifier: folded.state for identifier, folded in self.audit.instances.items()}
 
     # Turns.
 
@@ -201,9 +248,12 @@ class World:
     def look(self) -> None:
         """Check all that must hold whenever nothing moves."""
         self.quiesce()
-        self.audit.check(self.core, self.executions, self.clock, self.tasks)
+        self.audit.check(self.core, self.executions, self.tasks)
+        self.audit.check_alarm(self.core.database, self.clock, has_jumped=self.has_jumped)
 
     def _check_failure(self) -> None:
+        if self.executions.violation is not None:
+            raise self.executions.violation
         if self.failure is not None:
             raise ViolationError(f"the engine stopped: {self.failure}") from self.failure
 
@@ -219,15 +269,24 @@ class World:
     def _answered(self, event: Event, receipt: Receipt) -> None:
         try:
             receipt.result()
-        except (ConflictError, UnavailableError):
+        except UnavailableError:
             return
-        except NotFoundError as error:
-            if event.instance in self.tasks:
-                raise ViolationError("an acknowledged task is not found") from error
+        except ConflictError:
+            self.audit.refused(event)
             return
         except TipmanError as error:
-            raise ViolationError(f"{event.wire} was refused: {error}") from error
+            if not self._is_rightly_refused(event, error):
+                raise ViolationError(f"{event.wire} was refused: {error}") from error
+            return
+        if event in self._to_be_refused:
+            raise ViolationError("tasks were taken that had to be refused")
         self.audit.acknowledged(event)
         if isinstance(event, TasksSubmitted):
             for submission in event.submissions:
                 self.tasks[submission.instance] = submission.task
+
+    def _is_rightly_refused(self, event: Event, error: TipmanError) -> bool:
+        if isinstance(error, NotFoundError):
+            return event.instance not in self.tasks
+        is_wrong = isinstance(error, (KeyExistsError, UnknownDependencyError))
+        return is_wrong and event in self._to_be_refused
