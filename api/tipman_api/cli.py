@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import click
 from tipman.errors import InvalidError, TipmanError
+from tipman.version import VERSION
 
 from tipman_api.exits import ExitCode, exit_code_of
 from tipman_api.outlet import keep_standard_streams, standard_output
@@ -20,6 +21,7 @@ _FILE = click.Path(path_type=Path)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 99})
+@click.version_option(VERSION, prog_name="tipman", message="%(prog)s %(version)s")
 def cli() -> None:
     """Run tasks and workflows, and lose none of them."""
 
@@ -107,9 +109,8 @@ def version() -> None:
     """Print the versions of Tipman and of what it stands on."""
     import platform  # noqa: PLC0415 - see above
     import sqlite3  # noqa: PLC0415 - see above
-    from importlib.metadata import version as version_of  # noqa: PLC0415 - see above
 
-    click.echo(f"tipman {version_of('tipman')}")
+    click.echo(f"tipman {VERSION}")
     click.echo(f"python {platform.python_version()}")
     click.echo(f"sqlite {sqlite3.sqlite_version}")
 

@@ -47,6 +47,7 @@ def test_versions_are_printed(call):
 
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["tipman", "python", "sqlite"]
+    assert call("--version") == (0, out.splitlines()[0] + "\n", "")
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,9 @@ def test_a_killed_run_goes_on_and_finished_tasks_do_not_run_again(tipman, gate, 
     # The attempt that was killed may have died before it wrote.
     assert [line for line in ran if line != "second 1"] == ["first", "second 2", "third"]
     assert tipman(*arguments, "--resume").returncode == 3
+    # A new run of the same file is none that goes on.
+    assert tipman(*arguments).returncode == 0
+    assert (tipman.folder / "ran").read_text().splitlines().count("first") == 2
 
 
 def test_the_newest_open_run_of_the_same_content_is_resumed(tipman, gate, sqlite):
