@@ -191,13 +191,19 @@ class Life:
                     connection.ask("send", reference=identifier, actor=actor, name=name, data=data)
             for identifier, state in open_tasks:
                 if state not in HELP and state != "waiting":
-                    left_s = end - time.perf_counter()
-                    connection.ask("wait", reference=identifier, timeout_s=max(left_s, 0.0))
+                    self._wait(connection, identifier, end - time.perf_counter())
             if time.perf_counter() > end:
                 break
         for identifier, _ in open_tasks:
             why = connection.ask("explain", reference=identifier)
             self.found += [f"task {identifier}: stuck, {why}"]
+
+    def _wait(self, connection, identifier, left_s):
+        """Wait until a task has settled; to be told only when the wait runs out is a violation."""
+        began = time.perf_counter()
+        view = connection.ask("wait", reference=identifier, timeout_s=max(left_s, 0.0))["ok"]
+        if view["settled"] and time.perf_counter() - began > left_s > 1:
+            self.found += [f"task {identifier}: nobody was told that it settled: {view}"]
 
 
 def _join(threads, within_s):
