@@ -31,7 +31,16 @@ class Status(StrEnum):
     SKIPPED = "skipped"
     INTERRUPTED = "interrupted"
     """It had started when the run was stopped."""
-    NOT_RUN = "not run"
+    NOT_RUN = "not_run"
+
+    @property
+    def words(self) -> str:
+        """How people read it.
+
+        >>> Status.NOT_RUN.words
+        'not run'
+        """
+        return self.replace("_", " ")
 
 
 @dataclass(slots=True)

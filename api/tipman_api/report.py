@@ -68,7 +68,7 @@ def summary_line(report: Report) -> str:
     """Return the run in a line."""
     total = len(report.records)
     counted = report.counts
-    counts = ", ".join(f"{counted[status]} {status}" for status in Status if counted[status])
+    counts = ", ".join(f"{counted[status]} {status.words}" for status in Status if counted[status])
     noun = "task" if total == 1 else "tasks"
     return f"{report.workflow}: {total} {noun}, {counts} in {report.elapsed_s:.2f} s"
 
@@ -112,7 +112,7 @@ def _json_task(report: Report, record: TaskRecord) -> dict[str, Any]:
 def _row(record: TaskRecord) -> tuple[str, ...]:
     return (
         record.name,
-        record.status,
+        record.status.words,
         str(record.attempt) if record.attempt else "-",
         _time(record),
         f"{record.unmet} did not succeed" if record.unmet is not None else "",
