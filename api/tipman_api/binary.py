@@ -19,9 +19,9 @@ def main() -> None:
 
             child.main(int(descriptor))
         case _:
-            from tipman_api import cli  # noqa: PLC0415 - see above
+            from tipman_api.cli import main as run_command_line  # noqa: PLC0415 - see above
 
-            cli.main()
+            run_command_line()
 
 
 if __name__ == "__main__":

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tipman.events import StopReason
 
 
-@dataclass(frozen=True, slots=True)
-class StartAttempt:
+class StartAttempt(NamedTuple):
     """Begin one attempt; its executor answers with a report that repeats the first three."""
 
     instance: bytes

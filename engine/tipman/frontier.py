@@ -39,7 +39,7 @@ class Frontier:
         self._removed: dict[bytes, int] = {}
         self._queued = 0
         self._used: dict[str, int] = {}
-        self._taken: dict[tuple[bytes, int], Entry] = {}
+        self._taken: dict[tuple[bytes, int], tuple[str, str | None]] = {}
         self._running_exclusive: dict[str, int] = {}
         self._parked: dict[str, list[Entry]] = {}
 
@@ -83,19 +83,20 @@ class Frontier:
 
     def take(self, instance: bytes, attempt: int, queue: str, exclusive: str | None) -> None:
         """Count one slot as taken by an attempt."""
-        self._taken[instance, attempt] = Entry(0, 0, instance, queue, exclusive)
+        self._taken[instance, attempt] = (queue, exclusive)
         self._used[queue] = self._used.get(queue, 0) + 1
         if exclusive is not None:
             self._running_exclusive[exclusive] = self._running_exclusive.get(exclusive, 0) + 1
 
     def release(self, instance: bytes, attempt: int) -> None:
         """Give an attempt's slot back; one that holds none is none of ours."""
-        entry = self._taken.pop((instance, attempt), None)
-        if entry is None:
+        taken = self._taken.pop((instance, attempt), None)
+        if taken is None:
             return
-        self._used[entry.queue] -= 1
-        if entry.exclusive is not None:
-            self._release_exclusive(entry.exclusive)
+        queue, exclusive = taken
+        self._used[queue] -= 1
+        if exclusive is not None:
+            self._release_exclusive(exclusive)
 
     def holds(self, instance: bytes, attempt: int) -> bool:
         """Tell whether an attempt's slot is taken, as a detached one's is."""

@@ -3,7 +3,6 @@
 What such a function prints goes where the process prints; it is not kept as a task's output.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tipman.clock import Clock
@@ -105,4 +104,4 @@ class InlineExecutor:
             self._publish(reports.failed(attempt, failure))
             return
         arguments = {"call": task.address, "args": attempt.arguments.get("args") or {}}
-        self._processes.start(replace(attempt, type="python", arguments=arguments))
+        self._processes.start(attempt._replace(type="python", arguments=arguments))

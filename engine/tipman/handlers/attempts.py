@@ -1,6 +1,5 @@
 """Handlers of attempts: started when a slot is free, ended by what their owner reports."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +22,7 @@ from tipman.events import (
 from tipman.frontier import mark_of
 from tipman.handlers.steps import Steps, must_move
 from tipman.instances import Instance
-from tipman.jsontext import dumps
+from tipman.jsontext import dumps, parsed
 from tipman.retries import GiveUp, decide, share_of
 from tipman.tipman import TIPMan
 
@@ -54,7 +53,7 @@ class Attempts:
     def _start(self, instance: Instance, task: Task, directory: TIPMan) -> StartAttempt | None:
         step = must_move(instance, "attempt.started")
         number, epoch = instance.attempt + 1, directory.epoch
-        context, arguments, failure = _NO_CONTEXT, json.loads(instance.arguments), None
+        context, arguments, failure = _NO_CONTEXT, parsed(instance.arguments), None
         if task.has_expressions or task.type in _SEES_RESULTS:
             context = {
                 "context": {} if instance.run is None else directory.input_of(instance.run),
@@ -249,7 +248,7 @@ def _results(instance: Instance, directory: TIPMan) -> dict[str, Any]:
 
 
 def _count(instance: Instance, directory: TIPMan) -> str:
-    arguments = json.loads(instance.arguments)
+    arguments = parsed(instance.arguments)
     name = arguments["name"]
     value = int(directory.kept(instance.namespace, "counter", name) or 0)
     value += arguments.get("by", 1)

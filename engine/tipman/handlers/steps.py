@@ -53,7 +53,7 @@ class Steps:
         instance.snapshot, instance.configuration, instance.state, announced = step
         if sequence:
             directory.touch(instance)
-        first, *others = announced or (None,)
+        first = announced[0] if announced else None
         directory.log(instance, name, before, data, actor, first)
         if was != step.state:
             if was == "queued" and step.state != "running":
@@ -62,7 +62,7 @@ class Steps:
                 self._reopened(instance)
             if step.state != "running":
                 self._entered(was, instance, directory)
-        for label in others:
+        for label in announced[1:]:
             directory.log(instance, label, step.configuration, None)
         if was in UNSUCCESSFUL and was != step.state:
             for dependent in directory.dependents_of(instance):

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from json.scanner import make_scanner
 from typing import Any, NamedTuple, NoReturn, cast
 
 from tipman.errors import Fault, InvalidError
@@ -74,6 +75,21 @@ def place_at(text: str, offset: int) -> Place:
     Place(line=2, column=3)
     """
     return Place(text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
+
+
+# The stubs say that a scanner is made from a scanner; it is made from a decoder.
+_scan: Callable[[str, int], tuple[Any, int]] = make_scanner(
+    json.JSONDecoder()  # type: ignore[arg-type] - see above
+)
+
+
+def parsed(text: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value of a text that `dumps` wrote: unchecked, in a third of the time.
+
+    >>> parsed('{"i":1}')
+    {'i': 1}
+    """
+    return _scan(text, 0)[0]
 
 
 def loads(text: str | bytes, *, depth_max: int = DEPTH_MAX) -> Json:
