@@ -77,9 +77,9 @@ def place_at(text: str, offset: int) -> Place:
     return Place(text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
 
 
-# The stubs say that a scanner is made from a scanner; it is made from a decoder.
 _scan: Callable[[str, int], tuple[Any, int]] = make_scanner(
-    json.JSONDecoder()  # type: ignore[arg-type] - see above
+    # The stubs say that a scanner is made from a scanner; it is made from a decoder.
+    json.JSONDecoder()  # type: ignore[arg-type]
 )
 
 
