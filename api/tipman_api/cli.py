@@ -31,7 +31,7 @@ class _Parameter(click.ParamType[tuple[str, Any]]):
 
     name = "K=V"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:  # noqa: ANN401 - click's
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
         from tipman.jsontext import loads  # noqa: PLC0415 - only who has a parameter pays for it
 
         key, equals, text = value.partition("=")
@@ -64,7 +64,7 @@ class _Parameter(click.ParamType[tuple[str, Any]]):
 )
 @click.option("--resume", is_flag=True, help="Go on with this workflow's newest open run.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-def run(file: Path | None, input_: Path | None, **given: Any) -> int:  # noqa: ANN401 - options
+def run(file: Path | None, input_: Path | None, **given: Any) -> int:
     """Run the workflow in FILE (YAML, JSON or TOML) to its end, here, without a server.
 
     Ends with 0 when every task succeeded or was to be skipped, 1 when one failed, 2 when the

@@ -83,7 +83,7 @@ class LiveProgress:
             self._live.stop()
             self._live = None
 
-    def _picture(self, elapsed_s: float) -> Any:  # noqa: ANN401 - rich is not imported here
+    def _picture(self, elapsed_s: float) -> Any:
         from rich.text import Text  # noqa: PLC0415 - as above
 
         lines = [self._head(elapsed_s), *self._running_lines()]

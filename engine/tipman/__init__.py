@@ -22,7 +22,7 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that a part does not load the whole."""
     if name not in _PLACES:
         raise AttributeError(f"module 'tipman' has no attribute {name!r}")

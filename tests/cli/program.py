@@ -94,7 +94,9 @@ class Running:
         self.process = process
         self.stdout: list[str] = []
         self.stderr: list[str] = []
-        self._news: SimpleQueue[None] = SimpleQueue()
+        self._news: SimpleQueue[bool] = SimpleQueue()
+        """For each line False, for each end of a stream True."""
+        self._ends_seen = 0
         self._readers = [
             threading.Thread(target=self._read, args=(stream, lines), daemon=True)
             for stream, lines in ((process.stdout, self.stdout), (process.stderr, self.stderr))
@@ -115,10 +117,12 @@ class Running:
     def until(self, line: str) -> None:
         """Wait until a line that starts so was printed, on either stream."""
         while not any(one.startswith(line) for one in (*self.stdout, *self.stderr)):
+            told = f"no {line!r}: {self.stdout} {self.stderr}"
+            assert self._ends_seen < len(self._readers), told
             try:
-                self._news.get(timeout=PATIENCE_S)
+                self._ends_seen += self._news.get(timeout=PATIENCE_S)
             except Empty:
-                raise AssertionError(f"no {line!r}: {self.stdout} {self.stderr}") from None
+                raise AssertionError(told) from None
 
     def signal(self, number: int) -> None:
         """Send it a signal."""
@@ -134,5 +138,5 @@ class Running:
     def _read(self, stream: "subprocess.TextIO", lines: list[str]) -> None:
         for line in stream:
             lines.append(line.rstrip("\n"))
-            self._news.put(None)
-        self._news.put(None)
+            self._news.put(False)
+        self._news.put(True)

@@ -79,7 +79,7 @@ def _of_marks(evidence):
             key = (identifier, row["number"])
             if marking and row["outcome"] == "succeeded" and key not in times:
                 yield f"task {identifier}: attempt {row['number']} succeeded, but never ran"
-            if key in epochs and epochs[key] != row["epoch"] and row["outcome"] != "lost":
+            if key in epochs and epochs[key] != row["epoch"]:
                 yield (
                     f"task {identifier}: attempt {row['number']} ran in epoch {epochs[key]},"
                     f" its row says {row['epoch']}"

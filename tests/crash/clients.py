@@ -37,6 +37,12 @@ class Connection:
             raise GoneError
         return json.loads(line)
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def close(self):
         """Hang up."""
         # What was not sent is lost with the engine.
@@ -193,7 +199,7 @@ class Client:
         actor = f"{self._name}-{self._numbers + 1}"
         waiting = {"type": "wait", "arguments": {}, "dependencies": [f"{actor}.0"]}
         self._ask_to_submit([self._inline("dawdle", args={"duration_s": 0.02}), waiting])
-        self._send("finish.reported", {"early": True}, wanted="wait")
+        self._send("finish.reported", {"id": "early"}, wanted="wait")
 
     def _report(self):
         name = self._random.choice(["finish.reported", "fail.reported"])

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from crash import aims, checker, evidence, leftovers
@@ -109,10 +110,9 @@ class Life:
 
     def _settle_and_stop(self):
         try:
-            connection = Connection(self.folder / "socket")
-            self._settle_all(connection)
-            connection.ask("stop", drain_s=1.0)
-            connection.close()
+            with Connection(self.folder / "socket") as connection:
+                self._settle_all(connection)
+                connection.ask("stop", drain_s=1.0)
         except GoneError:
             return False
         return True
@@ -157,12 +157,9 @@ class Life:
         )
 
     def _stop(self):
-        try:
-            connection = Connection(self.folder / "socket")
+        # It may be dead already, or die of it.
+        with suppress(GoneError), Connection(self.folder / "socket") as connection:
             connection.ask("stop", drain_s=0.05)
-            connection.close()
-        except GoneError:
-            return
 
     def _check_what_is_left(self, *, served):
         self.found += leftovers.outliving(self.folder, self._nest.pid, self._patience_s)

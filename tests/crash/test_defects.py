@@ -1,7 +1,4 @@
-"""Defects that were found by reading or by killing, each as small as it can be shown.
-
-A test here fails until its defect is gone; then its mark comes off and it stays as it is.
-"""
+"""Defects that were found by reading and by killing: each is shown as small as it can be."""
 
 import sqlite3
 import threading
@@ -93,7 +90,6 @@ def row_of(core, identifier):
     return core.directory.load(identifier)
 
 
-@pytest.mark.xfail(reason="the row is given the epoch of the engine that found it")
 def test_a_lost_attempt_is_kept_with_the_epoch_that_ran_it(start, submit):
     first = start()
     submit(first, sleep_task())
@@ -104,7 +100,6 @@ def test_a_lost_attempt_is_kept_with_the_epoch_that_ran_it(start, submit):
     assert rows == [("lost", first.epoch)]
 
 
-@pytest.mark.xfail(reason="only epochs of the same host name count as dead")
 def test_what_ran_is_lost_also_when_the_machine_has_another_name_after_the_crash(start, submit):
     first = start(node="before")
     (identifier,) = submit(first, sleep_task())
@@ -114,7 +109,6 @@ def test_what_ran_is_lost_also_when_the_machine_has_another_name_after_the_crash
     assert row_of(second, identifier).epoch == second.epoch
 
 
-@pytest.mark.xfail(reason="an object with the key `id` is taken for an id when it is read back")
 def test_an_early_report_of_any_shape_comes_through_a_drain_that_did_not_reach_it(start, submit):
     core = start()
     first, *waiting = submit(
@@ -136,7 +130,6 @@ def test_an_early_report_of_any_shape_comes_through_a_drain_that_did_not_reach_i
     assert {row_of(again, identifier).state for identifier in waiting} == {"succeeded"}
 
 
-@pytest.mark.xfail(reason="the event that was being handled is not among the answers")
 def test_a_publisher_is_answered_when_its_event_meets_an_error_of_the_database(start, tmp_path):
     core = start()
     with closing(sqlite3.connect(tmp_path / "tipman.db")) as other:
@@ -148,7 +141,6 @@ def test_a_publisher_is_answered_when_its_event_meets_an_error_of_the_database(s
     assert receipt.is_decided
 
 
-@pytest.mark.xfail(reason="the bus's thread ends, and nobody is told")
 def test_a_listener_that_fails_leaves_nobody_waiting(start):
     core = start()
     core.listeners.append(lambda lines: lines["no such line"])
@@ -177,7 +169,6 @@ class OneRead:
         pass
 
 
-@pytest.mark.xfail(reason="it compares with the alarm that is just ringing")
 def test_a_deadline_that_is_committed_while_the_alarm_rings_is_not_forgotten(clock):
     soon = clock.wall_us() + MICROSECONDS
     later = soon + 4 * MICROSECONDS
@@ -201,7 +192,6 @@ def test_a_deadline_that_is_committed_while_the_alarm_rings_is_not_forgotten(clo
     assert clock.next_alarm_s() == pytest.approx(4.0)
 
 
-@pytest.mark.xfail(reason="only Engine.submit marks a class task as one that runs alone")
 def test_a_class_task_keeps_its_fields_however_it_is_submitted(tmp_path):
     tasks = Registry()
 

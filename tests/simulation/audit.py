@@ -22,6 +22,7 @@ from tipman.ids import text_of
 from tipman.scheduler import ALARM_S_MAX
 
 UNSUCCESSFUL = {"failed", "skipped", "cancelled", "abandoned"}
+_OUTCOMES = {"finish.reported", "fail.reported"}
 SETTLED = UNSUCCESSFUL | {"succeeded"}
 _ONCE = {"suspend.requested", "resume.requested", "retry.requested", "cancel.requested"}
 """Requests of which the log has one line each; an early outcome has a second when it counts."""
@@ -114,6 +115,8 @@ class Audit:
         for asked, times in self._possible.items():
             if asked[1] in _ONCE and self.ledger.named[asked] > times:
                 raise ViolationError(f"refused and in the log: {asked[1]}")
+            if asked[1] in _OUTCOMES and self.ledger.ended_wait[asked] > times:
+                raise ViolationError(f"counted more often than it came: {asked[1]}")
 
     def _check_dependencies(self, row: InstanceRow, states: dict[bytes, str]) -> None:
         dependencies = [states[d] for d in self.ledger.edges[row.id]]
@@ -156,6 +159,11 @@ class Audit:
         }
         if not fine[row.state] or (obstacle == "its turn" and row.state == "queued"):
             raise ViolationError(f"{text_of(row.id)} is {row.state} for ever: {reasons}")
+        timing = self.ledger.instances[row.id].timing
+        if row.wake_at != timing.deadline(row.configuration):
+            raise ViolationError(f"{text_of(row.id)} has a timer for another instant: {reasons}")
+        if row.state == "awaiting" and timing.has_early_outcome:
+            raise ViolationError(f"{text_of(row.id)} waits for what was reported already")
         if row.wake_at is not None and reasons[0]["until"] != rfc3339(row.wake_at):
             raise ViolationError(f"explain names another timer than {row.wake_at}: {reasons}")
 

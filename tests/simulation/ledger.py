@@ -50,6 +50,8 @@ class Ledger:
         self.edges: dict[bytes, tuple[bytes, ...]] = {}
         self.instances: dict[bytes, Folded] = {}
         self.named: Counter[tuple[bytes, str]] = Counter()
+        self.ended_wait: Counter[tuple[bytes, str]] = Counter()
+        """What came to tasks that waited for a report."""
         self._queue = QueueModel(plan.slots, {"narrow": plan.narrow})
         self._lost_max = plan.lost_max
         self._outcomes: dict[Number, str] = {}
@@ -100,6 +102,8 @@ class Ledger:
         if folded.timing is None:
             folded.timing = Timing(self._tasks[instance], self._lost_max)
         folded.timing.follow(line, data, was, folded.state)
+        if was == "awaiting":
+            self.ended_wait[instance, name] += 1
         if name in _ENDS:
             self._outcomes[instance, data["attempt"]] = name.removeprefix("attempt.")
         ended = name in _ENDS and (instance, data["attempt"]) not in self._detached

@@ -10,6 +10,10 @@ from tipman.retries import delay, share_of
 
 _FAILING = {"attempt.failed", "attempt.timed_out"}
 _FRESH = {"", "waiting"}
+_OUTCOMES = {"finish.reported", "fail.reported"}
+_TIMED = {"delayed", "backing_off"}
+_LIMITED = {"executing", "finishing", "awaiting"}
+"""States that `timeout_s` ends."""
 
 
 @dataclass(slots=True)
@@ -19,10 +23,19 @@ class Timing:
     task: Task
     lost_max: int
     due_at: int = 0
-    """Before this instant the next timer of the instance may not count."""
+    """The instant of the timer that the instance waits for, if it does."""
     failed: int = 0
     lost: int = 0
     attempt: int = 0
+    has_early_outcome: bool = False
+    """Whether a report came before the instance waited for it, and has not counted yet."""
+
+    def deadline(self, configuration: str) -> int | None:
+        """Return when a timer must end this state, None where none must."""
+        if configuration in _TIMED:
+            return self.due_at
+        has_limit = self.task.timeout_s is not None
+        return self.due_at if has_limit and configuration in _LIMITED else None
 
     def follow(self, line: Line, data: dict, was: str, state: str) -> None:
         """Judge a line that led from *was* to *state*."""
@@ -32,6 +45,8 @@ class Timing:
             raise ViolationError(f"a timer came {self.due_at - line.at} us too early")
         if line.name == "attempt.lost" and line.before != "cancelling":
             self._judge_lost(data["verdict"])
+        if line.name in _OUTCOMES:
+            self.has_early_outcome = was != "awaiting"
         if was == "awaiting" != state:
             self._leave_waiting(line, data)
         elif line.name in _FAILING and line.before != "cancelling":
@@ -39,16 +54,17 @@ class Timing:
         self._enter(line, data, was, state)
 
     def _enter(self, line: Line, data: dict, was: str, state: str) -> None:
-        # A wait that was suspended goes on; one that had not begun comes with a verdict.
-        begins = was != "suspended" or data.get("verdict") == "await"
+        # What was suspended goes on as it was; where it had only waited, a verdict says how.
+        is_fresh = was in _FRESH or (was == "suspended" and data.get("verdict", "") != "")
+        begins = is_fresh or was != "suspended"
         if line.name == "attempt.started" or (was != state == "awaiting" and begins):
             self.attempt += 1
             self.due_at = line.at + round((self.task.timeout_s or 0.0) * MICROSECONDS)
-        if state == "delayed" and was in _FRESH:
+        if state == "delayed" and is_fresh:
             self.due_at = self.task.due_us(line.at) or 0
             if self.due_at <= line.at:
                 raise ViolationError("a task is delayed that is due")
-        if was in _FRESH and state in {"queued", "awaiting"}:
+        if state in {"queued", "awaiting"} and is_fresh:
             self._judge_due(line)
 
     def _judge_due(self, line: Line) -> None:

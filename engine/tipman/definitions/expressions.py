@@ -161,7 +161,7 @@ def texts_in(value: object) -> Iterator[tuple[Path, str]]:
             pending.extend(reversed([((*path, at), part) for at, part in enumerate(item)]))
 
 
-def put(value: Any, path: Path, new: Json) -> Any:  # noqa: ANN401 - JSON, by a known path
+def put(value: Any, path: Path, new: Json) -> Any:
     """Return *value* with one place changed, sharing all that is not on the way to it."""
     if not path:
         return new

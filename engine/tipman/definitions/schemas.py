@@ -11,7 +11,7 @@ FAULTS_MAX = 100
 _SHOWN_MAX = 200
 
 
-def schema_faults(schema: Any) -> Iterator[Fault]:  # noqa: ANN401 - a schema is what it says it is
+def schema_faults(schema: Any) -> Iterator[Fault]:
     """Yield why a value is no JSON Schema."""
     # Most workflows have no schema, and the library takes 8 MiB and 50 ms.
     from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - see above
@@ -23,7 +23,7 @@ def schema_faults(schema: Any) -> Iterator[Fault]:  # noqa: ANN401 - a schema is
         yield Fault(pointer_of(error.absolute_path), detail)
 
 
-def faults_by(schema: Any, value: object) -> Iterator[Fault]:  # noqa: ANN401 - as above
+def faults_by(schema: Any, value: object) -> Iterator[Fault]:
     """Yield what a schema refuses in a value. References to other documents are not followed."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - as above
     from referencing import Registry  # noqa: PLC0415 - as above

@@ -150,7 +150,7 @@ def fresh(arguments: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _copied(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _copied(value: Any) -> Any:
     if isinstance(value, Mapping):
         return fresh(value)
     if isinstance(value, list | tuple):

@@ -125,7 +125,7 @@ class Surroundings:
         self._libc.fflush(None)
 
 
-def _stream(number: int) -> Any:  # noqa: ANN401 - a text stream
+def _stream(number: int) -> Any:
     return open(
         number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
     )
@@ -209,12 +209,12 @@ def run_python(request: dict[str, Any]) -> tuple[str, str | None]:
     return _json_of(result, "result", bytes_max), _json_of(kept, "kept state", bytes_max)
 
 
-def _awaited(value: Any) -> Any:  # noqa: ANN401 - what the user's function returned
+def _awaited(value: Any) -> Any:
     if not hasattr(value, "__await__"):
         return value
     import asyncio  # noqa: PLC0415 - large, and few functions need it
 
-    async def wait() -> Any:  # noqa: ANN401 - as above
+    async def wait() -> Any:
         return await value
 
     return asyncio.run(wait())
@@ -246,7 +246,7 @@ def _is_value(attribute: object) -> bool:
 
 # mypy takes a class that it does not know for its metaclass, hence Any.
 def _instance_of(
-    kind: Any,  # noqa: ANN401 - as above
+    kind: Any,
     names: list[str],
     kept: dict[str, Any],
 ) -> object:

@@ -56,7 +56,7 @@ def _field_names(kind: type[Any]) -> dict[str, None]:
     return names
 
 
-def _is_value(attribute: Any) -> bool:  # noqa: ANN401 - a class attribute may be any object
+def _is_value(attribute: Any) -> bool:
     return not (callable(attribute) or hasattr(attribute, "__get__"))
 
 

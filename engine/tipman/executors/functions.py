@@ -187,7 +187,7 @@ class Registry:
                 + hint(name, self._tasks)
             ) from None
 
-    def class_called(self, type_: str, arguments: Any) -> str | None:  # noqa: ANN401 - JSON
+    def class_called(self, type_: str, arguments: Any) -> str | None:
         """Return the name of the class task that arguments call, None if they call none.
 
         A `python` task is a class by its name: `module:Class`, as opposed to `module:function`.
@@ -316,7 +316,7 @@ def _parameters(name: str, function: Callable[..., Any]) -> list[inspect.Paramet
 
 
 def _filling(entry: Callable[..., Any]) -> Callable[..., Any]:
-    def call(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    def call(**arguments: Any) -> dict[str, Any]:
         out: dict[str, Any] = {}
         entry(arguments, out)
         return out
@@ -325,7 +325,7 @@ def _filling(entry: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _filling_later(entry: Callable[..., Any]) -> Callable[..., Any]:
-    async def call(**arguments: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    async def call(**arguments: Any) -> dict[str, Any]:
         out: dict[str, Any] = {}
         await entry(arguments, out)
         return out

@@ -50,7 +50,7 @@ def _said(message: str, text: str) -> tuple[Place, str]:
     return Place(int(found[1]), int(found[2])), detail
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever the library gives
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list):

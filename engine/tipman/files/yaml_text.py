@@ -233,7 +233,7 @@ class _Composer:
             self._merge(frame, found.value, event)
         frame.put(found.value)
 
-    def _merge(self, frame: _Frame, value: Any, event: Event) -> None:  # noqa: ANN401 - any JSON
+    def _merge(self, frame: _Frame, value: Any, event: Event) -> None:
         sources = value if isinstance(value, list) else [value]
         if all(isinstance(source, dict) for source in sources):
             frame.merged += sources
@@ -284,7 +284,7 @@ def _place(event: Event) -> Place:
     return _at(event.start_mark)
 
 
-def _at(mark: Any) -> Place:  # noqa: ANN401 - one of two classes of marks, or None
+def _at(mark: Any) -> Place:
     return Place(1, 1) if mark is None else Place(mark.line + 1, mark.column + 1)
 
 

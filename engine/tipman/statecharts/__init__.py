@@ -79,7 +79,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a function, or an error
+def __getattr__(name: str) -> Any:
     """Import the reader of SCXML when it is asked for: XML costs 3 MiB that most never need."""
     if name != "load_scxml":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
