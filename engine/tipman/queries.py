@@ -14,17 +14,19 @@ from tipman.errors import InvalidError, NotFoundError
 from tipman.ids import parse, text_of
 
 URI = "/api/v1/tasks/"
-_COLUMNS = (
-    "i.id, i.key, i.namespace, i.name, i.state, i.attempt,"
-    " i.dependencies_remaining, i.cause, i.epoch, i.due_at, i.submitted_at,"
-    " i.queued_at, i.started_at, i.settled_at, t.type, t.queue, t.priority, t.arguments,"
-    " t.options, a.result, a.error"
-)
+_COLUMNS = {
+    **dict.fromkeys(("id", "key", "namespace", "name", "state", "attempt", "epoch"), "i"),
+    **dict.fromkeys(("dependencies_remaining", "cause", "due_at", "submitted_at"), "i"),
+    **dict.fromkeys(("queued_at", "started_at", "settled_at"), "i"),
+    **dict.fromkeys(("type", "queue", "priority", "arguments", "options"), "t"),
+    **dict.fromkeys(("result", "error"), "a"),
+}
+"""What a task is shown by, and the table where it stands."""
 _FROM = (
     " FROM instance AS i JOIN task AS t ON t.id = i.id"
     " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt"
 )
-_SELECT = f"SELECT {_COLUMNS}{_FROM}"
+_SELECT = "SELECT " + ", ".join(f"{t}.{name}" for name, t in _COLUMNS.items()) + _FROM
 
 
 def find(database: Database, reference: str, namespace: str = "default") -> bytes:
@@ -246,46 +248,34 @@ def _edges(database: Database, identifiers: Sequence[bytes]) -> dict[bytes, list
 
 
 def _view(row: Row, dependencies: list[str], epoch: int) -> dict[str, Any]:
-    (
-        identifier, key, namespace, name, state, attempt,
-        remaining, cause, owner, due_at, submitted_at,
-        queued_at, started_at, settled_at, kind, queue, priority, arguments,
-        options, result, error,
-    ) = row  # fmt: skip
-    text = text_of(bytes(identifier))
-    stated = json.loads(options)
-    is_running = state == "running" and owner == epoch
+    column = dict(zip(_COLUMNS, row, strict=True))
+    options = json.loads(column["options"])
+    text = text_of(bytes(column["id"]))
+    is_running = column["state"] == "running" and column["epoch"] == epoch
     return {
         "id": text,
         "uri": URI + text,
         "kind": "task",
-        "key": key,
-        "namespace": namespace,
-        "name": name,
-        "type": kind,
-        "arguments": json.loads(arguments),
-        "state": state,
-        "settled": settled_at is not None,
+        **{name: column[name] for name in ("key", "namespace", "name", "type")},
+        "arguments": json.loads(column["arguments"]),
+        "state": column["state"],
+        "settled": column["settled_at"] is not None,
         "running": is_running,
-        "attempt": attempt,
-        "attempts_max": stated.get("retry", {}).get("attempts_max", 1),
+        "attempt": column["attempt"],
+        "attempts_max": options.get("retry", {}).get("attempts_max", 1),
         "dependencies": dependencies,
-        "dependencies_remaining": remaining,
+        "dependencies_remaining": column["dependencies_remaining"],
         "run": None,
         "schedule": None,
         "definition": None,
-        "queue": queue,
-        "priority": priority,
-        "timeout_s": stated.get("timeout_s"),
-        "due_at": _instant(due_at),
-        "owner": f"epoch-{owner}" if is_running else None,
+        "queue": column["queue"],
+        "priority": column["priority"],
+        "timeout_s": options.get("timeout_s"),
+        "owner": f"epoch-{epoch}" if is_running else None,
         "lease_expires_at": None,
-        "submitted_at": rfc3339(submitted_at),
-        "queued_at": _instant(queued_at),
-        "started_at": _instant(started_at),
-        "settled_at": _instant(settled_at),
-        "result": _value(result),
-        "error": _error(error, cause),
+        **{name: _instant(column[name]) for name in _COLUMNS if name.endswith("_at")},
+        "result": _value(column["result"]),
+        "error": _error(column["error"], column["cause"]),
         "context": {},
     }
 

@@ -51,7 +51,7 @@ class Workshop:
         }
 
     def _inline(self) -> Executor:
-        from tipman.executors.inline import InlineExecutor  # noqa: PLC0415
+        from tipman.executors.inline import InlineExecutor  # noqa: PLC0415 - see above
 
         return InlineExecutor(
             self._worker.report,
@@ -63,17 +63,17 @@ class Workshop:
         )
 
     def _sleep(self) -> Executor:
-        from tipman.executors.sleep import SleepExecutor  # noqa: PLC0415
+        from tipman.executors.sleep import SleepExecutor  # noqa: PLC0415 - see above
 
         return SleepExecutor(self._worker.report, self._clock)
 
     def _counter(self) -> Executor:
-        from tipman.executors.counter import CounterExecutor  # noqa: PLC0415
+        from tipman.executors.counter import CounterExecutor  # noqa: PLC0415 - see above
 
         return CounterExecutor(self._worker.report)
 
     def _http(self) -> Executor:
-        from tipman.executors.http import HttpExecutor  # noqa: PLC0415
+        from tipman.executors.http import HttpExecutor  # noqa: PLC0415 - see above
 
         return HttpExecutor(
             self._worker.report,
@@ -83,7 +83,7 @@ class Workshop:
         )
 
     def _processes(self) -> Executor:
-        from tipman.executors.processes import ProcessExecutor, ProcessLimits  # noqa: PLC0415
+        from tipman.executors.processes import ProcessExecutor, ProcessLimits  # noqa: PLC0415 - see above
 
         settings = self._settings
         executor = ProcessExecutor(
