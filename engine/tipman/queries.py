@@ -17,7 +17,7 @@ URI = "/api/v1/tasks/"
 _COLUMNS = {
     **dict.fromkeys(("id", "key", "namespace", "name", "state", "attempt", "epoch"), "i"),
     **dict.fromkeys(("dependencies_remaining", "cause", "due_at", "submitted_at"), "i"),
-    **dict.fromkeys(("queued_at", "started_at", "settled_at"), "i"),
+    **dict.fromkeys(("queued_at", "started_at", "settled_at", "run"), "i"),
     **dict.fromkeys(("type", "queue", "priority", "arguments", "options"), "t"),
     **dict.fromkeys(("result", "error"), "a"),
 }
@@ -265,7 +265,7 @@ def _view(row: Row, dependencies: list[str], epoch: int) -> dict[str, Any]:
         "attempts_max": options.get("retry", {}).get("attempts_max", 1),
         "dependencies": dependencies,
         "dependencies_remaining": column["dependencies_remaining"],
-        "run": None,
+        "run": None if column["run"] is None else f"/api/v1/runs/{text_of(bytes(column['run']))}",
         "schedule": None,
         "definition": None,
         "queue": column["queue"],
