@@ -20,13 +20,13 @@ TESTS = Path(__file__).parents[1]
 
 def _serve():
     # Loaded here once, not by every child at its first task.
-    import asyncio  # noqa: F401
+    import asyncio  # noqa: F401 - loaded here, forked later
 
-    import playhouse.migrations  # noqa: F401
+    import playhouse.migrations  # noqa: F401 - loaded here, forked later
     import tipman.executors.counter
     import tipman.executors.inline
     import tipman.executors.processes
-    import tipman.executors.sleep  # noqa: F401
+    import tipman.executors.sleep  # noqa: F401 - loaded here, forked later
 
     child = 0
     for line in sys.stdin:

@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 from executors.reported import PATIENCE_S, Reported, start, stop
@@ -47,7 +46,7 @@ class House:
 
     def begin(self, kind, arguments, *, env=None, **given):
         effect = start(kind, arguments, number=next(self._numbers), **given)
-        effect = replace(effect, env=env or {})
+        effect = effect._replace(env=env or {})
         self.executor.start(effect)
         return effect
 
