@@ -59,9 +59,11 @@ class Signals:
 
     def _hear(self, _number: int, _frame: object) -> None:
         self._count += 1
-        if self._count > _PATIENT_SIGNALS:
+        if self._count <= _PATIENT_SIGNALS:
+            self._news.put(Word.STOP_ASKED)
+        elif self._count == _PATIENT_SIGNALS + 1:
+            # Once: what is cleared away after it should not be cut short by one more.
             raise KeyboardInterrupt
-        self._news.put(Word.STOP_ASKED)
 
 
 class Run:
