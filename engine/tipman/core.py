@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from tipman import migrations
 from tipman.bus import Bus
 from tipman.clock import Clock
-from tipman.database import Database, Row
+from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
+from tipman.errors import DatabaseError
 from tipman.frontier import Frontier
 from tipman.handlers import Handlers
 from tipman.leases import begin_epoch, end_epoch
@@ -49,8 +50,12 @@ class Core:
         self.node = node
         self.database = Database(url, durability=settings.durability)
         self.database.open()
-        migrations.migrate(self.database, pending)
-        self.epoch = begin_epoch(self.database, clock, node=node, version=version)
+        try:
+            migrations.migrate(self.database, pending)
+            self.epoch = begin_epoch(self.database, clock, node=node, version=version)
+        except DRIVER_ERRORS as error:
+            self.database.close()
+            raise DatabaseError(f"can not set up the database {url}: {error}") from error
         self.directory = TIPMan(self.database, self.epoch)
         self.frontier = Frontier(settings.slots, settings.queues)
         self.handlers = Handlers(settings, self.frontier)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import peewee
 
@@ -123,8 +123,11 @@ class Database:
                 ("synchronous", self.durability),
                 ("journal_size_limit", _JOURNAL_BYTES_MAX),
             ]
+        # Opened so, it can not even write back a log that an engine left when it was killed.
+        mode = "ro" if self._read_only else "rwc"
         return peewee.SqliteDatabase(
-            str(self.path),
+            f"file:{quote(str(self.path))}?mode={mode}",
+            uri=True,
             pragmas=pragmas,
             timeout=BUSY_TIMEOUT_S,
             autoconnect=False,

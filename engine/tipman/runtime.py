@@ -138,6 +138,9 @@ class Engine(Views):
             self._core = None
             self._let_go()
             raise
+        if self.failure is not None:
+            self.close()
+            raise self.failure
         self._thread = threading.Thread(
             target=core.bus.run, args=(lambda: self._stopped,), name="tipman-bus", daemon=True
         )
