@@ -36,7 +36,7 @@ class Frontier:
         self._slots = slots
         self._limits = dict(queues)
         self._heaps: dict[str, list[Entry]] = {}
-        self._removed: dict[bytes, int] = {}
+        self._removed: dict[tuple[bytes, int], int] = {}
         self._queued = 0
         self._used: dict[str, int] = {}
         self._taken: dict[tuple[bytes, int], tuple[str, str | None]] = {}
@@ -59,11 +59,12 @@ class Frontier:
             heap = self._heaps[entry.queue] = []
         heapq.heappush(heap, entry)
 
-    def remove(self, instance: bytes) -> None:
-        """Forget a task that was queued and is so no more, without having been popped."""
-        # Of its entries, as many as were removed are dropped when they come up.
+    def remove(self, instance: bytes, queued_at: int) -> None:
+        """Forget a task that was queued then and is so no more, without having been popped."""
+        # Of its entries of that time, as many as were removed are dropped when they come up.
         self._queued -= 1
-        self._removed[instance] = self._removed.get(instance, 0) + 1
+        place = (instance, queued_at)
+        self._removed[place] = self._removed.get(place, 0) + 1
 
     def pop(self) -> bytes | None:
         """Return the next task that may start now, None when there is none.
@@ -121,10 +122,11 @@ class Frontier:
         for entry in self._parked.pop(mark, ()):
             heapq.heappush(self._heaps[entry.queue], entry)
 
-    def _drop(self, instance: bytes) -> None:
-        left = self._removed.pop(instance) - 1
+    def _drop(self, entry: Entry) -> None:
+        place = _place(entry)
+        left = self._removed.pop(place) - 1
         if left:
-            self._removed[instance] = left
+            self._removed[place] = left
 
     def _full(self, queue: str) -> bool:
         limit = self._limits.get(queue)
@@ -133,8 +135,12 @@ class Frontier:
     def _best(self) -> Entry | None:
         best: list[Entry] | None = None
         for queue, heap in self._heaps.items():
-            while self._removed and heap and heap[0].instance in self._removed:
-                self._drop(heapq.heappop(heap).instance)
+            while self._removed and heap and _place(heap[0]) in self._removed:
+                self._drop(heapq.heappop(heap))
             if heap and not self._full(queue) and (best is None or heap[0] < best[0]):
                 best = heap
         return None if best is None else heapq.heappop(best)
+
+
+def _place(entry: Entry) -> tuple[bytes, int]:
+    return (entry.instance, entry.queued_at)

@@ -26,17 +26,11 @@ class QueueModel:
         self._limits = limits
         self._queued: dict[bytes, Queued] = {}
         self._taken: dict[Number, Queued] = {}
-        self._latest: dict[bytes, int] = {}
-        self._of_no_age: set[bytes] = set()
-        """Tasks that are queued again after the clock was set back to before the last time."""
 
     def add(
         self, instance: bytes, priority: int, at: int, queue: str, exclusive: str | None
     ) -> None:
         self._queued[instance] = Queued(-priority, at, instance, queue, exclusive)
-        if at < self._latest.get(instance, at):
-            self._of_no_age.add(instance)
-        self._latest[instance] = at
 
     def remove(self, instance: bytes) -> None:
         del self._queued[instance]
@@ -58,9 +52,9 @@ class QueueModel:
         return len(self._taken) < self._slots and self._may_start(self._queued[instance])
 
     def _is_first(self, queued: Queued) -> bool:
-        others = (q for q in self._queued.values() if q.instance not in self._of_no_age)
+        others = self._queued.values()
         ahead = (other for other in others if self._may_start(other) and other < queued)
-        return queued.instance in self._of_no_age or not any(ahead)
+        return not any(ahead)
 
     def _may_start(self, queued: Queued) -> bool:
         used = Counter(taken.queue for taken in self._taken.values())

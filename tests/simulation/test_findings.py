@@ -125,11 +125,6 @@ def test_a_suspended_task_that_is_resumed_runs_in_one_attempt(world):
     assert list(world.executions.open) == [(task, 2)]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Frontier.remove drops whichever entry of the task comes up first; after the clock was"
-    " set back that is the one which counts",
-)
 def test_a_task_queued_again_after_the_clock_was_set_back_has_the_age_of_its_row():
     frontier = Frontier(1, {})
     frontier.push(Entry(0, 100, b"again", "default", None))

@@ -57,7 +57,7 @@ class Steps:
         directory.log(instance, name, before, data, actor, first)
         if was != step.state:
             if was == "queued" and step.state != "running":
-                self.frontier.remove(instance.id)
+                self.frontier.remove(instance.id, instance.queued_at or 0)
             elif was in UNSUCCESSFUL:
                 self._reopened(instance)
             if step.state != "running":
