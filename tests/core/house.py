@@ -53,8 +53,9 @@ class Hand:
 class House:
     """One database and the engines that live on it, one after the other."""
 
-    def __init__(self, url, **settings):
+    def __init__(self, url, types=TYPES, **settings):
         self.url = url
+        self._types = types
         self.settings = Settings(durability=Durability.NORMAL, **settings)
         self.clock = ManualClock()
         self.submitter = Submitter(IdSource(lambda: self.clock.wall_us() // 1000))
@@ -69,7 +70,7 @@ class House:
             self.url,
             self.settings,
             self.clock,
-            lambda _worker: dict.fromkeys(TYPES, lambda: self.hand),
+            lambda _worker: dict.fromkeys(self._types, lambda: self.hand),
             node=NODE,
         )
         self.core.bus.failed = self._failed
@@ -128,15 +129,23 @@ class House:
         for receipt in receipts:
             receipt.result(0)
 
+    @staticmethod
+    def checked(task):
+        return task_of(task) if isinstance(task, dict) else task
+
     def submit(self, *tasks):
         """Submit tasks in one batch; return their ids."""
-        event = self.submitter.batch([_task(task) for task in tasks], actor=ACTOR)
+        event = self.submitter.batch([self.checked(task) for task in tasks], actor=ACTOR)
         self.publish(event)
         return [submission.instance for submission in event.submissions]
 
     def task(self, **fields):
         """Submit one task; return its id."""
         return self.submit({**PLAIN, **fields})[0]
+
+    def class_task(self, class_name, /, **fields):
+        """Submit a task of which one attempt runs at a time; return its id."""
+        return self.submit(task_of({**PLAIN, **fields}).with_exclusive(class_name))[0]
 
     def run(self, *tasks, **workflow):
         """Submit the run of a workflow; return the ids of its tasks by their names."""
@@ -247,7 +256,3 @@ class House:
             assert self.log(identifier) == before, "a refusal leaves no trace"
             return error.state
         raise AssertionError(f"{name} was accepted")
-
-
-def _task(task):
-    return task_of(task) if isinstance(task, dict) else task
