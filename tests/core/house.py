@@ -154,8 +154,12 @@ class House:
         self.publish(event)
         return {s.task.name: s.instance for s in event.submissions}
 
+    @staticmethod
+    def request(name, identifier, data=None):
+        return REQUESTS[name](identifier, ACTOR, data)
+
     def ask(self, name, identifier, data=None):
-        self.publish(REQUESTS[name](identifier, ACTOR, data))
+        self.publish(self.request(name, identifier, data))
 
     def cancel(self, identifier):
         self.ask("cancel.requested", identifier)
@@ -177,7 +181,10 @@ class House:
         self.rest()
 
     def succeed(self, identifier, result=None, kept=None):
-        self.report(AttemptSucceeded(*self._owner(identifier), dumps(result), kept))
+        self.report(self.success(identifier, result, kept))
+
+    def success(self, identifier, result=None, kept=None):
+        return AttemptSucceeded(*self._owner(identifier), dumps(result), kept)
 
     def fail(self, identifier, failure=BOOM, result=None):
         self.report(AttemptFailed(*self._owner(identifier), failure, result))
