@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tipman.clock import Clock
 from tipman.database import Database
-from tipman.errors import EngineRunningError
+from tipman.errors import DatabaseError, EngineRunningError
 
 
 class FileLock:
@@ -24,9 +24,13 @@ class FileLock:
 
         Raises:
             EngineRunningError: another process has it; names its pid.
+            DatabaseError: the file can not be made.
         """
         # O_CLOEXEC: a task that inherited the descriptor would hold the lock after our death.
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise DatabaseError(f"can not open {self.path}: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

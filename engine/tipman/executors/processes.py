@@ -114,7 +114,8 @@ class ProcessExecutor:
             OSError: the attempts' folder can not be made, or no further process be started.
         """
         if not self._opened:
-            self._attempts.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._attempts.parent, self._attempts):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._link.open()
             self._opened = True
 

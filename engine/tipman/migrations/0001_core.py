@@ -61,6 +61,7 @@ class Instance(Table):
     cause = BlobField(null=True)
     due_at = BigIntegerField(null=True)
     early = TextField(null=True)
+    run = BlobField(null=True)
 
     class Meta:
         table_name = "instance"
@@ -81,6 +82,22 @@ Instance.add_index(
 Instance.add_index(
     Instance.index(Instance.wake_at, where=SQL("settled_at IS NULL"), name="instance_open")
 )
+
+
+Instance.add_index(Instance.index(Instance.run, where=SQL("run IS NOT NULL"), name="instance_run"))
+
+
+class WorkflowRun(Table):
+    id = BlobField(primary_key=True)
+    name = TextField()
+    content = TextField()
+    input = TextField()
+    submitted_at = BigIntegerField()
+
+    class Meta:
+        table_name = "workflow_run"
+        without_rowid = True
+        indexes = ((("name", "content"), False),)
 
 
 class Task(Table):
@@ -173,7 +190,7 @@ FROM log_entry WHERE announced IS NOT NULL
 
 def up(migrator, db):
     """Create every table with its indexes."""
-    tables = [Epoch, Instance, Task, Dependency, Attempt, LogEntry, Kept, Inbox]
+    tables = [Epoch, Instance, WorkflowRun, Task, Dependency, Attempt, LogEntry, Kept, Inbox]
     if not isinstance(db, SqliteDatabase):
         for table in tables:
             table._meta.without_rowid = False  # noqa: SLF001 - a word that only SQLite knows
