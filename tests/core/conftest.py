@@ -1,6 +1,7 @@
 """Houses on either database; those of a test are closed when it ends."""
 
 import pytest
+from core.engines import Shop
 from core.house import House
 from storage.databases import KINDS, new_url
 
@@ -27,3 +28,19 @@ def build(url):
 @pytest.fixture
 def house(build):
     return build()
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """Return what starts engines on a file; those of a test are closed when it ends."""
+    opened = Shop(tmp_path, new_url("sqlite", tmp_path))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=KINDS)
+def any_shop(request, tmp_path):
+    """Return the same on either database."""
+    opened = Shop(tmp_path, new_url(request.param, tmp_path))
+    yield opened
+    opened.close()

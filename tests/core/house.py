@@ -56,6 +56,7 @@ class House:
     def __init__(self, url, types=TYPES, **settings):
         self.url = url
         self._types = types
+        self._node = NODE
         self.settings = Settings(durability=Durability.NORMAL, **settings)
         self.clock = ManualClock()
         self.submitter = Submitter(IdSource(lambda: self.clock.wall_us() // 1000))
@@ -71,7 +72,7 @@ class House:
             self.settings,
             self.clock,
             lambda _worker: dict.fromkeys(self._types, lambda: self.hand),
-            node=NODE,
+            node=self._node,
         )
         self.core.bus.failed = self._failed
         self.core.committed = self.commits.append
@@ -82,8 +83,9 @@ class House:
     def _failed(self, error):
         self.failure = error
 
-    def crash(self):
+    def crash(self, node=NODE):
         """Lose all that is in memory, and start the next engine on what was committed."""
+        self._node = node
         self.core.scheduler.close()
         self.core.database.close()
         self.reader.close()

@@ -200,6 +200,20 @@ def test_an_attempt_whose_engine_died_is_lost_and_followed_by_another(house):
     assert (start.attempt, start.epoch) == (2, house.core.epoch)
 
 
+def test_an_attempt_of_another_node_is_lost_only_where_that_node_can_not_live(house):
+    identifier = house.task()
+
+    house.crash(node="another")
+
+    # On a file the lock proves that nobody else lives; on a server others may.
+    lost = ["lost"] if house.core.database.is_sqlite else []
+    assert house.outcomes(identifier) == lost
+    assert house.view(identifier)["running"] == bool(lost)
+    house.crash()
+    assert house.state(identifier) == "running"
+    assert house.outcomes(identifier) == [*lost, "lost"]
+
+
 def test_lost_attempts_do_not_count_against_the_attempts_allowed(house):
     identifier = house.task(retry={"attempts_max": 2, "delay_s": 0})
     house.crash()

@@ -189,6 +189,38 @@ def test_what_was_skipped_because_of_two_opens_when_both_are_retried(house):
     assert house.state(identifier) == "running"
 
 
+@pytest.mark.parametrize(("end", "then"), [("succeed", "running"), ("fail", "skipped")])
+def test_a_skipped_task_keeps_counting_while_one_of_its_causes_runs_again(house, end, then):
+    both = house.submit(PLAIN, PLAIN)
+    identifier = after(house, *both)
+    for dependency in both:
+        house.fail(dependency)
+    house.retry(both[0])
+
+    getattr(house, end)(both[0])
+
+    assert house.state(identifier) == "skipped"
+    house.retry(both[1])
+    house.succeed(both[1])
+    assert house.state(identifier) == then
+    if then == "skipped":
+        assert cause_of(house, identifier) == uri(both[0])
+
+
+def test_a_waiting_task_counts_a_dependency_that_is_retried_again(house):
+    failing, other = house.submit(PLAIN, PLAIN)
+    identifier = after(house, failing, other)
+    house.fail(failing)
+
+    house.retry(failing)
+    assert house.view(identifier)["dependencies_remaining"] == 2
+    house.succeed(other)
+
+    assert house.state(identifier) == "waiting"
+    house.succeed(failing)
+    assert house.state(identifier) == "running"
+
+
 def test_a_skip_whose_cause_stands_can_not_be_retried(house):
     dependency = house.task()
     identifier = after(house, dependency)

@@ -61,6 +61,48 @@ def test_a_wait_that_runs_out_of_time_fails(house):
     assert house.error(identifier)["code"] == "timeout"
 
 
+def test_a_wait_that_runs_out_is_retried_as_the_policy_says(house):
+    retry = {"attempts_max": 3, "delay_s": 10, "on": ["timeout"]}
+    (identifier,) = house.submit({**WAIT, "timeout_s": 60, "retry": retry})
+
+    house.advance(60)
+    assert house.state(identifier) == "backing_off"
+    house.advance(10)
+    assert house.state(identifier) == "awaiting"
+    house.advance(59.9)
+    assert house.state(identifier) == "awaiting"
+    house.ask("fail.reported", identifier, "no")
+
+    assert house.state(identifier) == "failed", "a report is no time-out"
+    assert house.outcomes(identifier) == ["failed", "failed"]
+
+
+def test_a_failed_wait_waits_anew_when_it_is_retried(house):
+    (identifier,) = house.submit({**WAIT, "timeout_s": 60})
+    house.advance(60)
+
+    house.retry(identifier)
+
+    assert house.state(identifier) == "awaiting"
+    house.advance(59.9)
+    assert house.state(identifier) == "awaiting"
+    house.advance(0.1)
+    assert house.state(identifier) == "failed"
+
+
+@pytest.mark.parametrize("delay_s", [0, 5])
+def test_a_retried_wait_takes_no_slot(build, delay_s):
+    house = build(slots=1)
+    house.task()
+    (identifier,) = house.submit({**WAIT, "retry": {"attempts_max": 2, "delay_s": delay_s}})
+
+    house.ask("fail.reported", identifier, "no")
+    house.advance(delay_s)
+
+    assert house.state(identifier) == "awaiting"
+    assert house.core.frontier.slots_taken == 1
+
+
 def test_a_wait_without_a_limit_waits_for_ever(house):
     (identifier,) = house.submit(WAIT)
 
@@ -87,11 +129,16 @@ def test_what_is_reported_early_is_kept(house, name, state):
 
 
 @pytest.mark.parametrize("is_suspended", [False, True])
-def test_what_is_reported_before_the_due_time_counts_at_the_due_time(house, is_suspended):
+@pytest.mark.parametrize(
+    ("name", "state"), [("finish.reported", "succeeded"), ("fail.reported", "failed")]
+)
+def test_what_is_reported_before_the_due_time_counts_at_the_due_time(
+    house, is_suspended, name, state
+):
     (identifier,) = house.submit({**WAIT, "after_s": 10})
     if is_suspended:
         house.suspend(identifier)
-    house.ask("finish.reported", identifier, "early")
+    house.ask(name, identifier, "early")
     if is_suspended:
         house.resume(identifier)
     house.advance(9)
@@ -99,8 +146,8 @@ def test_what_is_reported_before_the_due_time_counts_at_the_due_time(house, is_s
 
     house.advance(1)
 
-    assert house.state(identifier) == "succeeded"
-    assert house.result(identifier) == "early"
+    assert house.state(identifier) == state
+    assert "early" in {house.result(identifier), (house.error(identifier) or {}).get("message")}
 
 
 def test_what_is_reported_while_it_is_suspended_counts_when_it_is_resumed(house):

@@ -6,10 +6,10 @@ from core.house import PLAIN, WAIT
 WIDTH = 12
 
 
-@pytest.fixture
-def narrow(monkeypatch):
-    """Let a drain handle one event only."""
-    monkeypatch.setattr("tipman.bus.EVENTS_MAX", 1)
+@pytest.fixture(params=["EVENTS_MAX", "ROWS_MAX"])
+def narrow(request, monkeypatch):
+    """Let a drain handle one event only, by either limit."""
+    monkeypatch.setattr(f"tipman.bus.{request.param}", 1)
 
 
 def left(house):
