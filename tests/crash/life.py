@@ -191,7 +191,7 @@ class Life:
                     self._wait(connection, identifier, end - time.perf_counter())
             if time.perf_counter() > end:
                 break
-        for identifier, _ in open_tasks:
+        for identifier, _ in connection.ask("open")["ok"]:
             why = connection.ask("explain", reference=identifier)
             self.found += [f"task {identifier}: stuck, {why}"]
 
