@@ -42,6 +42,19 @@ def test_a_dependency_is_named_by_key_uuid_or_uri(house, form, is_settled):
     assert house.view(second)["dependencies"] == [uri(first)]
 
 
+def test_a_dependency_that_is_named_twice_in_two_forms_is_one(house):
+    first = house.task(key="first")
+    identifier = house.task(dependencies=["first", text_of(first), uri(first)])
+
+    house.fail(first)
+    assert house.state(identifier) == "skipped"
+    house.retry(first)
+    assert house.state(identifier) == "waiting"
+    house.succeed(first)
+
+    assert house.state(identifier) == "running"
+
+
 def test_a_task_starts_when_the_last_of_its_dependencies_has_succeeded(house):
     first, second = house.submit(PLAIN, PLAIN)
     last = after(house, first, second)

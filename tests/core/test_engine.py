@@ -173,6 +173,20 @@ def test_a_task_of_the_registry_is_tried_again(shop):
     assert engine.submit(flaky).result == 3
 
 
+def test_a_task_may_submit_others_and_wait_for_them(shop):
+    engine = shop.start(slots=2)
+
+    @shop.tasks.task
+    def outer(depth):
+        return 0 if depth == 0 else 1 + engine.submit(echo_depth, depth=depth).result
+
+    @shop.tasks.task
+    def echo_depth(depth):
+        return depth
+
+    assert engine.submit(outer, depth=3).wait(PATIENCE_S).result == 4
+
+
 # Handles.
 
 

@@ -150,6 +150,19 @@ def test_only_a_wait_task_hears_what_is_reported_from_outside(build, state):
         assert house.conflict(name, identifier) == house.state(identifier)
 
 
+@pytest.mark.parametrize("state", TABLE, ids=lambda state: state.__name__)
+def test_every_unsettled_state_names_what_it_waits_for_and_a_settled_one_nothing(build, state):
+    house = build(queues={"narrow": 1}, lost_max=2)
+
+    identifier = state(house)
+    waiting_for = house.explain(identifier)["waiting_for"]
+
+    assert bool(waiting_for) != house.view(identifier)["settled"]
+    assert all(reason["text"] for reason in waiting_for)
+    if state in {delayed, backing_off}:
+        assert waiting_for[0]["until"] == house.view(identifier)["due_at"]
+
+
 @pytest.mark.parametrize("state", [cancelling, cancelled])
 def test_cancelling_what_is_cancelled_changes_nothing_and_is_fine(house, state):
     identifier = state(house)

@@ -1,0 +1,50 @@
+"""A server that hangs up: nothing is acknowledged, the engine says so, the next one goes on."""
+
+import pytest
+from core.house import PLAIN, House
+from storage.databases import new_url
+from tipman.database import Database
+from tipman.errors import DatabaseError
+
+
+@pytest.fixture
+def house(tmp_path):
+    built = House(new_url("postgresql", tmp_path))
+    yield built
+    built.close()
+
+
+def hang_up(house):
+    """End the connection on which the bus writes, as a server does that goes down."""
+    backend = house.core.database.fetch("SELECT pg_backend_pid()")[0][0]
+    other = Database(house.url)
+    other.open()
+    assert other.fetch("SELECT pg_terminate_backend(?, 10000)", (backend,)) == [(True,)]
+    other.close()
+
+
+def test_an_event_that_meets_a_lost_connection_is_not_acknowledged(house):
+    known = house.task()
+    hang_up(house)
+
+    with pytest.raises(DatabaseError):
+        house.submit(PLAIN)
+
+    assert isinstance(house.failure, DatabaseError)
+    assert house.reader.fetch("SELECT count(*) FROM instance") == [(1,)]
+    with pytest.raises(DatabaseError):
+        house.cancel(known)
+
+
+def test_the_next_engine_goes_on_where_the_connection_was_lost(house):
+    known = house.task()
+    hang_up(house)
+    with pytest.raises(DatabaseError):
+        house.cancel(known)
+
+    house.crash()
+
+    assert house.state(known) == "running"
+    assert house.outcomes(known) == ["lost"]
+    house.cancel(known)
+    assert house.configuration(known) == "cancelling"
