@@ -3,12 +3,12 @@
 import pytest
 from core.engines import Shop
 from core.house import House
-from storage.databases import KINDS, new_url
+from storage.databases import KINDS, empty_url, new_url
 
 
 @pytest.fixture(params=KINDS)
 def url(request, tmp_path):
-    return new_url(request.param, tmp_path)
+    return empty_url(request.param, tmp_path)
 
 
 @pytest.fixture
@@ -41,6 +41,6 @@ def shop(tmp_path):
 @pytest.fixture(params=KINDS)
 def any_shop(request, tmp_path):
     """Return the same on either database."""
-    opened = Shop(tmp_path, new_url(request.param, tmp_path))
+    opened = Shop(tmp_path, empty_url(request.param, tmp_path))
     yield opened
     opened.close()

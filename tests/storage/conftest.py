@@ -2,7 +2,7 @@
 
 import pytest
 from core.house import House
-from storage.databases import KINDS, new_url
+from storage.databases import KINDS, empty_url, new_url
 from tipman import migrations
 from tipman.database import Database
 
@@ -13,18 +13,24 @@ def url(request, tmp_path):
     return new_url(request.param, tmp_path)
 
 
+@pytest.fixture(params=KINDS)
+def used_url(request, tmp_path):
+    """Return the URL of a database in which there is no row."""
+    return empty_url(request.param, tmp_path)
+
+
 @pytest.fixture
-def database(url):
+def database(used_url):
     """Return an open database with our tables."""
-    opened = Database(url)
+    opened = Database(used_url)
     opened.open()
-    migrations.migrate(opened, migrations.known())
+    migrations.migrate(opened, migrations.check(used_url))
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def house(url):
-    built = House(url)
+def house(used_url):
+    built = House(used_url)
     yield built
     built.close()
