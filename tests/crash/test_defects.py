@@ -204,7 +204,6 @@ def test_a_deadline_that_is_committed_while_the_alarm_rings_is_not_forgotten(clo
     assert clock.next_alarm_s() == pytest.approx(4.0)
 
 
-@pytest.mark.xfail(reason="the drain holds the deadline against the time at which it began")
 def test_a_deadline_that_comes_during_a_drain_is_not_put_off(start, submit, clock):
     core = start()
     (delayed,) = submit(core, sleep_task(after_s=0.01))

@@ -4,12 +4,12 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 from crash import checker, evidence
 from crash.claims import ACKNOWLEDGED, REFUSED, Claims, Submitted
-from crash.clients import Connection
+from crash.clients import Connection, GoneError
 from crash.driver import Orders
 from crash.nest import Nest
 from tipman.errors import DatabaseError, DatabaseVersionError, EngineRunningError
@@ -160,6 +160,9 @@ def test_a_full_file_system_stops_the_engine_and_loses_nothing_acknowledged(nest
 def test_an_engine_that_has_no_room_to_start_says_so(nest, tmp_path, bytes_max):
     nest.start(Orders(str(tmp_path), file_bytes_max=bytes_max))
 
+    with suppress(GoneError), Connection(tmp_path / "socket") as connection:
+        connection.ask("open")
+    nest.kill()
     status = nest.bury()
 
     log = (tmp_path / "driver.log").read_text()
