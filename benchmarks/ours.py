@@ -238,9 +238,11 @@ def _remember_connections() -> list[sqlite3.Connection]:
 
     class Remembered(sqlite3.Connection):
         def __init__(self, *args: object, **kwargs: object) -> None:
+            # Whatever came is passed on as it came.
             super().__init__(*args, **kwargs)  # type: ignore[arg-type]
             opened.append(self)
 
+    # Replaced on purpose, to see the settings that the engine's own connection has.
     sqlite3.connect = partial(sqlite3.connect, factory=Remembered)  # type: ignore[assignment]
     return opened
 

@@ -20,6 +20,7 @@ from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
 from tipman.errors import DatabaseError, TipmanError
 from tipman.events import DependencyReopened, DependencySettled, Event
+from tipman.signals import undisturbed
 from tipman.tipman import TIPMan
 
 EVENTS_MAX = 2_000
@@ -78,7 +79,10 @@ class _Answer:
 
 
 class Bus:
-    """Takes events from any thread; `drain` and `run` belong to one.
+    """Takes events from any thread and handles them on one at a time.
+
+    That is the thread of `run`, or for one drain the thread of a publisher that would otherwise
+    only wait: whoever has the turn is the bus. Two changes of thread for each event are saved.
 
     *perform* is given the effects and the log lines of each commit, in order. *failed* is called
     once, when the database can not be written or a row is not as it must be: nothing is
@@ -100,10 +104,13 @@ class Bus:
         self._dispatch = dispatch
         self.perform: Callable[[list[Effect], list[Row]], None] = lambda _effects, _lines: None
         self.failed: Callable[[BaseException], None] = lambda _error: None
-        self._queue: SimpleQueue[tuple[Event, Receipt | None] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Event, Receipt | None]] = SimpleQueue()
         self._internal: deque[tuple[Event, int | None]] = deque()
         self._next_number = 1
         self._closed: TipmanError | None = None
+        self._turn = allocate_lock()
+        self._signal: SimpleQueue[None] = SimpleQueue()
+        self._signalled = False
 
     # Publishing, from any thread.
 
@@ -113,16 +120,15 @@ class Bus:
         Raises:
             TipmanError: the event was refused; it changed nothing.
         """
-        self.publish_nowait(event).result()
+        receipt = self._put(event)
+        with undisturbed():
+            self._take_turn()
+        receipt.result()
 
     def publish_nowait(self, event: Event) -> Receipt:
         """Put an event onto the bus; the receipt tells when it is on disk."""
-        receipt = Receipt()
-        self._queue.put((event, receipt))
-        closed = self._closed
-        if closed is not None:
-            # Nobody comes to take it any more.
-            self._refuse_waiting(closed)
+        receipt = self._put(event)
+        self._wake()
         return receipt
 
     def publish_many(self, events: Iterable[Event]) -> list[Receipt]:
@@ -132,30 +138,71 @@ class Bus:
     def report(self, event: Event) -> None:
         """Put an event onto the bus and expect no answer, as executors and timers do."""
         self._queue.put((event, None))
+        self._wake()
+
+    def deliver(self, event: Event) -> None:
+        """As `report`, from a thread that is free to be the bus for one drain."""
+        self._queue.put((event, None))
+        self._take_turn()
 
     def wake(self) -> None:
         """Make a waiting `run` look again."""
-        self._queue.put(_WAKE)
+        self._signal.put(None)
 
-    # Handling, on one thread.
+    def _put(self, event: Event) -> Receipt:
+        receipt = Receipt()
+        self._queue.put((event, receipt))
+        closed = self._closed
+        if closed is not None:
+            # Nobody comes to take it any more.
+            self._refuse_waiting(closed)
+        return receipt
+
+    def _take_turn(self) -> None:
+        """Be the bus for one drain, if nobody is; whoever is looks again when it has done."""
+        if self._turn.acquire(blocking=False):
+            try:
+                self._drain()
+            finally:
+                self._turn.release()
+            if self._has_work:
+                self._wake()
+
+    def _wake(self) -> None:
+        # Set before the put and cleared before the look, so that no event is overlooked.
+        if not self._signalled:
+            self._signalled = True
+            self._signal.put(None)
+
+    # Handling, by whoever has the turn.
+
+    @property
+    def _has_work(self) -> bool:
+        return bool(self._internal) or not self._queue.empty()
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Drain until *stopped* says so or the bus has failed; `wake` makes it look."""
         while self._closed is None and not stopped():
-            self.drain(self._queue.get() if not self._internal else _WAKE)
+            self._signal.get()
+            self._signalled = False
+            self.drain()
+            while self._has_work and self._closed is None:
+                self.drain()
 
-    def drain(self, first: tuple[Event, Receipt | None] | None = None) -> bool:
+    def drain(self) -> bool:
         """Handle what is waiting, commit it, answer; return whether there was anything."""
+        with self._turn:
+            return self._drain()
+
+    def _drain(self) -> bool:
         directory = self._directory
         if self._closed is not None:
-            if first is not None and first[1] is not None:
-                first[1].settle(self._closed)
             return False
         directory.now = self._clock.wall_us()
         effects: list[Effect] = []
         answers: list[_Answer] = []
         try:
-            self._take(first, effects, answers)
+            self._take(effects, answers)
             if not directory.is_dirty and not effects:
                 self._answer(answers, None)
                 return bool(answers)
@@ -183,8 +230,9 @@ class Bus:
             self._next_number = number + 1
 
     def close(self, error: TipmanError) -> None:
-        """Take no more events; what still waits is answered with *error*."""
-        self._closed = error
+        """Take no more events, once the drain that goes on is over; answer what waits."""
+        with self._turn:
+            self._closed = error
         self._refuse_waiting(error)
         self.wake()
 
@@ -194,19 +242,18 @@ class Bus:
                 item = self._queue.get_nowait()
             except Empty:
                 return
-            if item is not None and item[1] is not None:
+            if item[1] is not None:
                 item[1].settle(error)
 
     def _take(
         self,
-        first: tuple[Event, Receipt | None] | None,
         effects: list[Effect],
         answers: list[_Answer],
     ) -> None:
         directory, queue, raised = self._directory, self._queue, self._directory.raised
         count = 0
         deadline = self._clock.monotonic() + DRAIN_S_MAX
-        item = first
+        item: tuple[Event, Receipt | None] | None = _WAKE
         while True:
             if item is not None:
                 self._handle_published(item, effects, answers)
@@ -235,6 +282,8 @@ class Bus:
         answers: list[_Answer],
     ) -> None:
         event, receipt = item
+        # A deadline may have come since this drain began, and its timer be among the events.
+        self._directory.now = max(self._directory.now, self._clock.wall_us())
         if receipt is not None:
             # Entered before it is handled, so that it is answered whatever comes of it.
             answers.append(_Answer(receipt))
@@ -299,7 +348,9 @@ class Bus:
     ) -> None:
         failure = DatabaseError(f"the engine stopped, nothing of this was kept: {error}")
         failure.__cause__ = error
-        self.close(failure)
+        self._closed = failure
+        self._refuse_waiting(failure)
+        self.wake()
         self._answer(answers, failure)
         self.failed(failure)
 

@@ -7,7 +7,7 @@ transaction: measured forty times cheaper than building the same statements anew
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -23,7 +23,7 @@ _CACHE_KIB = 2048
 _JOURNAL_BYTES_MAX = 64 * 1024 * 1024
 
 Row = tuple[Any, ...]
-DRIVER_ERRORS: tuple[type[BaseException], ...] = (peewee.PeeweeException, sqlite3.Error, OSError)
+DRIVER_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, sqlite3.Error, OSError)
 
 
 class Database:
@@ -73,8 +73,15 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what the block did, or nothing of it when it raises."""
-        with self.peewee.atomic(*(("IMMEDIATE",) if self.is_sqlite else ())):
+        self.peewee.begin(*(("IMMEDIATE",) if self.is_sqlite else ()))
+        try:
             yield
+            self.peewee.commit()
+        except BaseException:
+            # SQLite rolls back by itself when the disk is full; that must not hide the cause.
+            with suppress(*DRIVER_ERRORS):
+                self.peewee.rollback()
+            raise
 
     def sql(self, text: str) -> str:
         """Return constant SQL in the driver's own parameter style."""

@@ -21,6 +21,9 @@ class Source(Protocol):
     def outcome(self, identifier: bytes) -> tuple[str, Any, dict[str, Any] | None]:
         """Return state, result and error."""
 
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+
     def wait_settled(self, identifier: bytes, timeout_s: float | None) -> bool:
         """Wait; return whether it has settled."""
 
@@ -107,10 +110,13 @@ class Handle:
 
         Raises:
             TipmanError: the submission was refused; there is no such task.
-            TimeoutError: not decided within *timeout_s*.
+            WaitTimeoutError: not decided within *timeout_s*.
         """
         if self._receipt is not None:
-            self._receipt.result(timeout_s)
+            try:
+                self._receipt.result(timeout_s)
+            except TimeoutError as error:
+                raise WaitTimeoutError(f"{self.uri} has not been acknowledged") from error
         return self
 
     def wait(self, timeout_s: float | None = None) -> "Handle":
@@ -119,8 +125,14 @@ class Handle:
         Raises:
             WaitTimeoutError: it had not within *timeout_s*, or the engine stopped before.
         """
-        self.acknowledged(timeout_s)
-        if not self._source.wait_settled(self.identifier, timeout_s):
+        left_s = timeout_s
+        if timeout_s is not None:
+            deadline = self._source.monotonic() + timeout_s
+            self.acknowledged(timeout_s)
+            left_s = deadline - self._source.monotonic()
+        else:
+            self.acknowledged()
+        if not self._source.wait_settled(self.identifier, left_s):
             raise WaitTimeoutError(f"{self.uri} has not settled")
         return self
 

@@ -36,6 +36,9 @@ def find(database: Database, reference: str, namespace: str = "default") -> byte
         NotFoundError: there is none.
     """
     text = reference.removeprefix(URI)
+    if not text.isprintable():
+        # No key has such characters, and the databases refuse some of them.
+        raise NotFoundError(f"no task {reference!r}")
     identifier = parse(text)
     if identifier is not None:
         rows = database.fetch("SELECT id FROM instance WHERE id = ?", (identifier,))

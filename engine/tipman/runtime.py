@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tipman.bus import Receipt
+from tipman.bus import Bus
 from tipman.clock import Clock, SystemClock
 from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database, Row
@@ -23,9 +23,10 @@ from tipman.events import (
     ResumeRequested,
     RetryRequested,
     SuspendRequested,
+    TasksSubmitted,
 )
 from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
-from tipman.handles import Handle
+from tipman.handles import Handle, Settlements
 from tipman.ids import IdSource
 from tipman.leases import FileLock
 from tipman.queries import check_namespace
@@ -104,6 +105,9 @@ class Engine(Views):
 
     def open(self) -> Self:
         """Take the database, so that it can be looked at; nothing runs before `start`."""
+        self._stopping = self._stopped = self._hurried = False
+        self._settlements, self._thread, self.failure = Settlements(), None, None
+        self._idle.clear()
         home = self.settings.home
         database = Database(self.url)
         if database.path is not None:
@@ -128,7 +132,9 @@ class Engine(Views):
         return self
 
     def start(self) -> Self:
-        """Open, recover what earlier engines left, begin to run."""
+        """Open, recover what earlier engines left, begin to run; a running one goes on."""
+        if self._thread is not None and self._core is not None:
+            return self
         if self._core is None:
             self.open()
         core = self.core
@@ -207,18 +213,16 @@ class Engine(Views):
             InvalidError: arguments that the function does not take, or that are not JSON.
             KeyExistsError: the key is taken.
         """
-        return self.submit_nowait(what, **arguments).acknowledged()
+        event = self._call(what, arguments)
+        self._publish(event)
+        return Handle(event.instance, self)
 
     def submit_nowait(
         self, what: RegisteredTask[..., Any] | TaskCall, /, **arguments: Any
     ) -> Handle:
         """As `submit`, but do not wait for the disk: `Handle.acknowledged` does."""
-        registered = what.task if isinstance(what, TaskCall) else what
-        registered.check(arguments)
-        template = self._template(what, registered)
-        named = {"task": registered.name, "args": arguments}
-        event = self._submitter.call(template, named, actor="local")
-        return Handle(event.instance, self, self._publish(event))
+        event = self._call(what, arguments)
+        return Handle(event.instance, self, self._open_bus().publish_nowait(event))
 
     def submit_many(
         self,
@@ -240,7 +244,7 @@ class Engine(Views):
             registered.check(each)
             calls.append({"task": registered.name, "args": each})
         event = self._submitter.calls(template, calls, actor="local")
-        self._publish(event).result()
+        self._publish(event)
         return [Handle(s.instance, self) for s in event.submissions]
 
     def submit_task(self, task: Task | Mapping[str, Any], *, actor: str = "local") -> Handle:
@@ -264,7 +268,7 @@ class Engine(Views):
             TipmanError: as `submit_task`; CycleError names the whole cycle.
         """
         event = self._submitter.batch([self._checked(task) for task in tasks], actor=actor)
-        self._publish(event).result()
+        self._publish(event)
         return [Handle(s.instance, self) for s in event.submissions]
 
     def submit_workflow(self, workflow: Workflow, *, actor: str = "local") -> dict[str, Handle]:
@@ -273,7 +277,7 @@ class Engine(Views):
         tasks = tuple([self._checked(task) for task in workflow.tasks])
         checked = workflow.model_copy(update={"tasks": tasks})
         event = self._submitter.workflow(checked, actor=actor, now_us=now_us)
-        self._publish(event).result()
+        self._publish(event)
         return {s.task.name: Handle(s.instance, self) for s in event.submissions}
 
     # Asking for something.
@@ -292,7 +296,7 @@ class Engine(Views):
         if kind is None:
             raise InvalidError(f"no event {name!r}; there are " + ", ".join(sorted(REQUESTS)))
         handle = self.find(reference)
-        self._publish(kind(handle.identifier, actor, data)).result()
+        self._publish(kind(handle.identifier, actor, data))
         return handle
 
     def cancel(self, reference: str | Handle) -> Handle:
@@ -333,11 +337,22 @@ class Engine(Views):
         name = self._tasks.class_called(task.type, task.arguments)
         return task if name is None else task.with_exclusive(name)
 
-    def _publish(self, event: Event) -> Receipt:
-        core = self.core
+    def _call(
+        self, what: RegisteredTask[..., Any] | TaskCall, arguments: Mapping[str, Any]
+    ) -> TasksSubmitted:
+        registered = what.task if isinstance(what, TaskCall) else what
+        registered.check(arguments)
+        template = self._template(what, registered)
+        named = {"task": registered.name, "args": arguments}
+        return self._submitter.call(template, named, actor="local")
+
+    def _publish(self, event: Event) -> None:
+        self._open_bus().publish(event)
+
+    def _open_bus(self) -> Bus:
         if self._stopping:
             raise UnavailableError("the engine is stopping")
-        return core.bus.publish_nowait(event)
+        return self.core.bus
 
     def _committed(self, entries: Sequence[Row]) -> None:
         self._settlements.announce(entries)

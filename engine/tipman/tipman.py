@@ -45,7 +45,7 @@ class BrokenInvariantError(Exception):
 class TIPMan:
     """The Task In Progress Manager: finds instances, and gathers what a drain changed of them.
 
-    `now` is the wall clock of the drain, in microseconds; `epoch` the number of this start.
+    `now` is the wall clock at the event in hand, in µs; `epoch` the number of this start.
     """
 
     def __init__(self, database: Database, epoch: int) -> None:

@@ -119,6 +119,10 @@ class Views:
         with self.reading() as database:
             return queries.outcome(database, identifier)
 
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return self.core.clock.monotonic()
+
     def wait_settled(self, identifier: bytes, timeout_s: float | None) -> bool:
         """Wait until a task has settled; return whether it has."""
         return self._settlements.wait(identifier, timeout_s, partial(self._is_settled, identifier))

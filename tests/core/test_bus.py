@@ -115,7 +115,6 @@ def test_a_failing_handler_undoes_its_own_event_only_and_is_recorded(house, capl
 HALF_DONE = "what became of the failure is staged before its words are written, which can fail"
 
 
-@pytest.mark.xfail(strict=True, reason=HALF_DONE)
 @pytest.mark.parametrize("words", ["\0", "\ud800"])
 def test_a_failure_whose_words_can_not_be_stored_leaves_the_attempt_as_it_was(house, words):
     identifier = house.task()
@@ -132,7 +131,6 @@ def test_a_failure_whose_words_can_not_be_stored_leaves_the_attempt_as_it_was(ho
     assert house.failure is None
 
 
-@pytest.mark.xfail(strict=True, reason=HALF_DONE)
 def test_a_refused_report_from_outside_leaves_the_wait_as_it_was(house):
     (identifier,) = house.submit(WAIT)
 

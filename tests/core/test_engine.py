@@ -229,9 +229,6 @@ def test_a_wait_that_runs_out_changes_nothing(shop):
     assert handle.wait(PATIENCE_S).state == "succeeded"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="it is a bare TimeoutError while the submission is not on disk yet"
-)
 def test_a_wait_that_runs_out_before_the_disk_has_answered_is_none_other(shop):
     engine = shop.engine().open()
     handle = engine.submit_nowait(shop.echo)

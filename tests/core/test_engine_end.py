@@ -175,9 +175,6 @@ def test_closing_twice_is_once_enough(shop):
     assert shop.start().epoch == 2
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a second start recovers again, and drains on a second thread"
-)
 def test_starting_twice_is_once_enough_or_refused(shop):
     engine = shop.start()
     threads = set(threading.enumerate())
@@ -188,7 +185,6 @@ def test_starting_twice_is_once_enough_or_refused(shop):
     assert set(threading.enumerate()) <= threads
 
 
-@pytest.mark.xfail(strict=True, reason="it starts, holds the lock, and accepts nothing")
 def test_an_engine_that_was_closed_starts_anew_or_says_that_it_does_not(shop):
     engine = shop.start()
     engine.close()

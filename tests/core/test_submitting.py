@@ -134,9 +134,6 @@ def test_an_unknown_dependency_is_named_with_its_place(house):
     assert [f.pointer for f in refused.value.faults] == ["/tasks/1/dependencies/1"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the pointer of a dependency named by UUID lacks the task's position"
-)
 def test_an_unknown_uuid_is_named_with_its_place(house):
     with pytest.raises(UnknownDependencyError, match=NOBODY) as refused:
         house.submit({**PLAIN, "key": "a"}, {**PLAIN, "dependencies": ["a", NOBODY]})

@@ -19,9 +19,7 @@ SOURCES = sorted((ROOT / "engine").rglob("*.py"))
 
 
 def of_sources(pattern):
-    return {
-        name for path in SOURCES for name in pattern.findall(path.read_text(encoding="utf-8"))
-    }
+    return {name for path in SOURCES for name in pattern.findall(path.read_text(encoding="utf-8"))}
 
 
 def test_every_state_is_explained():
@@ -57,7 +55,9 @@ def test_the_drawings_show_the_charts_as_they_are():
 
 
 def invariants():
-    rows = re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", ARCHITECTURE.read_text("utf-8"), re.M)
+    rows = re.findall(
+        r"^\| (\d+) \|.*\| ([^|]+) \|$", ARCHITECTURE.read_text("utf-8"), re.MULTILINE
+    )
     return [pytest.param(held_by, id=number) for number, held_by in rows]
 
 

@@ -41,10 +41,6 @@ def test_what_did_not_fit_is_not_acknowledged_and_what_was_is_there(house):
     assert [bytes(row[0]) for row in rows] == acknowledged
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="SQLite has rolled back by itself, and the failure of a second rollback hides why",
-)
 def test_the_error_says_that_the_disk_is_full(house):
     leave_room_for(house, 5)
 

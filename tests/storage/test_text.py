@@ -111,7 +111,6 @@ def test_an_early_report_that_can_not_be_stored_is_refused(house, text):
     assert house.state(identifier) == "awaiting"
 
 
-@pytest.mark.xfail(strict=True, reason="a reference goes to the driver unlooked at")
 def test_nothing_is_found_by_a_name_that_can_not_be_stored(house):
     house.task()
 

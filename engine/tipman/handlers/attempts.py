@@ -170,11 +170,11 @@ class Attempts:
             # Waiting anew takes no slot, so it does not go through the queue.
             verdict = Verdict.RETRY
         step = must_move(instance, name, verdict)
+        data = _failing_data(instance.attempt, verdict, failure)
         instance.attempts_used = used
         directory.close_attempt(instance, "failed", None, failure)
         if verdict is Verdict.RETRY:
             instance.due_at = directory.now + round(delay_s * MICROSECONDS)
-        data = _failing_data(instance.attempt, verdict, failure)
         self._steps.advance(directory, instance, step, name, data, actor)
 
     def _failed(
@@ -190,12 +190,12 @@ class Attempts:
         # A result that is too large was a success by name, but fails the attempt.
         name = AttemptFailed.wire if isinstance(event, AttemptSucceeded) else event.wire
         step = must_move(instance, name, verdict)
+        data = _failing_data(event.attempt, verdict, failure)
         self._release(event)
         instance.attempts_used = used
         directory.close_attempt(instance, name.removeprefix("attempt."), result, failure)
         if verdict is Verdict.RETRY:
             instance.due_at = directory.now + round(delay_s * MICROSECONDS)
-        data = _failing_data(event.attempt, verdict, failure)
         self._steps.advance(directory, instance, step, name, data)
         return []
 

@@ -99,9 +99,10 @@ def _count_dependencies(drafts: Drafts, edges: Edges, directory: TIPMan) -> list
     """Count what each draft waits for; return the others that are waited for, once an edge."""
     directory.prefetch(d for targets in edges.values() for d in targets if d not in drafts)
     outside = []
+    positions = {identifier: position for position, identifier in enumerate(drafts)}
     for waiting, targets in edges.items():
         draft = drafts[waiting]
-        for identifier in targets:
+        for index, identifier in enumerate(targets):
             dependency = drafts.get(identifier)
             if dependency is not None:
                 dependency.dependents += 1
@@ -109,7 +110,8 @@ def _count_dependencies(drafts: Drafts, edges: Edges, directory: TIPMan) -> list
                 continue
             dependency = directory.find(identifier)
             if dependency is None:
-                raise _unknown(text_of(identifier), "/dependencies")
+                pointer = f"/tasks/{positions[waiting]}/dependencies/{index}"
+                raise _unknown(text_of(identifier), pointer)
             outside.append(dependency)
             draft.dependencies_remaining += not dependency.is_settled
             draft.dependencies_unmet += dependency.state in UNSUCCESSFUL
