@@ -23,11 +23,14 @@ def republish_reports():
     With the owner and attempt check, it is written down as fenced and changes nothing.
     """
     earlier = {}
-    report, start = Worker.report, Worker._start
+    start = Worker._start
 
-    def report_and_remember(self, event):
-        earlier[event.instance] = event
-        report(self, event)
+    def remembering(pass_on):
+        def report(self, event):
+            earlier[event.instance] = event
+            pass_on(self, event)
+
+        return report
 
     def start_and_republish(self, effect):
         late = earlier.pop(effect.instance, None)
@@ -35,19 +38,20 @@ def republish_reports():
             self._publish(AttemptSucceeded(late.instance, late.attempt, late.epoch, "null"))
         start(self, effect)
 
-    Worker.report, Worker._start = report_and_remember, start_and_republish
+    Worker.report, Worker.deliver = remembering(Worker.report), remembering(Worker.deliver)
+    Worker._start = start_and_republish
 
 
 def acknowledge_before_commit():
     """Answer publishers when their event is queued."""
 
-    def publish_nowait(self, event):
+    def put(self, event):
         self._queue.put((event, None))
         receipt = Receipt()
         receipt.settle(None)
         return receipt
 
-    Bus.publish_nowait = publish_nowait
+    Bus._put = put
 
 
 def no_fencing():
@@ -90,8 +94,8 @@ def effects_before_commit():
     """Start attempts before it is on disk that they were started."""
     plain = Bus._take
 
-    def take(self, first, effects, answers):
-        plain(self, first, effects, answers)
+    def take(self, effects, answers):
+        plain(self, effects, answers)
         self.perform(list(effects), [])
         effects.clear()
 
