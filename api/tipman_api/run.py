@@ -12,7 +12,6 @@ from tipman import queries
 from tipman.clock import Clock
 from tipman.database import CHUNK, Row
 from tipman.definitions import Workflow
-from tipman.errors import DatabaseError
 from tipman.runtime import Engine
 
 from tipman_api.board import Board, Status
@@ -112,10 +111,8 @@ class Run:
     @contextmanager
     def _open(self) -> Iterator[None]:
         engine = self._engine
-        try:
-            engine.open()
-        except OSError as error:
-            raise DatabaseError(f"can not open the database {engine.url}: {error}") from error
+        engine.open()
+        engine.prepare({task.type for task in self._workflow.tasks})
         engine.listen(self._news.put)
         engine.on_failure = lambda _error: self._news.put(Word.ENGINE_FAILED)
         try:

@@ -13,7 +13,7 @@ from tipman.clock import Clock, SystemClock
 from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.definitions import Task, Workflow, task_of
-from tipman.errors import InvalidError, TipmanError, UnavailableError
+from tipman.errors import DatabaseError, InvalidError, TipmanError, UnavailableError
 from tipman.events import (
     CancelRequested,
     Event,
@@ -112,7 +112,7 @@ class Engine(Views):
         database = Database(self.url)
         if database.path is not None:
             if database.path.parent == home:
-                home.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _make_home(home)
             self._lock = FileLock(database.path)
             self._lock.take()
         try:
@@ -385,3 +385,10 @@ class Engine(Views):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseError(f"can not open the database: {home}: {error.strerror}") from error
