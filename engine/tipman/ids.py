@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from _thread import allocate_lock
 from collections.abc import Callable
 
 _COUNTER_BITS = 18
@@ -25,9 +26,14 @@ class IdSource:
         self._last_ms = 0
         self._counter = 0
         self._random = int.from_bytes(entropy(7), "big")
+        self._lock = allocate_lock()
 
     def __call__(self) -> bytes:
-        """Return a new id, 16 bytes."""
+        """Return a new id, 16 bytes; any thread may ask."""
+        with self._lock:
+            return self._next()
+
+    def _next(self) -> bytes:
         now = self._unix_ms()
         if now > self._last_ms:
             self._last_ms, self._counter = now, 0
