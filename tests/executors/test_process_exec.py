@@ -147,7 +147,7 @@ def test_an_executor_that_can_not_start_its_nursery_tells_so(tmp_path):
     executor.close()
 
     assert executor.join()
-    assert "Not a directory" in deaths[0]
+    assert str(in_the_way) in deaths[0]
     assert reports.is_empty()
 
 
