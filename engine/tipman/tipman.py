@@ -53,6 +53,7 @@ class TIPMan:
         self.epoch = epoch
         self.now = 0
         self._cache: dict[bytes, Instance] = {}
+        self._tolerated = 0
         self._new: dict[bytes, Instance] = {}
         self._touched: dict[bytes, Instance] = {}
         self._new_keys: dict[tuple[str, str], bytes] = {}
@@ -346,7 +347,7 @@ class TIPMan:
         self._kept, self._tasks, self._edges, self._attempts = {}, [], [], []
         self._runs = []
         self._log, self._inbox, self._handled = [], [], []
-        if len(self._cache) > CACHE_MAX:
+        if len(self._cache) > max(CACHE_MAX, self._tolerated):
             self._shrink()
         return lines
 
@@ -370,6 +371,9 @@ class TIPMan:
         idle = (i.id for i in self._cache.values() if i.state not in {"running", "queued"})
         for identifier in [i for i, _ in zip(idle, range(CACHE_MAX // 2), strict=False)]:
             del self._cache[identifier]
+        # Where most are queued or running, another look is worth it only when many more came.
+        left = len(self._cache)
+        self._tolerated = left + left // 2 if left > CACHE_MAX else 0
 
 
 def log_lines(entries: Iterable[Row]) -> Iterator[Row]:
