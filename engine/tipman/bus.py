@@ -20,7 +20,6 @@ from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
 from tipman.errors import DatabaseError, TipmanError
 from tipman.events import DependencyReopened, DependencySettled, Event
-from tipman.signals import undisturbed
 from tipman.tipman import TIPMan
 
 EVENTS_MAX = 2_000
@@ -79,10 +78,9 @@ class _Answer:
 
 
 class Bus:
-    """Takes events from any thread and handles them on one at a time.
+    """Takes events from any thread and handles them on one at a time: whoever has the turn.
 
-    That is the thread of `run`, or for one drain the thread of a publisher that would otherwise
-    only wait: whoever has the turn is the bus. Two changes of thread for each event are saved.
+    That is the thread of `run`; without one, whoever calls `drain`.
 
     *perform* is given the effects and the log lines of each commit, in order. *failed* is called
     once, when the database can not be written or a row is not as it must be: nothing is
@@ -120,10 +118,7 @@ class Bus:
         Raises:
             TipmanError: the event was refused; it changed nothing.
         """
-        receipt = self._put(event)
-        with undisturbed():
-            self._take_turn()
-        receipt.result()
+        self.publish_nowait(event).result()
 
     def publish_nowait(self, event: Event) -> Receipt:
         """Put an event onto the bus; the receipt tells when it is on disk."""
@@ -140,11 +135,6 @@ class Bus:
         self._queue.put((event, None))
         self._wake()
 
-    def deliver(self, event: Event) -> None:
-        """As `report`, from a thread that is free to be the bus for one drain."""
-        self._queue.put((event, None))
-        self._take_turn()
-
     def wake(self) -> None:
         """Make a waiting `run` look again."""
         self._signal.put(None)
@@ -157,16 +147,6 @@ class Bus:
             # Nobody comes to take it any more.
             self._refuse_waiting(closed)
         return receipt
-
-    def _take_turn(self) -> None:
-        """Be the bus for one drain, if nobody is; whoever is looks again when it has done."""
-        if self._turn.acquire(blocking=False):
-            try:
-                self._drain()
-            finally:
-                self._turn.release()
-            if self._has_work:
-                self._wake()
 
     def _wake(self) -> None:
         # Set before the put and cleared before the look, so that no event is overlooked.

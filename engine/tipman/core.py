@@ -66,7 +66,7 @@ class Core:
             self.handlers.table(),
             self.handlers.dispatch,
         )
-        self.worker = Worker(factories, self.bus.report, self.bus.deliver)
+        self.worker = Worker(factories, self.bus.report)
         self.scheduler = Scheduler(clock, self.bus.report, self.database.reader)
         self.committed: Callable[[Sequence[Row]], None] = lambda _entries: None
         """Is told of every commit, by its log entries."""

@@ -21,10 +21,8 @@ class Worker:
         self,
         factories: Callable[["Worker"], Mapping[str, Factory]],
         publish: Callable[[Report], None],
-        deliver: Callable[[Report], None],
     ) -> None:
         self._publish = publish
-        self._deliver = deliver
         self._factories = factories(self)
         self._made: dict[Factory, Executor] = {}
         self._running: dict[tuple[bytes, int], Executor] = {}
@@ -59,11 +57,6 @@ class Worker:
         """Pass on what an executor says of an attempt, which is with it no more."""
         self._running.pop((event.instance, event.attempt), None)
         self._publish(event)
-
-    def deliver(self, event: Report) -> None:
-        """As `report`, from a thread that is free to be the bus for one drain."""
-        self._running.pop((event.instance, event.attempt), None)
-        self._deliver(event)
 
     def interrupt(self, grace_s: float) -> None:
         """Ask every attempt that runs to end, because the engine stops."""

@@ -60,7 +60,6 @@ class Workshop:
             tasks=self._tasks,
             processes=self._worker.late("python"),
             result_bytes_max=self._settings.result_bytes_max,
-            deliver=self._worker.deliver,
         )
 
     def _sleep(self) -> Executor:

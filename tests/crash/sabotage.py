@@ -38,7 +38,7 @@ def republish_reports():
             self._publish(AttemptSucceeded(late.instance, late.attempt, late.epoch, "null"))
         start(self, effect)
 
-    Worker.report, Worker.deliver = remembering(Worker.report), remembering(Worker.deliver)
+    Worker.report = remembering(Worker.report)
     Worker._start = start_and_republish
 
 

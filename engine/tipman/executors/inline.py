@@ -24,10 +24,9 @@ class InlineExecutor:
 
     *processes* runs those registered with `process=True`, as tasks of type `python`; without it
     they fail. There are never more threads than *threads_max*; what comes on top waits for one.
-    *deliver* publishes too, from those threads, and may take its time.
     """
 
-    def __init__(  # noqa: PLR0913 - what it stands on, each by its name
+    def __init__(
         self,
         publish: Publish,
         clock: Clock,
@@ -36,16 +35,15 @@ class InlineExecutor:
         tasks: Registry = TASKS,
         processes: Executor | None = None,
         result_bytes_max: int = reports.RESULT_BYTES_MAX,
-        deliver: Publish | None = None,
     ) -> None:
         self._publish = publish
         self._clock = clock
         self._tasks = tasks
         self._processes = processes
         self._result_bytes_max = result_bytes_max
-        self._ledger: Ledger[Call] = Ledger(publish, clock, deliver)
+        self._ledger: Ledger[Call] = Ledger(publish, clock)
         self._threads: Threads[Call, Report] = Threads(
-            Call.run, self._ledger.settle_in_thread, name="tipman-inline", threads_max=threads_max
+            Call.run, self._ledger.settle, name="tipman-inline", threads_max=threads_max
         )
         self._loop: Coroutines | None = None
 

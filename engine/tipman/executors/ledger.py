@@ -56,10 +56,8 @@ class Ledger(Generic[Open]):
     code comes back.
     """
 
-    def __init__(self, publish: Publish, clock: Clock, deliver: Publish | None = None) -> None:
-        """Take *deliver* to report with from threads of our own; it may take its time."""
+    def __init__(self, publish: Publish, clock: Clock) -> None:
         self._publish = publish
-        self._deliver = deliver or publish
         self._clock = clock
         self._open: dict[Key, Open] = {}
         self._detached: dict[Key, Open] = {}
@@ -71,22 +69,15 @@ class Ledger(Generic[Open]):
 
     def settle(self, attempt: Open, report: Report) -> None:
         """Tell how its code ended; what was asked to stop counts as stopped, its result kept."""
-        self._settle(attempt, report, self._publish)
-
-    def settle_in_thread(self, attempt: Open, report: Report) -> None:
-        """As `settle`, from a thread that has nothing else to do."""
-        self._settle(attempt, report, self._deliver)
-
-    def _settle(self, attempt: Open, report: Report, publish: Publish) -> None:
         if self._open.pop(attempt.key, None) is None:
             self._come_back(attempt)
         elif attempt.reason is None:
-            publish(report)
+            self._publish(report)
         else:
             for alarm in attempt.alarms:
                 alarm.cancel()
             result = getattr(report, "result", None)
-            publish(reports.stopped(attempt.start, attempt.reason, result))
+            self._publish(reports.stopped(attempt.start, attempt.reason, result))
 
     def stop(self, stop: StopAttempt) -> Open | None:
         """Ask an open attempt to end and give up on it after the grace; None if it is not open.
