@@ -8,8 +8,9 @@ transaction: measured forty times cheaper than building the same statements anew
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import peewee
@@ -18,6 +19,8 @@ from tipman.errors import DatabaseError, InvalidError
 
 CHUNK = 500
 """Values in one `IN (...)` list; longer lists go in several statements."""
+ROWS_AT_ONCE = 16
+"""Rows of a long INSERT; more save little, and fewer rows of a drain fill one."""
 BUSY_TIMEOUT_S = 10.0
 _CACHE_KIB = 2048
 _JOURNAL_BYTES_MAX = 64 * 1024 * 1024
@@ -29,6 +32,13 @@ sqlite3.register_adapter(type(None), lambda value: value)
 
 Row = tuple[Any, ...]
 DRIVER_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, sqlite3.Error, OSError)
+
+
+class Insert(NamedTuple):
+    """An INSERT of one row, and the same of `ROWS_AT_ONCE`: a fifth cheaper a row, or more."""
+
+    single: str
+    several: str
 
 
 class Database:
@@ -105,6 +115,18 @@ class Database:
             return int(cursor.rowcount)
         finally:
             cursor.close()
+
+    def insert(self, statement: Insert, rows: Sequence[Row]) -> None:
+        """Insert *rows*, as many of them at once as can be."""
+        whole = len(rows) - len(rows) % ROWS_AT_ONCE
+        if whole:
+            joined = [
+                tuple(chain.from_iterable(rows[low : low + ROWS_AT_ONCE]))
+                for low in range(0, whole, ROWS_AT_ONCE)
+            ]
+            self.execute_many(statement.several, joined)
+        if whole < len(rows):
+            self.execute_many(statement.single, rows[whole:])
 
     def fetch(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of one query; nothing stays half read."""

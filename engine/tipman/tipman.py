@@ -268,25 +268,25 @@ class TIPMan:
 
     def write(self) -> None:
         """Put all that is staged into the open transaction."""
-        run = self._database.execute_many
+        run, insert = self._database.execute_many, self._database.insert
         self.earliest_wake = self._earliest_wake()
         if self._runs:
-            run(INSERT_RUN, self._runs)
+            insert(INSERT_RUN, self._runs)
         if self._new:
             self._insert()
-            run(INSERT_TASK, self._tasks)
+            insert(INSERT_TASK, self._tasks)
         if self._edges:
-            run(INSERT_DEPENDENCY, self._edges)
+            insert(INSERT_DEPENDENCY, self._edges)
         if self._touched:
             self._update()
         if self._attempts:
-            run(INSERT_ATTEMPT, self._attempts)
+            insert(INSERT_ATTEMPT, self._attempts)
         if self._log:
-            run(INSERT_LOG_ENTRY, self._log)
+            insert(INSERT_LOG_ENTRY, self._log)
         if self._kept:
             run(UPSERT_KEPT, [(*name, value) for name, value in self._kept.items()])
         if self._inbox:
-            run(INSERT_INBOX, self._inbox)
+            insert(INSERT_INBOX, self._inbox)
         if self._handled:
             run(DELETE_INBOX, self._handled)
 
@@ -300,9 +300,9 @@ class TIPMan:
                 full.append(row + rare)
                 instance.stored_rare = rare
         if plain:
-            self._database.execute_many(INSERT_PLAIN_INSTANCE, plain)
+            self._database.insert(INSERT_PLAIN_INSTANCE, plain)
         if full:
-            self._database.execute_many(INSERT_INSTANCE, full)
+            self._database.insert(INSERT_INSTANCE, full)
 
     def _update(self) -> None:
         plain, full = [], []

@@ -64,7 +64,7 @@ def two_transactions():
     plain = Database.execute_many
 
     def execute_many(self, text, rows):
-        if text == INSERT_LOG_ENTRY:
+        if text in INSERT_LOG_ENTRY:
             self.peewee.commit()
             self.peewee.begin("IMMEDIATE")
         return plain(self, text, rows)
