@@ -1,6 +1,5 @@
 """A session of `tipman run`: what it was asked, where its state lives, and how it ends."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ from tipman.ids import text_of
 from tipman.jsontext import Json
 from tipman.runtime import Engine
 from tipman.settings import Durability, Settings
-from tipman.settings import load as load_settings
 
+from tipman_api.configuration import settings_here
 from tipman_api.exits import ExitCode
 from tipman_api.narration import JsonNarrator, Narrator, TextNarrator, warn
 from tipman_api.outlet import Outlet
@@ -28,7 +27,6 @@ from tipman_api.run import News, Run, Signals
 SLOTS = 64
 DRAIN_S = 2.0
 """What running tasks get when a run is interrupted: somebody waits at a terminal."""
-SETTINGS_FILE = Path("tipman.toml")
 
 _EXITS = {
     Outcome.SUCCEEDED: ExitCode.OK,
@@ -60,7 +58,8 @@ def run_session(options: RunOptions, outlet: Outlet) -> ExitCode:
         NotFoundError: there is nothing to resume.
         EngineRunningError: another engine holds the database.
     """
-    settings = run_settings(options.slots)
+    defaults = {"slots": SLOTS, "drain_s": DRAIN_S}
+    settings = settings_here(flags={"slots": options.slots}, defaults=defaults)
     workflow = load_workflow(
         options.file, schema=options.schema, parameters=options.parameters, settings=settings
     )
@@ -76,22 +75,6 @@ def run_session(options: RunOptions, outlet: Outlet) -> ExitCode:
             warn(f"internal fault: {engine.failure}")
             return ExitCode.INTERNAL
         return _EXITS[report.outcome]
-
-
-def run_settings(slots: int | None) -> Settings:
-    """Return the settings that hold in the current directory, with the defaults of a run.
-
-    Raises:
-        InvalidError: one of them can not be used, or the settings file can not be read.
-    """
-    try:
-        toml = SETTINGS_FILE.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        toml = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidError(f"{SETTINGS_FILE} can not be read: {error}") from None
-    defaults = {"slots": SLOTS, "drain_s": DRAIN_S}
-    return load_settings(flags={"slots": slots}, environ=os.environ, toml=toml, defaults=defaults)
 
 
 def _refuse_what_can_not_end_well(workflow: Workflow) -> None:

@@ -64,6 +64,8 @@ class Settings:
     retention_days: float = 30.0
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.TEXT
+    host: str = "127.0.0.1"
+    port: int = 8000
     body_bytes_max: int = 16 * 1024 * 1024
     depth_max: int = 64
     string_bytes_max: int = 1024 * 1024
@@ -182,6 +184,8 @@ _KINDS = {
     "retention_days": _POSITIVE,
     "log_level": _choice(LogLevel),
     "log_format": _choice(LogFormat),
+    "host": _TEXT,
+    "port": _whole(0, 65535),
     "body_bytes_max": _whole(1),
     "depth_max": _whole(1, 500),
     "string_bytes_max": _whole(1),
@@ -191,8 +195,6 @@ _KINDS = {
     "output_tail_bytes": _whole(0),
 }
 _LATER = {
-    "host": "comes with the server",
-    "port": "comes with the server",
     "lease_s": "comes with PostgreSQL workers",
 }
 # Variables that start like settings and are none: the client's, and those that tasks find.

@@ -84,7 +84,7 @@ def test_variables_of_clients_tasks_and_tests_are_no_settings():
         ({"flags": {"graces": 1}}, "`--graces` is no setting; did you mean `--grace-s`?"),
         ({"toml": "depth = 4"}, "`depth` is no setting; did you mean `depth_max`?"),
         ({"toml": "colour = 4"}, "`colour` is no setting"),
-        ({"toml": "port = 8000"}, "`port` comes with the server"),
+        ({"toml": "lease_s = 30"}, "`lease_s` comes with PostgreSQL workers"),
         ({"toml": "slots = '4'"}, "`slots` must be a whole number of at least 1, not '4'"),
         ({"toml": "slots = true"}, "`slots` must be a whole number of at least 1, not True"),
         ({"toml": "slots = 0"}, "`slots` must be a whole number of at least 1, not 0"),
