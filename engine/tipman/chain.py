@@ -26,7 +26,8 @@ def link(
     >>> first = link(bytes(16), (1, "task.submitted", 0, "local", "", "queued", None, None))
     >>> first.hex()
     '98aa16fd25be093a606c08b1ee993553'
-    >>> link(first, (2, "attempt.started", 0, "engine", "queued", "executing", None, None)) != first
+    >>> then = (2, "attempt.started", 0, "engine", "queued", "executing", None, None)
+    >>> link(first, then) != first
     True
     """
     sequence, name, at, actor, before, after, data, announced = entry
