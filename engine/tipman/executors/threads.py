@@ -1,8 +1,9 @@
 """Threads that are started when there is work for them, and kept for the next."""
 
 import threading
+from _thread import LockType, allocate_lock
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from tipman.clock import Clock
@@ -16,8 +17,12 @@ class Threads(Generic[Item, Outcome]):
     """A pool that never has more threads than were busy at once.
 
     Each item goes through `work`, which must not raise, in one of the threads; then, when that
-    thread already counts as free, its outcome goes through `deliver`. So what a delivery sets
-    off finds this thread, rather than starting another.
+    thread already counts as coming back, its outcome goes through `deliver`. So what a delivery
+    sets off finds this thread, rather than starting another.
+
+    At most one thread is being woken at a time; it wakes the next when it finds more to do. So a
+    row of quick items costs one change of thread, not one each: whoever has the interpreter takes
+    items for as long as nobody else comes for them.
     """
 
     def __init__(
@@ -33,55 +38,89 @@ class Threads(Generic[Item, Outcome]):
         self._name = name
         self._threads_max = threads_max
         self._threads: list[threading.Thread] = []
-        self._queue: SimpleQueue[Item | None] = SimpleQueue()
-        self._busy = 0
-        self._lock = threading.Lock()
+        self._items: deque[Item] = deque()
+        self._lock = allocate_lock()
+        self._idle: list[LockType] = []
+        """The gates of the threads that wait, the last to come first to go."""
+        self._coming = 0
+        """Threads that will look at `_items` before they wait: woken, new, or delivering."""
+        self._closed = False
 
     def put(self, item: Item) -> None:
-        """Have *item* worked on; one caller at a time. None is not an item.
+        """Have *item* worked on; one caller at a time.
 
         Raises:
             RuntimeError: the system gives no thread and there is none yet; nothing was queued.
         """
+        self._items.append(item)
         with self._lock:
-            self._busy += 1
-            short = self._threads_max > len(self._threads) < self._busy
-        if short:
-            self._grow()
-        self._queue.put(item)
+            gate = None if self._coming else self._call()
+        if gate is not None:
+            gate.release()
 
     def close(self, clock: Clock) -> None:
-        """Let every thread end after its item, and wait for them for a bounded time.
+        """Let every thread end when nothing is queued, and wait for them for a bounded time.
 
         One that is stuck in its work is left behind; as a daemon it keeps no process alive.
         """
-        for _ in self._threads:
-            self._queue.put(None)
+        with self._lock:
+            self._closed = True
+            gates, self._idle = self._idle, []
+            self._coming += len(gates)
+        for gate in gates:
+            gate.release()
         deadline = clock.monotonic() + CLOSE_WAIT_S
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - clock.monotonic()))
 
+    def _call(self) -> LockType | None:
+        """Have one more thread come; return the gate that lets it go, None if it needs none."""
+        if self._idle:
+            self._coming += 1
+            return self._idle.pop()
+        if len(self._threads) < self._threads_max:
+            self._grow()
+        return None
+
     def _grow(self) -> None:
         thread = threading.Thread(
             target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True
         )
+        self._coming += 1
+        self._threads.append(thread)
         try:
             thread.start()
         except RuntimeError:
+            self._coming -= 1
+            self._threads.pop()
             # With a thread at work the item waits for it; without any, the caller must know.
             if not self._threads:
-                with self._lock:
-                    self._busy -= 1
+                self._items.pop()
                 raise
-            return
-        self._threads.append(thread)
 
     def _serve(self) -> None:
-        get, work, deliver, lock = self._queue.get, self._work, self._deliver, self._lock
-        while (item := get()) is not None:
+        items, lock, work, deliver = self._items, self._lock, self._work, self._deliver
+        gate = allocate_lock()
+        gate.acquire()
+        while True:
+            with lock:
+                self._coming -= 1
+                if not items:
+                    if self._closed:
+                        return
+                    self._idle.append(gate)
+                    item = other = None
+                else:
+                    item = items.popleft()
+                    other = self._call() if items and not self._coming else None
+            if item is None:
+                gate.acquire()
+                continue
+            if other is not None:
+                other.release()
             outcome = work(item)
             with lock:
-                self._busy -= 1
+                self._coming += 1
             deliver(item, outcome)
             del item, outcome
