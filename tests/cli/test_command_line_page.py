@@ -40,13 +40,19 @@ def test_the_json_of_the_example_has_the_shape_that_the_page_shows(tipman):
     assert report["counts"] == shown_report["counts"]
 
 
-@pytest.mark.parametrize("name", cli.commands)
-def test_every_command_and_option_stands_on_the_page(name):
-    options = [
-        parameter.opts[0]
-        for parameter in cli.commands[name].params
-        if isinstance(parameter, click.Option)
-    ]
+def all_commands():
+    """Yield every command with what stands before its options: `namespace list`."""
+    for name in cli.list_commands(None):
+        command = cli.get_command(None, name)
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {below}", one) for below, one in command.commands.items())
+        else:
+            yield name, command
+
+
+@pytest.mark.parametrize(("name", "command"), [*all_commands()])
+def test_every_command_and_option_stands_on_the_page(name, command):
+    options = [p.opts[0] for p in command.params if isinstance(p, click.Option)]
 
     assert f"`tipman {name}" in PAGE
     assert [option for option in options if f"| `{option}" not in PAGE] == []

@@ -1,5 +1,7 @@
 """The commands themselves: help, versions, validation, and everything that is refused."""
 
+import json
+import re
 import subprocess
 import sys
 
@@ -17,6 +19,9 @@ from tipman.errors import (
 )
 from tipman_api.cli import cli, exit_code_of_command
 from tipman_api.exits import exit_code_of
+from tipman_api.program import SECTIONS
+
+NAMES = [name for section in SECTIONS.values() for name in section]
 
 
 @pytest.fixture
@@ -35,11 +40,18 @@ def test_help_names_every_command():
     shown = CliRunner().invoke(cli, ["--help"])
 
     assert shown.exit_code == 0
-    assert [line.split()[0] for line in shown.output.partition("Commands:\n")[2].splitlines()] == [
-        "run",
-        "validate",
-        "version",
-    ]
+    assert re.findall(r"^  ([a-z]+)  ", shown.output, re.MULTILINE) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_says_of_itself_what_the_table_says_of_it(name):
+    entry = next(section[name] for section in SECTIONS.values() if name in section)
+
+    command = cli.get_command(None, name)
+
+    assert command.name == name
+    assert command.help.splitlines()[0] == entry.help
+    assert entry.help.endswith(".")
 
 
 def test_versions_are_printed(call):
@@ -47,13 +59,15 @@ def test_versions_are_printed(call):
 
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()] == ["tipman", "python", "sqlite"]
+    assert [*json.loads(call("version", "--json")[1])] == ["tipman", "python", "sqlite"]
     assert call("--version") == (0, out.splitlines()[0] + "\n", "")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["rnu"], "Did you mean 'run'?"),
+        (["rnu"], "did you mean `run`?"),
+        (["nothing"], "No such command 'nothing'."),
         (["run", "--databse", "x", "f"], "Did you mean '--database'?"),
         (["run"], "Name one workflow file"),
         (["run", "a", "--input", "b"], "Name one workflow file"),

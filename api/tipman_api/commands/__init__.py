@@ -1,0 +1,1 @@
+"""The commands of `tipman`, a module for each noun; `program` says where each stands."""

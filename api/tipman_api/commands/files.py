@@ -1,0 +1,94 @@
+"""Workflow files: run here without a server, or only checked."""
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import click
+from tipman.errors import InvalidError
+
+from tipman_api.exits import ExitCode
+from tipman_api.outlet import standard_output
+
+_FILE = click.Path(path_type=Path)
+
+
+class _Parameter(click.ParamType[tuple[str, Any]]):
+    """`K=V`, the value as JSON where it is JSON, else as text."""
+
+    name = "K=V"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
+        from tipman.jsontext import loads  # noqa: PLC0415 - only who has a parameter pays for it
+
+        key, equals, text = value.partition("=")
+        if not key or not equals:
+            self.fail(f"{value!r} is not K=V", param, ctx)
+        with suppress(InvalidError):
+            return key, loads(text)
+        return key, text
+
+
+@click.command
+@click.argument("file", type=_FILE, required=False)
+@click.option("--input", "input_", type=_FILE, help="Another way to name FILE.")
+@click.option("--schema", type=_FILE, help="A JSON Schema that FILE must satisfy as well.")
+@click.option(
+    "--param",
+    "parameters",
+    type=_Parameter(),
+    multiple=True,
+    help="Set a value of the workflow's input; the value is JSON, or else text. May be repeated.",
+)
+@click.option(
+    "--slots", type=click.IntRange(min=1), help="Attempts that may run at once; 64 if not set."
+)
+@click.option(
+    "--database",
+    metavar="URL",
+    help="Keep the state in this database (sqlite:///FILE or postgresql://…), not in a"
+    " temporary folder.",
+)
+@click.option("--resume", is_flag=True, help="Go on with this workflow's newest open run.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+def run(file: Path | None, input_: Path | None, **given: Any) -> int:
+    """Run the workflow in FILE to its end, without a server.
+
+    FILE is YAML, JSON or TOML.
+
+    Ends with 0 when every task succeeded or was to be skipped, 1 when one failed, 2 when the
+    file is not valid, 3 when there is nothing to resume, 75 when another engine holds the
+    database, 130 when it was interrupted.
+    """
+    named = [path for path in (file, input_) if path is not None]
+    if len(named) != 1:
+        raise click.UsageError("Name one workflow file, as FILE or with --input.")
+    if given["resume"] and given["database"] is None:
+        raise click.UsageError("--resume needs the --database in which the run is kept.")
+    from tipman_api.session import RunOptions, run_session  # noqa: PLC0415 - see `_Parameter`
+
+    given["parameters"] = dict(given["parameters"])
+    is_live = sys.stdout.isatty() and not given["as_json"]
+    options = RunOptions(file=named[0], is_live=is_live, **given)
+    return run_session(options, standard_output())
+
+
+@click.command
+@click.argument("files", type=_FILE, nargs=-1, required=True, metavar="FILE...")
+def validate(files: tuple[Path, ...]) -> int:
+    """Check workflow files, and name every fault."""
+    from tipman.definitions import load_workflow  # noqa: PLC0415 - see `_Parameter`
+
+    outlet = standard_output()
+    code = ExitCode.OK
+    for file in files:
+        try:
+            load_workflow(file)
+        except InvalidError as error:
+            click.echo(str(error), err=True)
+            code = ExitCode.INVALID
+        else:
+            outlet.line(f"{file}: ok")
+    outlet.flush()
+    return code
