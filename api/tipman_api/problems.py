@@ -32,6 +32,7 @@ class Kind(NamedTuple):
 
 KINDS: Mapping[str, Kind] = {
     "invalid": Kind(422, "The request can not be accepted"),
+    "type_off": Kind(422, "Tasks of this type are switched off"),
     "cycle": Kind(422, "The tasks wait for one another"),
     "unknown_dependency": Kind(422, "A dependency does not exist"),
     "not_found": Kind(404, "There is no such thing"),

@@ -26,6 +26,12 @@ class InvalidError(TipmanError):
         self.faults = faults
 
 
+class TypeOffError(InvalidError):
+    """A task of a type that this engine was told not to run (`types_off`)."""
+
+    code = "type_off"
+
+
 class CycleError(InvalidError):
     """Tasks that wait for one another; the message names the whole cycle."""
 
@@ -62,6 +68,24 @@ class ConflictError(TipmanError):
     def __init__(self, message: str, state: str) -> None:
         super().__init__(message)
         self.state = state
+
+
+class QuotaReachedError(TipmanError):
+    """The namespace has as many open tasks as it may; nothing of the submission was kept."""
+
+    code = "quota_reached"
+
+
+class IdempotencyMismatchError(TipmanError):
+    """The idempotency key was used before, for a write that asked for something else."""
+
+    code = "idempotency_mismatch"
+
+
+class RepeatedError(TipmanError):
+    """The write was made already under the same idempotency key: its answer can be recalled."""
+
+    code = "repeated"
 
 
 class UnavailableError(TipmanError):

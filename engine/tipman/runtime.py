@@ -32,7 +32,7 @@ from tipman.leases import FileLock
 from tipman.queries import check_namespace
 from tipman.settings import Settings
 from tipman.settings import load as load_settings
-from tipman.submission import Submitter
+from tipman.submission import Submitter, check_type
 from tipman.version import VERSION
 from tipman.views import Views
 from tipman.workshop import Workshop
@@ -333,6 +333,7 @@ class Engine(Views):
     def _checked(self, task: Task | Mapping[str, Any]) -> Task:
         if not isinstance(task, Task):
             task = task_of(task, settings=self.settings)
+        check_type(task.type, self.settings.types_off)
         check_namespace(task.namespace)
         name = self._tasks.class_called(task.type, task.arguments)
         return task if name is None else task.with_exclusive(name)

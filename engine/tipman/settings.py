@@ -14,6 +14,8 @@ from tipman.errors import Fault, InvalidError
 from tipman.spelling import hint
 
 VARIABLE_PREFIX = "TIPMAN_"
+SWITCHED_TYPES = ("exec", "eval", "python")
+"""Task types that run what their submitter wrote; `types_off` switches them off."""
 SECONDS_MAX = 100 * 365 * 86_400
 """No duration is longer than a hundred years, so that no instant is past what can be stored."""
 
@@ -66,9 +68,14 @@ class Settings:
     log_format: LogFormat = LogFormat.TEXT
     host: str = "127.0.0.1"
     port: int = 8000
+    types_off: tuple[str, ...] = ()
+    read_timeout_s: float = 10.0
     body_bytes_max: int = 16 * 1024 * 1024
     depth_max: int = 64
     string_bytes_max: int = 1024 * 1024
+    values_max: int = 2_000_000
+    header_bytes_max: int = 32 * 1024
+    query_bytes_max: int = 8 * 1024
     tasks_max: int = 100_000
     result_bytes_max: int = 1024 * 1024
     output_head_bytes: int = 1024 * 1024
@@ -154,6 +161,14 @@ def _parse_queues(text: str) -> dict[str, int]:
     return {name.strip(): int(slots) for name, _, slots in pairs}
 
 
+def _parse_types(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _are_types(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(name in SWITCHED_TYPES for name in value)
+
+
 def _are_queues(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(name, str) and name and type(slots) is int and slots >= 1
@@ -165,6 +180,12 @@ _TEXT = _Kind("a text that is not empty", str, _is_text)
 _PATH = _Kind("a path that is not empty", str, _is_path, Path)
 _POSITIVE = _Kind("a number above 0", float, _is_positive, float)
 _NOT_NEGATIVE = _Kind("a number of at least 0", float, _is_not_negative, float)
+_TYPES = _Kind(
+    f"task types out of {', '.join(SWITCHED_TYPES)}, such as `exec,eval`",
+    _parse_types,
+    _are_types,
+    tuple,
+)
 _QUEUES = _Kind(
     "queue names with their slots, such as `mail=4,reports=1`", _parse_queues, _are_queues, dict
 )
@@ -186,9 +207,14 @@ _KINDS = {
     "log_format": _choice(LogFormat),
     "host": _TEXT,
     "port": _whole(0, 65535),
+    "types_off": _TYPES,
+    "read_timeout_s": _POSITIVE,
     "body_bytes_max": _whole(1),
     "depth_max": _whole(1, 500),
     "string_bytes_max": _whole(1),
+    "values_max": _whole(1),
+    "header_bytes_max": _whole(1),
+    "query_bytes_max": _whole(1),
     "tasks_max": _whole(1),
     "result_bytes_max": _whole(1),
     "output_head_bytes": _whole(1),

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from tipman.database import Row
 from tipman.definitions import Task, Workflow
-from tipman.errors import CycleError, Fault, InvalidError, UnknownDependencyError
+from tipman.errors import CycleError, Fault, InvalidError, TypeOffError, UnknownDependencyError
 from tipman.events import Submission, TasksSubmitted
 from tipman.frontier import mark_of
 from tipman.graph import find_cycle
@@ -16,6 +16,17 @@ from tipman.ids import parse
 from tipman.jsontext import dumps
 
 _URI = "/api/v1/tasks/"
+
+
+def check_type(name: str, types_off: Sequence[str]) -> None:
+    """Refuse a task type that is switched off.
+
+    Raises:
+        TypeOffError: it is one of *types_off*.
+    """
+    if name in types_off:
+        detail = f"`{name}` tasks are switched off on this engine (`types_off`)"
+        raise TypeOffError(detail, (Fault("/type", detail),))
 
 
 class Submitter:
