@@ -14,7 +14,9 @@ class Instance:
         "attempt",
         "attempts_used",
         "cause",
+        "chain",
         "configuration",
+        "definition",
         "dependencies_remaining",
         "dependencies_unmet",
         "dependents",
@@ -66,8 +68,10 @@ class Instance:
     queued_at: int | None
     started_at: int | None
     settled_at: int | None
+    chain: bytes
     early: str | None
     run: bytes | None
+    definition: str | None
     task: Task | None
     arguments: str
     stored_rare: Row
@@ -76,7 +80,7 @@ class Instance:
     def __init__(
         self, identifier: bytes, task: Task, arguments: str, submitted_at: int, move: Move
     ) -> None:
-        self.id = identifier
+        self.id = self.chain = identifier
         self.arguments = arguments
         self.kind = "task"
         self.namespace = task.namespace
@@ -91,7 +95,7 @@ class Instance:
         self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
         self.cause = self.epoch = self.due_at = self.wake_at = None
         self.queued_at = self.started_at = self.settled_at = None
-        self.early = self.run = None
+        self.early = self.run = self.definition = None
         self.take(move)
 
     def take(self, move: Move) -> None:
@@ -112,12 +116,12 @@ class Instance:
         (
             identifier, self.kind, self.namespace, self.key, self.name, self.submitted_at,
             self.state, self.configuration, self.sequence, self.attempt, self.epoch,
-            self.wake_at, self.queued_at, self.started_at, self.settled_at,
+            self.wake_at, self.queued_at, self.started_at, self.settled_at, chain,
             history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
             self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
-            self.run,
+            self.run, self.definition,
         ) = row  # fmt: skip
-        self.id = bytes(identifier)
+        self.id, self.chain = bytes(identifier), bytes(chain)
         self.cause = None if self.cause is None else bytes(self.cause)
         self.run = None if self.run is None else bytes(self.run)
         self.snapshot = snapshot_of(self.configuration, history)
@@ -134,7 +138,7 @@ class Instance:
         """Return the columns that change with every step."""
         return (
             self.state, self.configuration, self.sequence, self.attempt, self.epoch,
-            self.wake_at, self.queued_at, self.started_at, self.settled_at,
+            self.wake_at, self.queued_at, self.started_at, self.settled_at, self.chain,
         )  # fmt: skip
 
     def rare(self) -> Row:
@@ -142,9 +146,9 @@ class Instance:
         return (
             history_text(self.snapshot), self.opening, self.attempts_used, self.lost,
             self.dependencies_remaining, self.dependencies_unmet, self.dependents,
-            self.cause, self.due_at, self.early, self.run,
+            self.cause, self.due_at, self.early, self.run, self.definition,
         )  # fmt: skip
 
 
-PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None)
+PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None, None)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""

@@ -47,7 +47,8 @@ class Epoch(Table):
 class Instance(Table):
     """What lives: TIPMan's directory. `sequence` counts its log lines and guards every update.
 
-    From `state` on the columns change: up to `settled_at` with every step, the rest rarely.
+    From `state` on the columns change: up to `chain` with every step, the rest rarely. `chain` is
+    the last link over its log entries; `definition` is what it was made from, as `name@version`.
     """
 
     id = BlobField(primary_key=True)
@@ -65,6 +66,7 @@ class Instance(Table):
     queued_at = BigIntegerField(null=True)
     started_at = BigIntegerField(null=True)
     settled_at = BigIntegerField(null=True)
+    chain = BlobField()
     history = TextField(null=True)
     opening = IntegerField(constraints=[SQL("DEFAULT 1")])
     attempts_used = IntegerField(constraints=[SQL("DEFAULT 0")])
@@ -76,6 +78,7 @@ class Instance(Table):
     due_at = BigIntegerField(null=True)
     early = TextField(null=True)
     run = BlobField(null=True)
+    definition = TextField(null=True)
 
     class Meta:
         """Partial indexes keep what has settled out of them."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tipman.chain import link
 from tipman.database import Database, Row
 from tipman.definitions import Task, task_from_row
 from tipman.errors import NotFoundError
@@ -29,6 +30,7 @@ from tipman.models import (
     UPDATE_PLAIN_INSTANCE,
     UPSERT_KEPT,
 )
+from tipman.registry.register import Registry
 
 CACHE_MAX = 50_000
 """Instances kept in memory; the least recently loaded that do not run are dropped first."""
@@ -51,6 +53,7 @@ class TIPMan:
     def __init__(self, database: Database, epoch: int) -> None:
         self._database = database
         self.epoch = epoch
+        self.registry = Registry(database)
         self.now = 0
         self._cache: dict[bytes, Instance] = {}
         self._tolerated = 0
@@ -228,9 +231,9 @@ class TIPMan:
         sequence = instance.sequence + 1
         instance.sequence = sequence if announced is None else sequence + 1
         after = instance.configuration
-        self._log.append(
-            (instance.id, sequence, name, self.now, actor, before, after, data, announced)
-        )
+        entry = (sequence, name, self.now, actor, before, after, data, announced)
+        instance.chain = link(instance.chain, entry)
+        self._log.append((instance.id, *entry))
 
     def close_attempt(
         self, instance: Instance, outcome: str, result: str | None, failure: Failure | None

@@ -51,6 +51,7 @@ class Instance(Table):
     queued_at = BigIntegerField(null=True)
     started_at = BigIntegerField(null=True)
     settled_at = BigIntegerField(null=True)
+    chain = BlobField()
     history = TextField(null=True)
     opening = IntegerField(constraints=[SQL("DEFAULT 1")])
     attempts_used = IntegerField(constraints=[SQL("DEFAULT 0")])
@@ -62,6 +63,7 @@ class Instance(Table):
     due_at = BigIntegerField(null=True)
     early = TextField(null=True)
     run = BlobField(null=True)
+    definition = TextField(null=True)
 
     class Meta:
         table_name = "instance"
