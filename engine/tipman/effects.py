@@ -25,6 +25,8 @@ class StartAttempt(NamedTuple):
     """What the task sees: `context`, and `results` by the names of its dependencies."""
     kept: str | None
     """JSON text that the last run of a class task left, None at first."""
+    traceparent: str | None = None
+    """Where its spans belong, as W3C Trace Context writes it; None for nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,15 @@ def text_of(identifier: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def made_at(identifier: bytes) -> int:
+    """Return when an id of ours was made, in µs since 1970, exact to the millisecond.
+
+    >>> made_at(bytes.fromhex("0192f5a0b1c27d3e8f00112233445566"))
+    1730697802178000
+    """
+    return int.from_bytes(identifier[:6], "big") * 1000
+
+
 def parse(text: str) -> bytes | None:
     """Return the 16 bytes of a UUID in its hyphenated form, None for any other text.
 

@@ -27,8 +27,11 @@ def task_environment(engine: Mapping[str, str]) -> dict[str, str]:
 
 def attempt_variables(start: StartAttempt) -> dict[str, str]:
     """Return what tells an attempt who it is."""
-    return {
+    variables = {
         "TIPMAN_TASK": text_of(start.instance),
         "TIPMAN_ATTEMPT": str(start.attempt),
         "TIPMAN_EPOCH": str(start.epoch),
     }
+    if start.traceparent is not None:
+        variables["TRACEPARENT"] = start.traceparent
+    return variables
