@@ -61,6 +61,7 @@ KINDS: Mapping[str, Kind] = {
     "query_too_long": Kind(414, "The address is too long"),
     "unsupported": Kind(415, "The type of the body is not taken here"),
     "unknown_host": Kind(421, "This is not the server of that name"),
+    "too_many": Kind(429, "Too many at once"),
     "headers_too_large": Kind(431, "The headers are too large"),
 }
 """Every code that an answer may have."""

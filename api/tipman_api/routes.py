@@ -115,7 +115,9 @@ class Found(Enum):
 class RouteTable:
     """Every route with its rule; `find` is what the guard asks for each request."""
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule], pages: frozenset[str] = frozenset()) -> None:
+        self._pages = pages
+        self._open: set[str] = set()
         self._exact: dict[str, dict[str, Rule]] = {}
         self._templates: dict[int, list[tuple[tuple[str | None, ...], dict[str, Rule]]]] = {}
         self._rules: list[Rule] = []
@@ -137,6 +139,14 @@ class RouteTable:
             known = True
         return Found.OTHER_METHOD if known else Found.NO_PATH
 
+    def is_page(self, path: str) -> bool:
+        """Tell whether a path is that of a data-free file of our pages."""
+        return path in self._pages
+
+    def is_open(self, path: str) -> bool:
+        """Tell whether a path answers without a token."""
+        return path in self._open
+
     def methods(self, path: str) -> list[str]:
         """Return every method that a path answers to."""
         found = {*self._exact.get(path, {})}.union(*self._matching(path))
@@ -153,6 +163,8 @@ class RouteTable:
 
     def _add(self, rule: Rule) -> None:
         self._rules.append(rule)
+        if rule.access is OPEN:
+            self._open.add(rule.path)
         if "{" not in rule.path:
             self._exact.setdefault(rule.path, {}).setdefault(rule.method, rule)
             return
@@ -173,9 +185,9 @@ def table_of(app: FastAPI, pages: frozenset[str] = frozenset()) -> RouteTable:
     Raises:
         ValueError: a route declares nothing, or is open and may not be.
     """
-    return RouteTable(
-        rule for context in iter_route_contexts(app.routes) for rule in _rules(context, pages)
-    )
+    contexts = iter_route_contexts(app.routes)
+    rules = (rule for context in contexts for rule in _rules(context, pages))
+    return RouteTable(rules, pages)
 
 
 def _rules(context: RouteContext, pages: frozenset[str]) -> Iterator[Rule]:

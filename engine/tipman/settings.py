@@ -76,6 +76,7 @@ class Settings:
     values_max: int = 2_000_000
     header_bytes_max: int = 32 * 1024
     query_bytes_max: int = 8 * 1024
+    connections_max: int = 500
     tasks_max: int = 100_000
     result_bytes_max: int = 1024 * 1024
     output_head_bytes: int = 1024 * 1024
@@ -215,6 +216,7 @@ _KINDS = {
     "values_max": _whole(1),
     "header_bytes_max": _whole(1),
     "query_bytes_max": _whole(1),
+    "connections_max": _whole(1),
     "tasks_max": _whole(1),
     "result_bytes_max": _whole(1),
     "output_head_bytes": _whole(1),

@@ -17,6 +17,7 @@ from tipman.jsontext.values import (
     Place,
     deep,
     invalid,
+    is_deeper,
     is_unicode,
     pointer_of,
     reason_against,
@@ -191,8 +192,10 @@ _decode: Callable[[str, int], tuple[object, int]] = _decoder.scan_once
 
 
 def _is_clean(body: str, value: object, depth_max: int) -> bool:
-    if body.count("[") + body.count("{") > depth_max or _SUSPECT_ESCAPE.search(body):
+    if _SUSPECT_ESCAPE.search(body):
         return next(value_faults(value, depth_max=depth_max), None) is None
+    if body.count("[") + body.count("{") > depth_max and is_deeper(value, depth_max):
+        return False
     return body.isascii() or is_unicode(body)
 
 
