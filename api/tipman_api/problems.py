@@ -35,6 +35,8 @@ KINDS: Mapping[str, Kind] = {
     "type_off": Kind(422, "Tasks of this type are switched off"),
     "cycle": Kind(422, "The tasks wait for one another"),
     "unknown_dependency": Kind(422, "A dependency does not exist"),
+    "idempotency_mismatch": Kind(422, "The idempotency key was used with another body"),
+    "quota_reached": Kind(429, "The namespace has as many open tasks as it may"),
     "not_found": Kind(404, "There is no such thing"),
     "key_exists": Kind(409, "The key is taken"),
     "conflict": Kind(409, "That changes nothing in this state"),

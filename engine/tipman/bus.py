@@ -18,8 +18,9 @@ from tipman import events as event_module
 from tipman.clock import Clock
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
-from tipman.errors import DatabaseError, TipmanError
+from tipman.errors import DatabaseError, RepeatedError, TipmanError
 from tipman.events import DependencyReopened, DependencySettled, Event
+from tipman.registry.repeats import Memo
 from tipman.tipman import TIPMan
 
 EVENTS_MAX = 2_000
@@ -36,17 +37,24 @@ Handler = Callable[[Any, TIPMan], list[Effect]]
 
 
 class Receipt:
-    """Answers when the event is on disk, or says why it is not."""
+    """Answers when the event is on disk, or says why it is not.
 
-    __slots__ = ("_error", "_gate")
+    With a *memo* the event is handled once for all its repeats, and what it is answered is kept
+    in the same transaction.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_error", "_gate", "memo", "outcome")
+
+    def __init__(self, memo: Memo | None = None) -> None:
+        self.memo = memo
+        self.outcome: Any = None
+        """What the handler answered, None for most."""
         self._error: BaseException | None = None
         self._gate = allocate_lock()
         self._gate.acquire()
 
-    def result(self, timeout_s: float | None = None) -> None:
-        """Return once the event is committed.
+    def result(self, timeout_s: float | None = None) -> Any:
+        """Return what the handler answered, once the event is committed.
 
         Raises:
             TipmanError: the event was refused; it changed nothing.
@@ -57,6 +65,7 @@ class Receipt:
         self._gate.release()
         if self._error is not None:
             raise self._error
+        return self.outcome
 
     @property
     def is_decided(self) -> bool:
@@ -97,6 +106,7 @@ class Bus:
     ) -> None:
         self._database = database
         self._directory = directory
+        self._registry = directory.registry
         self._clock = clock
         self._handlers = dict(handlers)
         self._dispatch = dispatch
@@ -112,17 +122,18 @@ class Bus:
 
     # Publishing, from any thread.
 
-    def publish(self, event: Event) -> None:
-        """Put an event onto the bus and return when it is on disk.
+    def publish(self, event: Event, memo: Memo | None = None) -> Any:
+        """Put an event onto the bus; return what its handler answers, when it is on disk.
 
         Raises:
             TipmanError: the event was refused; it changed nothing.
+            RepeatedError: with a *memo* only, it was made before and its answer can be recalled.
         """
-        self.publish_nowait(event).result()
+        return self.publish_nowait(event, Receipt(memo)).result()
 
-    def publish_nowait(self, event: Event) -> Receipt:
-        """Put an event onto the bus; the receipt tells when it is on disk."""
-        receipt = self._put(event)
+    def publish_nowait(self, event: Event, receipt: Receipt | None = None) -> Receipt:
+        """Put an event onto the bus; the receipt, a new one or the one given, tells of it."""
+        receipt = self._put(event, receipt or Receipt())
         self._wake()
         return receipt
 
@@ -139,8 +150,7 @@ class Bus:
         """Make a waiting `run` look again."""
         self._signal.put(None)
 
-    def _put(self, event: Event) -> Receipt:
-        receipt = Receipt()
+    def _put(self, event: Event, receipt: Receipt) -> Receipt:
         self._queue.put((event, receipt))
         closed = self._closed
         if closed is not None:
@@ -183,16 +193,18 @@ class Bus:
         answers: list[_Answer] = []
         try:
             self._take(effects, answers)
-            if not directory.is_dirty and not effects:
+            if not directory.is_dirty and not effects and not self._registry.is_dirty:
                 self._answer(answers, None)
                 return bool(answers)
             self._leave_rest()
             with self._database.transaction():
                 directory.write()
+                self._registry.write(directory.now)
         except Exception as error:  # noqa: BLE001 - whatever it is, the engine stops and says so
             self._fail(error, answers)
             return False
         entries = directory.committed()
+        self._registry.committed()
         try:
             self.perform(effects, entries)
         except Exception as error:  # noqa: BLE001 - what was to happen can be derived at a start
@@ -264,12 +276,29 @@ class Bus:
         event, receipt = item
         # A deadline may have come since this drain began, and its timer be among the events.
         self._directory.now = max(self._directory.now, self._clock.wall_us())
-        if receipt is not None:
-            # Entered before it is handled, so that it is answered whatever comes of it.
-            answers.append(_Answer(receipt))
+        if receipt is None:
+            self._handle(event, effects)
+            return
+        # Entered before it is handled, so that it is answered whatever comes of it.
+        answer = _Answer(receipt)
+        answers.append(answer)
+        if receipt.memo is None:
+            answer.error = self._handle(event, effects)
+        else:
+            answer.error = self._handle_once(event, receipt.memo, effects)
+        receipt.outcome, self._registry.outcome = self._registry.outcome, None
+
+    def _handle_once(
+        self, event: Event, memo: Memo, effects: list[Effect]
+    ) -> BaseException | None:
+        """Handle an event that may be a repeat; keep what it is answered."""
+        registry, now = self._registry, self._directory.now
+        if registry.was_answered(memo.repeat, now):
+            return RepeatedError("a write with this idempotency key was made a moment ago")
         error = self._handle(event, effects)
-        if error is not None and receipt is not None:
-            answers[-1].error = error
+        if error is None:
+            registry.keep_answer(memo, registry.outcome, now)
+        return error
 
     def _join_raised(self) -> None:
         raised = self._directory.raised

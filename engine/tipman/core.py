@@ -18,6 +18,7 @@ from tipman.leases import begin_epoch, end_epoch
 from tipman.recovery import recover
 from tipman.scheduler import Scheduler
 from tipman.settings import Settings
+from tipman.telemetry import Telemetry
 from tipman.tipman import TIPMan, log_lines
 from tipman.worker import Factory, Worker
 
@@ -53,11 +54,14 @@ class Core:
         try:
             migrations.migrate(self.database, pending)
             self.epoch = begin_epoch(self.database, clock, node=node, version=version)
+            self.directory = TIPMan(self.database, self.epoch)
+            self.directory.registry.open(clock.wall_us())
         except DRIVER_ERRORS as error:
             self.database.close()
             raise DatabaseError(f"can not set up the database {url}: {error}") from error
-        self.directory = TIPMan(self.database, self.epoch)
         self.frontier = Frontier(settings.slots, settings.queues)
+        for namespace in self.directory.registry.namespaces.values():
+            self.frontier.limit(namespace.name, namespace.slots_max)
         self.handlers = Handlers(settings, self.frontier)
         self.bus = Bus(
             self.database,
@@ -72,7 +76,13 @@ class Core:
         """Is told of every commit, by its log entries."""
         self.listeners: list[Callable[[Sequence[Row]], None]] = []
         """Are told of every commit, by its log lines."""
+        self.telemetry: Telemetry | None = None
         self.bus.perform = self._perform
+
+    def observe(self, telemetry: Telemetry) -> None:
+        """Tell *telemetry* of every commit from now on, and close it in the end."""
+        self.telemetry = telemetry
+        self.listeners.append(telemetry.hear)
 
     def recover(self) -> int:
         """Close what died with earlier engines; return how many attempts were lost."""
@@ -86,6 +96,8 @@ class Core:
         """End the epoch and let go of everything; attempts must have ended before."""
         self.scheduler.close()
         self.worker.close()
+        if self.telemetry is not None:
+            self.telemetry.close()
         end_epoch(self.database, self.clock, self.epoch)
         self.database.close()
 
@@ -93,6 +105,8 @@ class Core:
         wake_at = self.directory.earliest_wake
         if wake_at is not None:
             self.scheduler.notice(wake_at)
+        if self.telemetry is not None:
+            effects = self.telemetry.outfit(effects)
         self.worker.perform(effects)
         self.committed(entries)
         if self.listeners:

@@ -4,7 +4,8 @@ An event is the only thing that moves an instance. What executors report, what a
 somebody asked for from outside: all of it arrives as one of these, in order, on the bus.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -210,3 +211,86 @@ class TasksSubmitted(Event):
     actor: str
     run: tuple[Any, ...] | None = None
     """The row of the `workflow_run` table that all of them belong to, None for no run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered(Event):
+    """Something that happened to the registry: it is for no instance."""
+
+    instance: bytes = field(default=bytes(16), init=False)
+    name: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceCreated(Registered):
+    """Somebody made a namespace; quotas None mean no limit."""
+
+    wire: ClassVar[str] = "namespace.created"
+    open_tasks_max: int | None
+    slots_max: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceChanged(Registered):
+    """Somebody set the quotas of a namespace."""
+
+    wire: ClassVar[str] = "namespace.changed"
+    quotas: Mapping[str, int | None]
+    """Those that change, by their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceDeleted(Registered):
+    """Somebody ended a namespace in which nothing is open."""
+
+    wire: ClassVar[str] = "namespace.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionAdded(Registered):
+    """Somebody handed in a named task: a new version, unless one is the same."""
+
+    wire: ClassVar[str] = "definition.added"
+    namespace: str
+    content: str
+    """The hash of the two texts."""
+    task: str
+    """JSON text, validated."""
+    parameters: str
+    """JSON text of a JSON Schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefinitionRetired(Registered):
+    """Somebody took a version, or with None every one, out of use."""
+
+    wire: ClassVar[str] = "definition.retired"
+    namespace: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCreated(Registered):
+    """Somebody is let in."""
+
+    wire: ClassVar[str] = "token.created"
+    secret: bytes
+    """The SHA-256 of the secret."""
+    scope: str
+    namespace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRevoked(Registered):
+    """Somebody is let in no more."""
+
+    wire: ClassVar[str] = "token.revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecorded(Registered):
+    """Several events made up one write: this one only carries what it is answered."""
+
+    wire: ClassVar[str] = "answer.recorded"
+    outcome: Any

@@ -1,13 +1,19 @@
 """The frontier: what is queued, in the order it will start, and the slots that are taken.
 
-Highest priority first, then the longest queued, then the oldest. A queue with slots of its own
-takes from them and from the total; an exclusive task waits while another with its mark runs.
-A plain data structure: no rows, no clock; recovery fills it from rows.
+Namespaces take turns: the next free slot is for the one that has waited longest since its last
+start. Within a namespace the highest priority starts first, then the longest queued, then the
+oldest. A queue with slots of its own takes from them and from the total, whoever's it is; a
+namespace with a quota takes from that too; an exclusive task waits while another with its mark
+runs. A plain data structure: no rows, no clock; recovery fills it from rows.
 """
 
-import heapq
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from heapq import heappop, heappush
 from typing import NamedTuple
+
+_EMPTY_HEAPS_MAX = 16
+"""Queues of a namespace that may stand empty before they are forgotten."""
 
 
 class Entry(NamedTuple):
@@ -18,6 +24,7 @@ class Entry(NamedTuple):
     instance: bytes
     queue: str
     exclusive: str | None
+    namespace: str
 
 
 def mark_of(namespace: str, name: str | None) -> str | None:
@@ -35,11 +42,16 @@ class Frontier:
     def __init__(self, slots: int, queues: Mapping[str, int]) -> None:
         self._slots = slots
         self._limits = dict(queues)
-        self._heaps: dict[str, list[Entry]] = {}
+        self._quotas: dict[str, int] = {}
+        self._heaps: OrderedDict[str, dict[str, list[Entry]]] = OrderedDict()
+        """By namespace and queue; the namespace that is the longest without a start is first."""
         self._removed: dict[tuple[bytes, int], int] = {}
         self._queued = 0
-        self._used: dict[str, int] = {}
-        self._taken: dict[tuple[bytes, int], tuple[str, str | None]] = {}
+        self._taken: dict[tuple[bytes, int], Entry] = {}
+        self._used: Counter[str] = Counter()
+        """Slots in use by queue, of queues that have a limit."""
+        self._held: Counter[str] = Counter()
+        """Slots in use by namespace, of namespaces that have a quota."""
         self._running_exclusive: dict[str, int] = {}
         self._parked: dict[str, list[Entry]] = {}
 
@@ -51,13 +63,24 @@ class Frontier:
         """How many slots are in use, those of detached attempts included."""
         return len(self._taken)
 
+    def limit(self, namespace: str, slots: int | None) -> None:
+        """Let a namespace have at most so many slots at once; None for as many as there are."""
+        if slots is None:
+            self._quotas.pop(namespace, None)
+            self._held.pop(namespace, None)
+            return
+        self._quotas[namespace] = slots
+        taken = self._taken.values()
+        self._held[namespace] = sum(entry.namespace == namespace for entry in taken)
+
     def push(self, entry: Entry) -> None:
         """Queue a task."""
         self._queued += 1
-        heap = self._heaps.get(entry.queue)
-        if heap is None:
-            heap = self._heaps[entry.queue] = []
-        heapq.heappush(heap, entry)
+        try:
+            heap = self._heaps[entry.namespace][entry.queue]
+        except KeyError:
+            heap = self._heap_of(entry.namespace, entry.queue)
+        heappush(heap, entry)
 
     def remove(self, instance: bytes, queued_at: int) -> None:
         """Forget a task that was queued then and is so no more, without having been popped."""
@@ -66,52 +89,71 @@ class Frontier:
         place = (instance, queued_at)
         self._removed[place] = self._removed.get(place, 0) + 1
 
-    def pop(self) -> bytes | None:
+    def pop(self) -> Entry | None:
         """Return the next task that may start now, None when there is none.
 
         The caller calls `take` for it.
         """
-        while len(self._taken) < self._slots:
-            entry = self._best()
-            if entry is None:
-                return None
-            if entry.exclusive is not None and entry.exclusive in self._running_exclusive:
-                heapq.heappush(self._parked.setdefault(entry.exclusive, []), entry)
-                continue
+        if not self._queued or len(self._taken) >= self._slots:
+            return None
+        if len(self._heaps) == 1:
+            (heaps,) = self._heaps.values()
+            entry = self._first_of(heaps)
+        else:
+            entry = self._in_turn()
+        if entry is not None:
             self._queued -= 1
-            return entry.instance
-        return None
+        return entry
 
-    def take(self, instance: bytes, attempt: int, queue: str, exclusive: str | None) -> None:
-        """Count one slot as taken by an attempt."""
-        self._taken[instance, attempt] = (queue, exclusive)
-        self._used[queue] = self._used.get(queue, 0) + 1
-        if exclusive is not None:
-            self._running_exclusive[exclusive] = self._running_exclusive.get(exclusive, 0) + 1
+    def take(self, entry: Entry, attempt: int) -> None:
+        """Count one slot as taken by an attempt of what `pop` returned."""
+        self._taken[entry.instance, attempt] = entry
+        if self._limits and entry.queue in self._limits:
+            self._used[entry.queue] += 1
+        if self._quotas and entry.namespace in self._quotas:
+            self._held[entry.namespace] += 1
+        mark = entry.exclusive
+        if mark is not None:
+            self._running_exclusive[mark] = self._running_exclusive.get(mark, 0) + 1
 
     def release(self, instance: bytes, attempt: int) -> None:
         """Give an attempt's slot back; one that holds none is none of ours."""
-        taken = self._taken.pop((instance, attempt), None)
-        if taken is None:
+        entry = self._taken.pop((instance, attempt), None)
+        if entry is None:
             return
-        queue, exclusive = taken
-        self._used[queue] -= 1
-        if exclusive is not None:
-            self._release_exclusive(exclusive)
+        if self._limits and entry.queue in self._limits:
+            self._used[entry.queue] -= 1
+        if self._quotas and entry.namespace in self._quotas:
+            self._held[entry.namespace] -= 1
+        if entry.exclusive is not None:
+            self._release_exclusive(entry.exclusive)
 
     def holds(self, instance: bytes, attempt: int) -> bool:
         """Tell whether an attempt's slot is taken, as a detached one's is."""
         return (instance, attempt) in self._taken
 
-    def obstacle(self, queue: str, exclusive: str | None) -> str:
-        """Say in words what a queued task of *queue* waits for; `pop` uses the same rules."""
+    def obstacle(self, namespace: str, queue: str, exclusive: str | None) -> str:
+        """Say in words what a queued task waits for; `pop` uses the same rules."""
         if exclusive is not None and exclusive in self._running_exclusive:
             return f"another run of {exclusive}"
-        if self._full(queue):
+        if self._is_full(queue):
             return f"a slot of queue {queue}, all {self._limits[queue]} are taken"
+        if self._is_spent(namespace):
+            return f"a slot of namespace {namespace}, all {self._quotas[namespace]} are taken"
         if len(self._taken) >= self._slots:
             return f"a slot, all {self._slots} are taken"
         return "its turn"
+
+    def _heap_of(self, namespace: str, queue: str) -> list[Entry]:
+        heaps = self._heaps.get(namespace)
+        if heaps is None:
+            # It had nothing queued when it was its turn, so nobody has waited longer.
+            heaps = self._heaps[namespace] = {}
+            self._heaps.move_to_end(namespace, last=False)
+        if len(heaps) >= _EMPTY_HEAPS_MAX:
+            for name in [name for name, heap in heaps.items() if not heap]:
+                del heaps[name]
+        return heaps.setdefault(queue, [])
 
     def _release_exclusive(self, mark: str) -> None:
         left = self._running_exclusive[mark] - 1
@@ -120,27 +162,56 @@ class Frontier:
             return
         del self._running_exclusive[mark]
         for entry in self._parked.pop(mark, ()):
-            heapq.heappush(self._heaps[entry.queue], entry)
+            self._queued -= 1
+            self.push(entry)
 
-    def _drop(self, entry: Entry) -> None:
-        place = _place(entry)
-        left = self._removed.pop(place) - 1
-        if left:
-            self._removed[place] = left
-
-    def _full(self, queue: str) -> bool:
+    def _is_full(self, queue: str) -> bool:
         limit = self._limits.get(queue)
-        return limit is not None and self._used.get(queue, 0) >= limit
+        return limit is not None and self._used[queue] >= limit
 
-    def _best(self) -> Entry | None:
-        best: list[Entry] | None = None
-        for queue, heap in self._heaps.items():
-            while self._removed and heap and _place(heap[0]) in self._removed:
-                self._drop(heapq.heappop(heap))
-            if heap and not self._full(queue) and (best is None or heap[0] < best[0]):
-                best = heap
-        return None if best is None else heapq.heappop(best)
+    def _is_spent(self, namespace: str) -> bool:
+        quota = self._quotas.get(namespace)
+        return quota is not None and self._held[namespace] >= quota
 
+    def _in_turn(self) -> Entry | None:
+        """Take what the first namespace starts that can start something; it is the last then."""
+        entry, idle = None, []
+        for namespace, heaps in self._heaps.items():
+            entry = self._first_of(heaps)
+            if entry is not None:
+                break
+            if not any(heaps.values()):
+                idle.append(namespace)
+        for namespace in idle:
+            del self._heaps[namespace]
+        if entry is not None:
+            self._heaps.move_to_end(entry.namespace)
+        return entry
 
-def _place(entry: Entry) -> tuple[bytes, int]:
-    return (entry.instance, entry.queued_at)
+    def _first_of(self, heaps: dict[str, list[Entry]]) -> Entry | None:
+        """Take what a namespace starts next, None for nothing that may start now."""
+        while True:
+            best: list[Entry] | None = None
+            for queue, heap in heaps.items():
+                if self._removed:
+                    self._clean(heap)
+                if (
+                    heap
+                    and (best is None or heap[0] < best[0])
+                    and not (self._limits and self._is_full(queue))
+                ):
+                    best = heap
+            if best is None or (self._quotas and self._is_spent(best[0].namespace)):
+                return None
+            entry = heappop(best)
+            if entry.exclusive is None or entry.exclusive not in self._running_exclusive:
+                return entry
+            heappush(self._parked.setdefault(entry.exclusive, []), entry)
+
+    def _clean(self, heap: list[Entry]) -> None:
+        """Drop what was removed from the top of a heap."""
+        while heap and (place := (heap[0].instance, heap[0].queued_at)) in self._removed:
+            heappop(heap)
+            left = self._removed.pop(place) - 1
+            if left:
+                self._removed[place] = left

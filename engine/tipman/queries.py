@@ -10,7 +10,7 @@ from typing import Any
 from tipman.charts import RUNNING
 from tipman.clock import rfc3339
 from tipman.database import Database, Row
-from tipman.errors import InvalidError, NotFoundError
+from tipman.errors import NotFoundError
 from tipman.ids import parse, text_of
 
 URI = "/api/v1/tasks/"
@@ -270,7 +270,7 @@ def _view(row: Row, dependencies: list[str], epoch: int) -> dict[str, Any]:
         "dependencies_remaining": column["dependencies_remaining"],
         "run": None if column["run"] is None else f"/api/v1/runs/{text_of(bytes(column['run']))}",
         "schedule": None,
-        "definition": None,
+        "definition": options.get("definition"),
         "queue": column["queue"],
         "priority": column["priority"],
         "timeout_s": options.get("timeout_s"),
@@ -297,13 +297,3 @@ def _error(error: str | None, cause: bytes | None) -> dict[str, Any] | None:
         message = f"skipped because its dependency {uri} did not succeed"
         return {"code": "dependency", "message": message, "cause": uri}
     return None if error is None else json.loads(error)
-
-
-def check_namespace(namespace: str) -> None:
-    """Refuse a namespace that does not exist; there is one so far.
-
-    Raises:
-        InvalidError: another than `default`.
-    """
-    if namespace != "default":
-        raise InvalidError(f"no namespace {namespace!r}; there is only 'default'")

@@ -34,8 +34,9 @@ def recover(database: Database, bus: Bus, frontier: Frontier, *, node: str, epoc
 def restore_frontier(database: Database, frontier: Frontier) -> None:
     """Queue again what the rows say is queued."""
     rows = database.fetch(
-        "SELECT i.id, i.queued_at, t.queue, t.priority, t.exclusive FROM instance AS i"
-        " JOIN task AS t ON t.id = i.id WHERE i.state = 'queued' AND i.settled_at IS NULL"
+        "SELECT i.id, i.queued_at, t.queue, t.priority, t.exclusive, i.namespace"
+        " FROM instance AS i JOIN task AS t ON t.id = i.id"
+        " WHERE i.state = 'queued' AND i.settled_at IS NULL"
     )
-    for identifier, queued_at, queue, priority, exclusive in rows:
-        frontier.push(Entry(-priority, queued_at, bytes(identifier), queue, exclusive))
+    for identifier, queued_at, queue, priority, *rest in rows:
+        frontier.push(Entry(-priority, queued_at, bytes(identifier), queue, *rest))

@@ -13,46 +13,26 @@ from tipman.clock import Clock, SystemClock
 from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.definitions import Task, Workflow, task_of
+from tipman.definitions.named import is_by_definition
 from tipman.errors import DatabaseError, InvalidError, TipmanError, UnavailableError
-from tipman.events import (
-    CancelRequested,
-    Event,
-    FailReported,
-    FinishReported,
-    Requested,
-    ResumeRequested,
-    RetryRequested,
-    SuspendRequested,
-    TasksSubmitted,
-)
+from tipman.events import Event, TasksSubmitted
 from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
 from tipman.handles import Handle, Settlements
 from tipman.ids import IdSource
 from tipman.leases import FileLock
-from tipman.queries import check_namespace
+from tipman.operations import Operations
+from tipman.registrar import Registrar
+from tipman.requests import Requests
 from tipman.settings import Settings
 from tipman.settings import load as load_settings
 from tipman.submission import Submitter, check_type
 from tipman.version import VERSION
-from tipman.views import Views
 from tipman.workshop import Workshop
 
-REQUESTS: Mapping[str, type[Requested]] = {
-    kind.wire: kind
-    for kind in (
-        CancelRequested,
-        SuspendRequested,
-        ResumeRequested,
-        RetryRequested,
-        FinishReported,
-        FailReported,
-    )
-}
-"""What may be asked for from outside, by wire name."""
 _INTERRUPT_SLACK_S = 2.0
 
 
-class Engine(Views):
+class Engine(Requests, Operations, Registrar):
     """Runs tasks durably, in this process, on one database.
 
     Use it as a context manager, or call `start` and `close`. *settings* are those of CONTRACT;
@@ -129,6 +109,7 @@ class Engine(Views):
             self._let_go()
             raise
         core.committed = self._committed
+        self._observe(core)
         return self
 
     def start(self) -> Self:
@@ -267,9 +248,19 @@ class Engine(Views):
         Raises:
             TipmanError: as `submit_task`; CycleError names the whole cycle.
         """
-        event = self._submitter.batch([self._checked(task) for task in tasks], actor=actor)
+        event = self.submission(tasks, actor=actor)
         self._publish(event)
         return [Handle(s.instance, self) for s in event.submissions]
+
+    def submission(
+        self, tasks: Sequence[Task | Mapping[str, Any]], *, actor: str
+    ) -> TasksSubmitted:
+        """Return the event that submits tasks, for whoever publishes it without waiting.
+
+        Raises:
+            InvalidError: as `submit_batch`, what can be told without the database.
+        """
+        return self._submitter.batch([self._checked(task) for task in tasks], actor=actor)
 
     def submit_workflow(self, workflow: Workflow, *, actor: str = "local") -> dict[str, Handle]:
         """Submit a run of a workflow; return the handles of its tasks by name."""
@@ -279,41 +270,6 @@ class Engine(Views):
         event = self._submitter.workflow(checked, actor=actor, now_us=now_us)
         self._publish(event)
         return {s.task.name: Handle(s.instance, self) for s in event.submissions}
-
-    # Asking for something.
-
-    def send(
-        self, reference: str | Handle, name: str, data: Any = None, *, actor: str = "local"
-    ) -> Handle:
-        """Publish an event for a task from outside; return once it is on disk.
-
-        Raises:
-            InvalidError: there is no such event.
-            NotFoundError: there is no such task.
-            ConflictError: it changes nothing in the state the task is in.
-        """
-        kind = REQUESTS.get(name)
-        if kind is None:
-            raise InvalidError(f"no event {name!r}; there are " + ", ".join(sorted(REQUESTS)))
-        handle = self.find(reference)
-        self._publish(kind(handle.identifier, actor, data))
-        return handle
-
-    def cancel(self, reference: str | Handle) -> Handle:
-        """End a task, and all that its attempt started."""
-        return self.send(reference, CancelRequested.wire)
-
-    def suspend(self, reference: str | Handle, *, in_flight: str = "finish") -> Handle:
-        """Hold a task; a running attempt finishes first, or ends now with `in_flight="stop"`."""
-        return self.send(reference, SuspendRequested.wire, {"in_flight": in_flight})
-
-    def resume(self, reference: str | Handle) -> Handle:
-        """Let a suspended task go on."""
-        return self.send(reference, ResumeRequested.wire)
-
-    def retry(self, reference: str | Handle) -> Handle:
-        """Open a task again that ended badly, and what was skipped because of it."""
-        return self.send(reference, RetryRequested.wire)
 
     # Inside.
 
@@ -332,9 +288,12 @@ class Engine(Views):
 
     def _checked(self, task: Task | Mapping[str, Any]) -> Task:
         if not isinstance(task, Task):
-            task = task_of(task, settings=self.settings)
+            task = (
+                self.task_by_definition(task)
+                if is_by_definition(task)
+                else task_of(task, settings=self.settings)
+            )
         check_type(task.type, self.settings.types_off)
-        check_namespace(task.namespace)
         name = self._tasks.class_called(task.type, task.arguments)
         return task if name is None else task.with_exclusive(name)
 

@@ -11,6 +11,7 @@ from typing import Any
 from tipman.chain import link
 from tipman.database import Database, Row
 from tipman.definitions import Task, task_from_row
+from tipman.edges import Edges
 from tipman.errors import NotFoundError
 from tipman.events import Event, Failure
 from tipman.ids import text_of
@@ -18,7 +19,6 @@ from tipman.instances import PLAIN, Instance
 from tipman.models import (
     DELETE_INBOX,
     INSERT_ATTEMPT,
-    INSERT_DEPENDENCY,
     INSERT_INBOX,
     INSERT_INSTANCE,
     INSERT_LOG_ENTRY,
@@ -53,6 +53,7 @@ class TIPMan:
     def __init__(self, database: Database, epoch: int) -> None:
         self._database = database
         self.epoch = epoch
+        self.edges = Edges(database)
         self.registry = Registry(database)
         self.now = 0
         self._cache: dict[bytes, Instance] = {}
@@ -60,12 +61,10 @@ class TIPMan:
         self._new: dict[bytes, Instance] = {}
         self._touched: dict[bytes, Instance] = {}
         self._new_keys: dict[tuple[str, str], bytes] = {}
-        self._new_edges: dict[bytes, list[bytes]] = {}
         self._kept: dict[tuple[str, str, str], str] = {}
         self._runs: list[Row] = []
         self._inputs: dict[bytes, str] = {}
         self._tasks: list[Row] = []
-        self._edges: list[Row] = []
         self._attempts: list[Row] = []
         self._log: list[Row] = []
         self._inbox: list[Row] = []
@@ -142,26 +141,6 @@ class TIPMan:
             instance.arguments = arguments
         return instance.task
 
-    def dependents_of(self, instance: Instance) -> list[bytes]:
-        """Return who waits for it, in the order they were added, this drain's included."""
-        if not instance.dependents:
-            return []
-        rows = self._database.fetch(
-            "SELECT dependent FROM dependency WHERE dependency = ? ORDER BY dependent",
-            (instance.id,),
-        )
-        return [bytes(row[0]) for row in rows] + self._new_edges.get(instance.id, [])
-
-    def dependencies_of(self, instance: Instance) -> list[bytes]:
-        """Return what it waits for, in the order they were given."""
-        rows = self._database.fetch(
-            "SELECT dependency FROM dependency WHERE dependent = ? ORDER BY position",
-            (instance.id,),
-        )
-        if rows:
-            return [bytes(row[0]) for row in rows]
-        return [edge[2] for edge in self._edges if edge[0] == instance.id]
-
     def results_of(self, instances: Iterable[Instance]) -> dict[str, Any]:
         """Return the results of the last attempts, by the names of their tasks."""
         numbers = {i.id: (i.name, i.attempt) for i in instances}
@@ -204,9 +183,7 @@ class TIPMan:
         self._tasks.append(task_row)
         if instance.key is not None:
             self._new_keys[instance.namespace, instance.key] = instance.id
-        for position, dependency in enumerate(dependencies):
-            self._edges.append((instance.id, position, dependency))
-            self._new_edges.setdefault(dependency, []).append(instance.id)
+        self.edges.add(instance.id, dependencies)
 
     def add_run(self, row: Row) -> None:
         """Stage a row of the runs of workflows."""
@@ -278,8 +255,7 @@ class TIPMan:
         if self._new:
             self._insert()
             insert(INSERT_TASK, self._tasks)
-        if self._edges:
-            insert(INSERT_DEPENDENCY, self._edges)
+        self.edges.write()
         if self._touched:
             self._update()
         if self._attempts:
@@ -346,9 +322,10 @@ class TIPMan:
         for instance in self._new.values():
             self._stored(instance)
         lines = self._log
-        self._new, self._touched, self._new_keys, self._new_edges = {}, {}, {}, {}
-        self._kept, self._tasks, self._edges, self._attempts = {}, [], [], []
+        self._new, self._touched, self._new_keys = {}, {}, {}
+        self._kept, self._tasks, self._attempts = {}, [], []
         self._runs = []
+        self.edges.committed()
         self._log, self._inbox, self._handled = [], [], []
         if len(self._cache) > max(CACHE_MAX, self._tolerated):
             self._shrink()
@@ -357,7 +334,11 @@ class TIPMan:
     def _stored(self, instance: Instance) -> None:
         instance.stored_sequence = instance.sequence
         if instance.settled_at is not None:
-            self._cache.pop(instance.id, None)
+            self._drop(instance.id)
+
+    def _drop(self, identifier: bytes) -> None:
+        self._cache.pop(identifier, None)
+        self.edges.forget(identifier)
 
     def _remember_input(self, run: bytes, text: str) -> str:
         if len(self._inputs) >= INPUTS_MAX:
@@ -373,7 +354,7 @@ class TIPMan:
     def _shrink(self) -> None:
         idle = (i.id for i in self._cache.values() if i.state not in {"running", "queued"})
         for identifier in [i for i, _ in zip(idle, range(CACHE_MAX // 2), strict=False)]:
-            del self._cache[identifier]
+            self._drop(identifier)
         # Where most are queued or running, another look is worth it only when many more came.
         left = len(self._cache)
         self._tolerated = left + left // 2 if left > CACHE_MAX else 0

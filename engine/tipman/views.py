@@ -49,6 +49,12 @@ class Views:
         """Call *listener* with the log lines of every commit, from the bus's thread: be quick."""
         self.core.listeners.append(listener)
 
+    def unlisten(self, listener: Callable[[Sequence[Row]], None]) -> None:
+        """Call *listener* no more; one that is not called is none the worse for it."""
+        if self._core is not None:
+            with suppress(ValueError):
+                self._core.listeners.remove(listener)
+
     def open_run(self, workflow: Workflow) -> list[tuple[bytes, str, str]]:
         """Return id, name and state of the tasks of this workflow's newest run that is open.
 
@@ -94,7 +100,7 @@ class Views:
         handle = self.find(reference)
         with self.reading() as database:
             mark = queries.exclusive_mark(database, handle.identifier)
-            obstacle = self.core.frontier.obstacle(view["queue"], mark)
+            obstacle = self.core.frontier.obstacle(view["namespace"], view["queue"], mark)
             return queries.explain(database, handle.identifier, obstacle)
 
     def output_path(self, reference: str | Handle, attempt: int, stream: str) -> Path:
@@ -125,14 +131,23 @@ class Views:
 
     def wait_settled(self, identifier: bytes, timeout_s: float | None) -> bool:
         """Wait until a task has settled; return whether it has."""
-        return self._settlements.wait(identifier, timeout_s, partial(self._is_settled, identifier))
+        return self._settlements.wait(identifier, timeout_s, partial(self.is_settled, identifier))
+
+    def when_settled(self, identifier: bytes, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call *tell* once when an instance settles or the engine ends; return what calls it off.
+
+        It is called on the bus's thread, so it must be quick. One that has settled already is
+        not told of: look at `is_settled` after this.
+        """
+        return self._settlements.when_settled(identifier, tell)
+
+    def is_settled(self, identifier: bytes) -> bool:
+        """Tell whether an instance has ended; one that does not exist has not."""
+        with self.reading() as database:
+            return queries.is_settled(database, identifier)
 
     def close_readers(self) -> None:
         """Close the connections that nobody uses."""
         with suppress(Empty):
             while True:
                 self._readers.get_nowait().close()
-
-    def _is_settled(self, identifier: bytes) -> bool:
-        with self.reading() as database:
-            return queries.is_settled(database, identifier)

@@ -17,7 +17,7 @@ from tipman.events import (
 )
 from tipman.ids import IdSource
 from tipman.jsontext import dumps
-from tipman.runtime import REQUESTS
+from tipman.requests import REQUESTS
 from tipman.settings import Durability, Settings
 from tipman.submission import Submitter
 
@@ -242,7 +242,7 @@ class House:
     def explain(self, identifier):
         view = self.view(identifier)
         mark = queries.exclusive_mark(self.reader, identifier)
-        obstacle = self.core.frontier.obstacle(view["queue"], mark)
+        obstacle = self.core.frontier.obstacle(view["namespace"], view["queue"], mark)
         return queries.explain(self.reader, identifier, obstacle)
 
     def started(self):

@@ -142,7 +142,8 @@ class Audit:
     ) -> None:
         """Check that `explain` names what an open task waits for, and that it is there."""
         task = self._handed_in[row.id]
-        obstacle = core.frontier.obstacle(task.queue, mark_of(task.namespace, task.exclusive))
+        mark = mark_of(task.namespace, task.exclusive)
+        obstacle = core.frontier.obstacle(task.namespace, task.queue, mark)
         reasons = queries.explain(core.database, row.id, obstacle)["waiting_for"]
         open_uris = [
             queries.URI + text_of(d) for d in self.ledger.edges[row.id] if states[d] not in SETTLED

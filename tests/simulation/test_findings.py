@@ -127,10 +127,10 @@ def test_a_suspended_task_that_is_resumed_runs_in_one_attempt(world):
 
 def test_a_task_queued_again_after_the_clock_was_set_back_has_the_age_of_its_row():
     frontier = Frontier(1, {})
-    frontier.push(Entry(0, 100, b"again", "default", None))
+    frontier.push(Entry(0, 100, b"again", "default", None, "default"))
     frontier.remove(b"again", 100)
-    frontier.push(Entry(0, 70, b"other", "default", None))
+    frontier.push(Entry(0, 70, b"other", "default", None, "default"))
 
-    frontier.push(Entry(0, 50, b"again", "default", None))
+    frontier.push(Entry(0, 50, b"again", "default", None, "default"))
 
     assert frontier.pop() == b"again"

@@ -205,6 +205,10 @@ class Task(Shape):
     """The name that a task shares with those it must not run beside (a class task's)."""
     has_expressions: ClassVar[bool] = False
     """Whether `arguments` has `{expressions}` to be filled in when an attempt starts."""
+    definition: ClassVar[str | None] = None
+    """What it was made from, `name@version`; its arguments are filled in already."""
+    traceparent: ClassVar[str | None] = None
+    """The span that submitted it, as W3C Trace Context writes it."""
 
     def with_arguments(self, arguments: Json) -> Self:
         """Return the same task with other arguments, which are taken as they are.
@@ -224,6 +228,14 @@ class Task(Shape):
     def with_expressions(self) -> Self:
         """Return the same task, its arguments to be filled in when an attempt starts."""
         return self.beside(has_expressions=True)
+
+    def with_definition(self, pin: str) -> Self:
+        """Return the same task, made from this version of a definition."""
+        return self.beside(definition=pin)
+
+    def with_traceparent(self, traceparent: str) -> Self:
+        """Return the same task, submitted within this span."""
+        return self.beside(traceparent=traceparent)
 
     def due_us(self, now_us: int) -> int | None:
         """Return when it may start, its dependencies having settled at *now_us*; None for at once.
@@ -277,6 +289,8 @@ _OPTIONS = (
     "on_lost",
     "exclusive",
     "has_expressions",
+    "definition",
+    "traceparent",
 )
 DEFAULT_OPTIONS: Mapping[str, Any] = {
     name: Task.model_fields[name].get_default(call_default_factory=True)

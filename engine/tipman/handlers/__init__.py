@@ -10,6 +10,7 @@ from typing import Any
 
 from tipman.effects import Effect
 from tipman.events import (
+    AnswerRecorded,
     AttemptFailed,
     AttemptInterrupted,
     AttemptLost,
@@ -17,19 +18,27 @@ from tipman.events import (
     AttemptSucceeded,
     AttemptTimedOut,
     CancelRequested,
+    DefinitionAdded,
+    DefinitionRetired,
     DependencyReopened,
     DependencySettled,
     Event,
     FailReported,
     FinishReported,
+    NamespaceChanged,
+    NamespaceCreated,
+    NamespaceDeleted,
     ResumeRequested,
     RetryRequested,
     SuspendRequested,
     TasksSubmitted,
     TimerFired,
+    TokenCreated,
+    TokenRevoked,
 )
 from tipman.frontier import Frontier
 from tipman.handlers.attempts import Attempts
+from tipman.handlers.registering import Registering
 from tipman.handlers.requests import Requests
 from tipman.handlers.steps import Steps
 from tipman.handlers.submitting import Submitting
@@ -49,6 +58,7 @@ class Handlers:
         self.submitting = Submitting(steps)
         self.waiting = Waiting(steps, self.attempts)
         self.requests = Requests(steps, self.attempts)
+        self.registering = Registering(frontier)
 
     def dispatch(self, directory: TIPMan) -> list[Effect]:
         """Start what is queued while slots are free."""
@@ -77,4 +87,12 @@ class Handlers:
             RetryRequested: self.requests.retry,
             FinishReported: self.requests.outcome,
             FailReported: self.requests.outcome,
+            NamespaceCreated: self.registering.namespace_created,
+            NamespaceChanged: self.registering.namespace_changed,
+            NamespaceDeleted: self.registering.namespace_deleted,
+            DefinitionAdded: self.registering.definition_added,
+            DefinitionRetired: self.registering.definition_retired,
+            TokenCreated: self.registering.token_created,
+            TokenRevoked: self.registering.token_revoked,
+            AnswerRecorded: self.registering.answer_recorded,
         }

@@ -19,7 +19,7 @@ from tipman.events import (
     Report,
     TimerFired,
 )
-from tipman.frontier import mark_of
+from tipman.frontier import Entry
 from tipman.handlers.steps import Steps, must_move
 from tipman.instances import Instance
 from tipman.jsontext import dumps, parsed
@@ -43,14 +43,14 @@ class Attempts:
         """Start what is queued while slots are free."""
         effects: list[Effect] = []
         pop = self._frontier.pop
-        while self.starting and (identifier := pop()) is not None:
-            instance = directory.load(identifier)
-            effect = self._start(instance, directory.task_of(instance), directory)
+        while self.starting and (entry := pop()) is not None:
+            effect = self._start(entry, directory.load(entry.instance), directory)
             if effect is not None:
                 effects.append(effect)
         return effects
 
-    def _start(self, instance: Instance, task: Task, directory: TIPMan) -> StartAttempt | None:
+    def _start(self, entry: Entry, instance: Instance, directory: TIPMan) -> StartAttempt | None:
+        task = directory.task_of(instance)
         step = must_move(instance, "attempt.started")
         number, epoch = instance.attempt + 1, directory.epoch
         context, arguments, failure = _NO_CONTEXT, parsed(instance.arguments), None
@@ -66,7 +66,7 @@ class Attempts:
                     failure = Failure("expression", str(error), matches=("expression",))
         name, namespace, timeout_s = task.exclusive, task.namespace, task.timeout_s
         kept = None if name is None else directory.kept(namespace, "class", name)
-        self._frontier.take(instance.id, number, task.queue, mark_of(namespace, name))
+        self._frontier.take(entry, number)
         instance.attempt, instance.epoch, instance.started_at = number, epoch, directory.now
         if timeout_s is not None:
             instance.wake_at = directory.now + round(timeout_s * MICROSECONDS)
@@ -78,7 +78,7 @@ class Attempts:
             return None
         return StartAttempt(
             instance.id, number, epoch, task.type, instance.name, namespace, arguments,
-            task.env, timeout_s, context, kept,
+            task.env, timeout_s, context, kept, task.traceparent,
         )  # fmt: skip
 
     def succeeded(self, event: AttemptSucceeded, directory: TIPMan) -> list[Effect]:
@@ -242,7 +242,7 @@ def _failing_data(attempt: int, verdict: Verdict, failure: Failure) -> str:
 
 
 def _results(instance: Instance, directory: TIPMan) -> dict[str, Any]:
-    dependencies = directory.dependencies_of(instance)
+    dependencies = directory.edges.dependencies_of(instance)
     directory.prefetch(dependencies)
     return directory.results_of([directory.load(d) for d in dependencies])
 

@@ -59,7 +59,7 @@ class Requests:
         if back is not None and back.state == "waiting" and not instance.dependencies_remaining:
             verdict = admission(instance, directory.task_of(instance), directory.now)
         if verdict is Verdict.SKIP:
-            cause = cause_of(directory.dependencies_of(instance), directory)
+            cause = cause_of(directory.edges.dependencies_of(instance), directory)
         self._steps.ask(event, instance, verdict, directory)
         instance.cause = cause
         return []
@@ -70,7 +70,7 @@ class Requests:
         if instance.state not in UNSUCCESSFUL:
             raise conflict(event, instance)
         if instance.dependencies_unmet:
-            cause = cause_of(directory.dependencies_of(instance), directory)
+            cause = cause_of(directory.edges.dependencies_of(instance), directory)
             where = f"/api/v1/tasks/{text_of(cause or b'')}"
             raise ConflictError(
                 f"its dependency {where} did not succeed: retry that first", instance.state

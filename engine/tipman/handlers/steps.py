@@ -59,13 +59,13 @@ class Steps:
             if was == "queued" and step.state != "running":
                 self.frontier.remove(instance.id, instance.queued_at or 0)
             elif was in UNSUCCESSFUL:
-                self._reopened(instance)
+                self._reopened(instance, directory)
             if step.state != "running":
                 self._entered(was, instance, directory)
         for label in announced[1:]:
             directory.log(instance, label, step.configuration, None)
         if was in UNSUCCESSFUL and was != step.state:
-            for dependent in directory.dependents_of(instance):
+            for dependent in directory.edges.dependents_of(instance):
                 directory.raised.append(DependencyReopened(dependent, instance.id))
 
     def ask(
@@ -87,7 +87,8 @@ class Steps:
         return StopAttempt(instance.id, instance.attempt, reason, self.settings.grace_s)
 
     @staticmethod
-    def _reopened(instance: Instance) -> None:
+    def _reopened(instance: Instance, directory: TIPMan) -> None:
+        directory.registry.opened(instance.namespace)
         instance.opening += 1
         instance.attempts_used = instance.lost = 0
         instance.settled_at = instance.cause = None
@@ -99,7 +100,8 @@ class Steps:
             instance.queued_at, instance.due_at = directory.now, None
             task = directory.task_of(instance)
             mark = mark_of(task.namespace, task.exclusive)
-            self.frontier.push(Entry(-task.priority, directory.now, instance.id, task.queue, mark))
+            order = (-task.priority, directory.now, instance.id)
+            self.frontier.push(Entry(*order, task.queue, mark, task.namespace))
         elif state in SETTLED:
             self._settled(instance, directory)
         elif state == "delayed":
@@ -114,13 +116,14 @@ class Steps:
     @staticmethod
     def _settled(instance: Instance, directory: TIPMan) -> None:
         instance.settled_at, instance.due_at = directory.now, None
+        directory.registry.settled(instance.namespace)
         if instance.dependents:
             settled = partial(
                 DependencySettled,
                 dependency=instance.id,
                 succeeded=instance.state == "succeeded",
             )
-            directory.raised.extend(map(settled, directory.dependents_of(instance)))
+            directory.raised.extend(map(settled, directory.edges.dependents_of(instance)))
 
     @staticmethod
     def _awaiting(was: str, instance: Instance, directory: TIPMan) -> None:

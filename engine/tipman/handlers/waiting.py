@@ -48,7 +48,7 @@ class Waiting:
             verdict = Verdict.SKIP if unmet else undelayed(task, directory.now)
         step = must_move(instance, event.wire, verdict)
         if step.state == "skipped":
-            cause = cause_of(directory.dependencies_of(instance), directory)
+            cause = cause_of(directory.edges.dependencies_of(instance), directory)
         instance.dependencies_remaining, instance.dependencies_unmet = remaining, unmet
         instance.cause = cause
         data = f'{{"verdict":"{verdict}","dependency":"{text_of(event.dependency)}"}}'
@@ -64,7 +64,7 @@ class Waiting:
         unmet = instance.dependencies_unmet - 1
         verdict, cause = (Verdict.NONE if unmet else Verdict.WAIT), None
         if instance.state == "skipped" and unmet:
-            cause = cause_of(directory.dependencies_of(instance), directory)
+            cause = cause_of(directory.edges.dependencies_of(instance), directory)
         step = must_move(instance, event.wire, verdict)
         instance.dependencies_remaining, instance.dependencies_unmet = remaining, unmet
         data = f'{{"verdict":"{verdict}","dependency":"{text_of(event.dependency)}"}}'

@@ -1,0 +1,145 @@
+"""Handlers of the registry: namespaces, definitions, tokens, and answers that stand for several.
+
+What they answer is the record that came of it, for whoever published.
+"""
+
+from dataclasses import replace
+
+from tipman.effects import Effect
+from tipman.errors import ConflictError, InvalidError, KeyExistsError, NotFoundError
+from tipman.events import (
+    AnswerRecorded,
+    DefinitionAdded,
+    DefinitionRetired,
+    NamespaceChanged,
+    NamespaceCreated,
+    NamespaceDeleted,
+    TokenCreated,
+    TokenRevoked,
+)
+from tipman.frontier import Frontier
+from tipman.registry.records import DEFAULT, Addition, Definition, Namespace, Token
+from tipman.registry.register import Registry
+from tipman.tipman import TIPMan
+
+NAMESPACES_MAX = 1_000
+"""Namespaces at once; each costs a look whenever a slot is free."""
+
+
+class Registering:
+    """Writes down what happened to the registry, or says why it can not be."""
+
+    def __init__(self, frontier: Frontier) -> None:
+        self._frontier = frontier
+
+    def namespace_created(self, event: NamespaceCreated, directory: TIPMan) -> list[Effect]:
+        """Stage a namespace."""
+        registry = directory.registry
+        if event.name in registry.namespaces:
+            raise _taken("namespace", event.name, f"/api/v1/namespaces/{event.name}")
+        if len(registry.namespaces) >= NAMESPACES_MAX:
+            raise InvalidError(f"more than {NAMESPACES_MAX:,} namespaces")
+        made = Namespace(event.name, event.open_tasks_max, event.slots_max, directory.now)
+        self._put(made, registry)
+        return []
+
+    def namespace_changed(self, event: NamespaceChanged, directory: TIPMan) -> list[Effect]:
+        """Stage other quotas; what is open or running beyond them stays."""
+        registry = directory.registry
+        before, quotas = _existing(event.name, registry), event.quotas
+        changed = replace(
+            before,
+            open_tasks_max=quotas.get("open_tasks_max", before.open_tasks_max),
+            slots_max=quotas.get("slots_max", before.slots_max),
+        )
+        self._put(changed, registry)
+        return []
+
+    def namespace_deleted(self, event: NamespaceDeleted, directory: TIPMan) -> list[Effect]:
+        """Stage the end of a namespace in which nothing is open."""
+        registry = directory.registry
+        name = _existing(event.name, registry).name
+        if name == DEFAULT:
+            raise ConflictError(f"the namespace {DEFAULT!r} always exists", "permanent")
+        open_tasks = registry.open_tasks.get(name, 0)
+        if open_tasks:
+            raise ConflictError(
+                f"the namespace {name!r} has {open_tasks:,} open tasks; cancel them, or wait",
+                "in_use",
+            )
+        registry.drop_namespace(name, directory.now)
+        self._frontier.limit(name, None)
+        return []
+
+    def definition_added(self, event: DefinitionAdded, directory: TIPMan) -> list[Effect]:
+        """Stage a version, unless one in use has the same content."""
+        registry = directory.registry
+        registry.namespace(event.namespace)
+        versions = registry.versions_of(event.namespace, event.name)
+        same = [
+            number
+            for number, content, retired in versions
+            if content == event.content and not retired
+        ]
+        if same:
+            registry.outcome = Addition(event.namespace, event.name, same[-1], is_new=False)
+            return []
+        number = versions[-1][0] + 1 if versions else 1
+        what = (event.content, event.task, event.parameters, event.actor)
+        registry.add_definition(
+            Definition(event.namespace, event.name, number, *what, directory.now)
+        )
+        registry.outcome = Addition(event.namespace, event.name, number, is_new=True)
+        return []
+
+    def definition_retired(self, event: DefinitionRetired, directory: TIPMan) -> list[Effect]:
+        """Stage that a version, or every one, takes no more submissions; once is enough."""
+        versions = directory.registry.versions_of(event.namespace, event.name)
+        if event.version is None and not versions:
+            raise NotFoundError(f"no definition {event.name!r}")
+        if event.version is not None and event.version not in {number for number, *_ in versions}:
+            raise NotFoundError(f"no definition {event.name}@{event.version}")
+        directory.registry.retire(event.namespace, event.name, event.version, directory.now)
+        return []
+
+    def token_created(self, event: TokenCreated, directory: TIPMan) -> list[Effect]:
+        """Stage a token."""
+        registry = directory.registry
+        if event.namespace is not None:
+            registry.namespace(event.namespace)
+        if registry.token_named(event.name) is not None:
+            raise _taken("token", event.name, f"/api/v1/tokens/{event.name}")
+        what = (event.scope, event.namespace, event.actor)
+        registry.outcome = Token(event.secret, event.name, *what, directory.now)
+        registry.add_token(registry.outcome)
+        return []
+
+    def token_revoked(self, event: TokenRevoked, directory: TIPMan) -> list[Effect]:
+        """Stage that a token is good for nothing any more."""
+        token = directory.registry.token_named(event.name)
+        if token is None:
+            raise NotFoundError(f"no token {event.name!r}")
+        directory.registry.revoke(token, directory.now)
+        return []
+
+    def answer_recorded(self, event: AnswerRecorded, directory: TIPMan) -> list[Effect]:
+        """Hand on the outcome, which the bus keeps."""
+        directory.registry.outcome = event.outcome
+        return []
+
+    def _put(self, namespace: Namespace, registry: Registry) -> None:
+        registry.put_namespace(namespace)
+        self._frontier.limit(namespace.name, namespace.slots_max)
+        open_tasks = registry.open_tasks.get(namespace.name, 0)
+        registry.outcome = replace(namespace, open_tasks=open_tasks)
+
+
+def _existing(name: str, registry: Registry) -> Namespace:
+    found = registry.namespaces.get(name)
+    if found is None:
+        raise NotFoundError(f"no namespace {name!r}")
+    return found
+
+
+def _taken(what: str, name: str, uri: str) -> KeyExistsError:
+    return KeyExistsError(f"there is a {what} {name!r} already: {uri}", uri)

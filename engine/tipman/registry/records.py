@@ -1,0 +1,99 @@
+"""What the registry keeps, as values: namespaces, tokens, and answers to be repeated."""
+
+import re
+from dataclasses import dataclass
+
+from tipman.errors import Fault, InvalidError
+
+DEFAULT = "default"
+"""The namespace that always exists."""
+NAME_MAX = 100
+SCOPES = ("read", "operate", "admin")
+"""What a token may do, the least first; each includes those before it."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace and its quotas, None for no limit; *created_at* in µs."""
+
+    name: str
+    open_tasks_max: int | None
+    slots_max: int | None
+    created_at: int
+    open_tasks: int = 0
+    """How many of its tasks have not settled, where somebody has counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A version of a named task; *content* is the hash of its JSON texts."""
+
+    namespace: str
+    name: str
+    version: int
+    content: str
+    task: str
+    parameters: str
+    created_by: str
+    created_at: int
+    retired_at: int | None = None
+
+    @property
+    def pin(self) -> str:
+        """What an instance of it is pinned to: `name@version`."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Which version a definition that was handed in is; *is_new* False for one that was there."""
+
+    namespace: str
+    name: str
+    version: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Who may call from outside, and what: *namespace* None means in every one."""
+
+    secret: bytes
+    """The SHA-256 of the secret."""
+    name: str
+    scope: str
+    namespace: str | None
+    created_by: str
+    created_at: int
+    revoked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a write was answered, as whoever asked needs it to answer the same again."""
+
+    status: int
+    location: str | None = None
+    ids: tuple[bytes, ...] = ()
+    """The instances that the write made or was for."""
+    body: str | None = None
+    """The answer's JSON text where it can not be read from the instances."""
+
+
+def check_name(name: object, pointer: str) -> str:
+    """Return a name of a namespace, a definition or a token.
+
+    Raises:
+        InvalidError: it can not be one; *pointer* says where it stands.
+
+    >>> check_name("team-a.v2", "/name")
+    'team-a.v2'
+    """
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
+    detail = (
+        "must start with a letter or digit and go on with letters, digits and `._-`, "
+        f"{NAME_MAX} characters at most"
+    )
+    raise InvalidError(f"{pointer}: {detail}", (Fault(pointer, detail),))
