@@ -5,6 +5,7 @@ what is read is read on a few threads, each with a connection of its own for tha
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -21,20 +22,55 @@ T = TypeVar("T")
 
 
 class Bridge:
-    """One engine, as coroutines see it."""
+    """One engine, as coroutines see it.
+
+    `at_stop` are called on the loop when the server begins to stop; what answers without end (a
+    stream, a wait) puts there how it ends.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.at_stop: list[Callable[[], None]] = []
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="tipman-reader")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping = asyncio.Event()
+        self._calls: deque[Callable[[], None]] = deque()
+        self._is_called = False
+        self.at_stop.append(self._stopping.set)
 
-    async def publish(self, event: Event) -> None:
-        """Put an event onto the bus; return when it is on disk.
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Serve the coroutines of this loop."""
+        self._loop = loop
+
+    def close(self) -> None:
+        """Let go of the threads."""
+        self._readers.shutdown(wait=False)
+        self._loop = None
+
+    # Writing.
+
+    async def publish(self, event: Event) -> Receipt:
+        """Put an event onto the bus; return its receipt when it is on disk.
 
         Raises:
             TipmanError: the event was refused; it changed nothing.
         """
-        receipt: Receipt = self.engine.core.bus.publish_nowait(event)
-        await asyncio.get_running_loop().run_in_executor(self._readers, receipt.result)
+        receipt = _Answer(self, asyncio.get_running_loop().create_future())
+        self.engine.core.bus.publish_nowait(event, receipt)
+        await receipt.decided
+        return receipt
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Make a call on the loop, from any thread; many calls wake it once."""
+        self._calls.append(call)
+        if not self._is_called:
+            # Set before the call is asked for and cleared before the calls are taken, so that
+            # none is overlooked.
+            self._is_called = True
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._make_calls)
+
+    # Reading.
 
     async def read(self, query: Callable[[Database], T]) -> T:
         """Return what *query* finds in committed rows; it runs on another thread."""
@@ -44,13 +80,63 @@ class Bridge:
         """Return what *function* returns, which runs on another thread as it may read."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, function)
 
-    def close(self) -> None:
-        """Let go of the threads."""
-        self._readers.shutdown(wait=False)
+    # Waiting.
+
+    async def wait_settled(self, identifier: bytes, timeout_s: float) -> bool:
+        """Wait until an instance has settled; return whether it has.
+
+        A server that stops waits no longer.
+        """
+        settled = asyncio.Event()
+        forget = self.engine.when_settled(identifier, lambda: self.call_soon(settled.set))
+        ends = [asyncio.ensure_future(event.wait()) for event in (settled, self._stopping)]
+        try:
+            # Looked at after it was asked to be told, so that no settling falls between the two.
+            if not await self.call(lambda: self.engine.is_settled(identifier)):
+                await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            forget()
+            for end in ends:
+                end.cancel()
+        return settled.is_set() or await self.call(lambda: self.engine.is_settled(identifier))
+
+    # Inside.
 
     def _lend(self, query: Callable[[Database], T]) -> T:
         with self.engine.reading() as database:
             return query(database)
+
+    def _make_calls(self) -> None:
+        self._is_called = False
+        calls = self._calls
+        while calls:
+            calls.popleft()()
+
+
+class _Answer(Receipt):
+    """A receipt that a coroutine waits for."""
+
+    __slots__ = ("_bridge", "_refusal", "decided")
+
+    def __init__(self, bridge: Bridge, decided: "asyncio.Future[None]") -> None:
+        super().__init__()
+        self._bridge = bridge
+        self._refusal: BaseException | None = None
+        self.decided = decided
+
+    def settle(self, error: BaseException | None) -> None:
+        super().settle(error)
+        self._refusal = error
+        self._bridge.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        if self.decided.done():
+            # Whoever waited has gone.
+            return
+        if self._refusal is None:
+            self.decided.set_result(None)
+        else:
+            self.decided.set_exception(self._refusal)
 
 
 def bridge_of(request: Request) -> Bridge:

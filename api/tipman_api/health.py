@@ -1,11 +1,13 @@
 """Whether the server lives: what a supervisor and a load balancer ask."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
-router = APIRouter(tags=["health"])
+from tipman_api.routes import OPEN, Router
+
+router = Router(tags=["health"])
 
 
-@router.get("/livez")
+@router.get("/livez", scope=OPEN)
 async def show_liveness() -> Response:
     """Answer while the process serves."""
     return Response("ok\n", media_type="text/plain")

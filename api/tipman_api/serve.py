@@ -1,27 +1,30 @@
 """`tipman serve`: an engine and its server in one process, from the first signal to the last."""
 
-import importlib
+import asyncio
 import signal
 import socket
-import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from typing import Any
 
-import uvicorn
+import click
 from tipman.errors import InvalidError
 from tipman.runtime import Engine
 from tipman.settings import Settings
 
 from tipman_api.app import create_app
+from tipman_api.bridge import Bridge
 from tipman_api.configuration import settings_here
+from tipman_api.discovery import announced
 from tipman_api.exits import ExitCode
 from tipman_api.outlet import Outlet
+from tipman_api.registration import import_tasks
+from tipman_api.server import Server
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+BACKLOG = 2048
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,92 +59,111 @@ def serve(options: ServeOptions, settings: Settings, outlet: Outlet) -> ExitCode
     """
     for name in options.tasks:
         import_tasks(name)
-    listener = listen(settings.host, settings.port)
     engine = Engine(settings=settings)
-    server = Server(
-        uvicorn.Config(
-            create_app(engine, settings),
-            http="httptools",
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-        )
-    )
-    engine.on_failure = lambda _error: server.stop()
-    with listener, server.hearing_signals():
-        engine.start()
+    # The lock comes first: that another engine runs here says more than that its port is taken.
+    engine.open()
+    try:
+        listener = listen(settings.host, settings.port)
+    except BaseException:
+        engine.close()
+        raise
+    url = url_of(listener)
+
+    def tell() -> None:
+        outlet.line(f"Tipman serves {url}")
+        outlet.flush()
+
+    with announced(settings.home, url):
+        asyncio.run(Service(engine, options).live(listener, tell))
+    if engine.failure is not None:
+        click.echo(f"tipman: internal fault: {engine.failure}", err=True)
+        return ExitCode.INTERNAL
+    return ExitCode.OK
+
+
+class Service:
+    """An engine that is open and its server, which live and end together."""
+
+    def __init__(self, engine: Engine, options: ServeOptions) -> None:
+        self._engine = engine
+        self._options = options
+        self._bridge = Bridge(engine)
+        app = create_app(self._bridge, engine.settings)
+        self._server = Server(app, at_stop=self._bridge.at_stop)
+        self._stops = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def live(self, listener: socket.socket, started: Any = lambda: None) -> None:
+        """Start, serve until a signal, `stop` or a failure of the engine, and close both."""
+        loop = self._loop = asyncio.get_running_loop()
+        self._bridge.open(loop)
+        engine, server = self._engine, self._server
+        engine.on_failure = self._end
+        with self._hearing(loop):
+            try:
+                engine.start()
+                started()
+                await server.serve([listener])
+            finally:
+                await asyncio.to_thread(engine.close)
+                self._bridge.close()
+
+    def stop(self) -> None:
+        """Stop, from any thread; asked for a second time, at once."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._hear)
+
+    @contextmanager
+    def _hearing(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        heard = [number for number in _SIGNALS if _is_ours(number)]
+        for number in heard:
+            loop.add_signal_handler(number, self._hear)
         try:
-            host, port = listener.getsockname()[:2]
-            outlet.line(f"Tipman serves http://{host}:{port}")
-            outlet.flush()
-            server.run([listener])
+            yield
         finally:
-            engine.close()
-    return ExitCode.OK if engine.failure is None else ExitCode.INTERNAL
+            for number in heard:
+                loop.remove_signal_handler(number)
+
+    def _end(self, _error: BaseException) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._server.hurry)
+
+    def _hear(self) -> None:
+        self._stops += 1
+        if self._stops == 1:
+            self._server.stop()
+        else:
+            self._server.hurry()
+            self._engine.hurry()
+
+
+def _is_ours(number: signal.Signals) -> bool:
+    """Tell whether to hear a signal: what is ignored stays so, as under nohup."""
+    is_main = threading.current_thread() is threading.main_thread()
+    return is_main and signal.getsignal(number) is not signal.SIG_IGN
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound and not yet listening.
+    """Return a socket that listens on an address.
 
     Raises:
         InvalidError: the address is taken, or is none of this machine.
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # Said to be TCP, or asyncio leaves Nagle's delay on: answers of two writes wait 40 ms.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        # Who comes while the engine recovers waits, and is not refused.
+        listener.listen(BACKLOG)
     except OSError as error:
         raise InvalidError(f"can not listen on {host}:{port}: {error.strerror}") from None
     return listener
 
 
-def import_tasks(name: str) -> None:
-    """Import a module, or run a file as one, so that its `@task` functions are registered.
-
-    Raises:
-        InvalidError: there is no such module or file.
-    """
-    path = Path(name)
-    if path.suffix == ".py":
-        spec = spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None or not path.is_file():
-            raise InvalidError(f"no file {name!r} with tasks")
-        module = sys.modules[path.stem] = module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise InvalidError(f"no module {name!r} with tasks: {error}") from None
-
-
-class Server(uvicorn.Server):
-    """Uvicorn's server, which hears no signal by itself."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to whoever runs the engine too."""
-        yield
-
-    @contextmanager
-    def hearing_signals(self) -> Iterator[None]:
-        """Stop at the first signal, at once at the second."""
-        before = {number: signal.signal(number, self._hear) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def stop(self) -> None:
-        """Take no more connections, and end when the open answers are given."""
-        self.should_exit = True
-
-    def _hear(self, _number: int, _frame: Any) -> None:
-        self.force_exit = self.should_exit
-        self.stop()
+def url_of(listener: socket.socket) -> str:
+    """Return the address of a server as a client of this machine writes it."""
+    host, port = listener.getsockname()[:2]
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared only
+    return f"http://[{here}]:{port}" if ":" in here else f"http://{here}:{port}"

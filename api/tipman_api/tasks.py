@@ -1,15 +1,17 @@
 """Tasks over REST: submitted, looked at, asked for something."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from tipman.definitions import task_of
 from tipman.jsontext import dumps, loads
 
 from tipman_api.bridge import bridge_of
+from tipman_api.principals import Scope
+from tipman_api.routes import Router
 
-router = APIRouter(prefix="/api/v1", tags=["tasks"])
+router = Router(prefix="/api/v1", tags=["tasks"])
 
 
-@router.post("/tasks", status_code=202)
+@router.post("/tasks", scope=Scope.OPERATE, status_code=202)
 async def submit_task(request: Request) -> Response:
     """Submit one task; answered once it is on disk."""
     bridge = bridge_of(request)
@@ -19,7 +21,7 @@ async def submit_task(request: Request) -> Response:
     return _json(view, status=202, location=view["uri"])
 
 
-@router.get("/tasks/{reference}")
+@router.get("/tasks/{reference}", scope=Scope.READ)
 async def show_task(request: Request, reference: str) -> Response:
     """Return one task, by its UUID or its key."""
     bridge = bridge_of(request)

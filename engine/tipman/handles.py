@@ -1,8 +1,9 @@
 """Handles: a submitted task as its submitter holds it, and how they wait for its end."""
 
 import threading
-from _thread import LockType, allocate_lock
+from _thread import allocate_lock
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from tipman.bus import Receipt
@@ -29,22 +30,22 @@ class Source(Protocol):
 
 
 class Settlements:
-    """Wakes those who wait for instances to settle; a wait that nobody has costs nothing."""
+    """Tells those who wait for instances to settle; a wait that nobody has costs nothing."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[bytes, list[LockType]] = {}
+        self._waiting: dict[bytes, list[Callable[[], None]]] = {}
         self._closed = False
 
     def announce(self, entries: Sequence[Row]) -> None:
-        """Wake who waits for what settled in these committed log entries."""
+        """Tell who waits for what settled in these committed log entries."""
         if not self._waiting:
             return
         with self._lock:
             for entry in entries:
                 if entry[_ANNOUNCED] == "task.settled":
-                    for gate in self._waiting.pop(entry[_INSTANCE], ()):
-                        gate.release()
+                    for tell in self._waiting.pop(entry[_INSTANCE], ()):
+                        tell()
 
     def wait(
         self, identifier: bytes, timeout_s: float | None, is_settled: Callable[[], bool]
@@ -52,33 +53,42 @@ class Settlements:
         """Return whether it settles within *timeout_s*; *is_settled* reads committed rows."""
         gate = allocate_lock()
         gate.acquire()
-        with self._lock:
-            if not self._closed:
-                self._waiting.setdefault(identifier, []).append(gate)
+        forget = self.when_settled(identifier, gate.release)
         # Looked at after it was entered above, so that no settling falls between the two.
-        if self._closed or is_settled():
-            self._forget(identifier, gate)
-            return is_settled()
-        if gate.acquire(timeout=-1 if timeout_s is None else max(timeout_s, 0.0)):
-            return is_settled()
-        self._forget(identifier, gate)
+        if is_settled():
+            forget()
+            return True
+        gate.acquire(timeout=-1 if timeout_s is None else max(timeout_s, 0.0))
+        forget()
         return is_settled()
 
+    def when_settled(self, identifier: bytes, tell: Callable[[], None]) -> Callable[[], None]:
+        """Call *tell* once when an instance settles, or when nothing will any more.
+
+        It is called on the bus's thread: be quick. What is returned calls that off.
+        """
+        with self._lock:
+            if not self._closed:
+                self._waiting.setdefault(identifier, []).append(tell)
+                return partial(self._forget, identifier, tell)
+        tell()
+        return lambda: None
+
     def close(self) -> None:
-        """Wake everybody: nothing will settle any more."""
+        """Tell everybody: nothing will settle any more."""
         with self._lock:
             self._closed = True
-            for gates in self._waiting.values():
-                for gate in gates:
-                    gate.release()
+            for waiting in self._waiting.values():
+                for tell in waiting:
+                    tell()
             self._waiting.clear()
 
-    def _forget(self, identifier: bytes, gate: LockType) -> None:
+    def _forget(self, identifier: bytes, tell: Callable[[], None]) -> None:
         with self._lock:
-            gates = self._waiting.get(identifier)
-            if gates is not None and gate in gates:
-                gates.remove(gate)
-                if not gates:
+            waiting = self._waiting.get(identifier)
+            if waiting is not None and tell in waiting:
+                waiting.remove(tell)
+                if not waiting:
                     del self._waiting[identifier]
 
 

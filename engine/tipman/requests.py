@@ -1,0 +1,85 @@
+"""Requests: what may be asked of an instance from outside, as an engine publishes it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tipman.errors import Fault, InvalidError
+from tipman.events import (
+    CancelRequested,
+    Event,
+    FailReported,
+    FinishReported,
+    Requested,
+    ResumeRequested,
+    RetryRequested,
+    SuspendRequested,
+)
+from tipman.handles import Handle
+from tipman.spelling import hint
+from tipman.views import Views
+
+REQUESTS: Mapping[str, type[Requested]] = {
+    kind.wire: kind
+    for kind in (
+        CancelRequested,
+        SuspendRequested,
+        ResumeRequested,
+        RetryRequested,
+        FinishReported,
+        FailReported,
+    )
+}
+"""What may be asked for from outside, by wire name."""
+
+
+def kind_of_request(name: str) -> type[Requested]:
+    """Return the kind of event that is asked for by this name.
+
+    Raises:
+        InvalidError: there is no such event; names the nearest.
+    """
+    kind = REQUESTS.get(name)
+    if kind is None:
+        known = ", ".join(sorted(REQUESTS))
+        detail = f"no event {name!r}{hint(name, REQUESTS)}; there are {known}"
+        raise InvalidError(detail, (Fault("/name", detail),))
+    return kind
+
+
+class Requests(Views):
+    """The part of an engine that asks its instances for something; `Engine` adds its life."""
+
+    def _publish(self, event: Event) -> None:
+        """Put an event onto the bus and return when it is on disk."""
+        raise NotImplementedError
+
+    def send(
+        self, reference: str | Handle, name: str, data: Any = None, *, actor: str = "local"
+    ) -> Handle:
+        """Publish an event for a task from outside; return once it is on disk.
+
+        Raises:
+            InvalidError: there is no such event.
+            NotFoundError: there is no such task.
+            ConflictError: it changes nothing in the state the task is in.
+        """
+        kind = kind_of_request(name)
+        handle = self.find(reference)
+        self._publish(kind(handle.identifier, actor, data))
+        return handle
+
+    def cancel(self, reference: str | Handle) -> Handle:
+        """End a task, and all that its attempt started."""
+        return self.send(reference, CancelRequested.wire)
+
+    def suspend(self, reference: str | Handle, *, in_flight: str = "finish") -> Handle:
+        """Hold a task; a running attempt finishes first, or ends now with `in_flight="stop"`."""
+        return self.send(reference, SuspendRequested.wire, {"in_flight": in_flight})
+
+    def resume(self, reference: str | Handle) -> Handle:
+        """Let a suspended task go on."""
+        return self.send(reference, ResumeRequested.wire)
+
+    def retry(self, reference: str | Handle) -> Handle:
+        """Open a task again that ended badly, and what was skipped because of it."""
+        return self.send(reference, RetryRequested.wire)
