@@ -10,6 +10,9 @@ Round = Mapping[str, Reading]
 """What one round read, by the names of its runs."""
 
 _OURS, _HUEY, _DBOS = "ours", "peers.huey_sqlite", "peers.dbos_sqlite"
+_SERVING = "serving"
+_RATE = "requests_per_s"
+_NORMAL = ("--durability", "normal")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,16 @@ RUNS = (
     Run("ours fan 100", _OURS, ("fan", "--count", "100"), 30, option="--times", amount_min=3),
     Run("ours fan 10,000", _OURS, ("fan",), 10_000),
     Run("ours idle", _OURS, ("idle",), 5, option="--idle-s", amount_min=1),
+    Run("empty post", _SERVING, ("post", "--server", "empty"), 10_000),
+    Run("served post", _SERVING, ("post", "--server", "ours", *_NORMAL), 10_000),
+    Run("served post at full", _SERVING, ("post", "--server", "ours"), 10_000),
+    Run("empty get", _SERVING, ("get", "--server", "empty"), 10_000),
+    Run("served get", _SERVING, ("get", "--server", "ours", *_NORMAL), 10_000),
+    Run("bare start", _SERVING, ("start", "--server", "bare"), 5, amount_min=1),
+    Run("served start", _SERVING, ("start", "--server", "ours"), 5, amount_min=1),
+    Run("program start", _SERVING, ("start", "--server", "program"), 5, amount_min=1),
+    Run("served thousand", _SERVING, ("history", "--rows", "1000"), 5_000),
+    Run("served million", _SERVING, ("history", "--rows", "1000000"), 5_000),
 )
 """In this order, round after round: what is compared runs next to each other."""
 
@@ -158,4 +171,37 @@ CLAIMS = (
         1.1,
     ),
     Claim("idle engine, share of a CPU", "ours idle", None, "idle_cpu_share", Bound.AT_MOST, 1e-3),
+    Claim("POST of a task, a second", "served post", "empty post", _RATE, Bound.AT_LEAST, 0.5),
+    Claim("POST at full, 64 clients", "served post at full", None, _RATE, Bound.AT_LEAST, 2000),
+    Claim("GET of a task, a second", "served get", "empty get", _RATE, Bound.AT_LEAST, 0.5),
+    Claim(
+        "first start to the first 200, s",
+        "served start",
+        "bare start",
+        "first_start_s",
+        Bound.AT_MOST,
+        1.5,
+    ),
+    Claim(
+        "start to the first 200, s", "served start", "bare start", "start_s", Bound.AT_MOST, 1.5
+    ),
+    Claim("single program, first 200, s", "program start", None, "start_s", Bound.AT_MOST, 0.8),
+    Claim("single program, MB", "program start", None, "program_mb", Bound.AT_MOST, 30),
+    *(
+        Claim(
+            f"{text}, a million tasks against a thousand",
+            "served million",
+            "served thousand",
+            reading,
+            bound,
+            limit,
+        )
+        for text, reading, bound, limit in (
+            ("POST, a second", "post_per_s", Bound.AT_LEAST, 1 / 1.3),
+            ("list, ms", "list_p50_ms", Bound.AT_MOST, 1.3),
+            ("list of what succeeded, ms", "list_succeeded_p50_ms", Bound.AT_MOST, 1.3),
+            ("list of what is queued, ms", "list_open_p50_ms", Bound.AT_MOST, 1.3),
+            ("memory, MiB", "server_rss_mib", Bound.AT_MOST, 1.1),
+        )
+    ),
 )
