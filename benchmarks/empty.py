@@ -22,7 +22,7 @@ ANSWER = {
     "namespace": "default",
     "name": "noop",
     "type": "inline",
-    "arguments": {"task": "served.noop", "args": {"i": 1}},
+    "arguments": {"task": "noop", "args": {"i": 1}},
     "state": "succeeded",
     "settled": True,
     "running": False,

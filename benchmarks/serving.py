@@ -20,8 +20,8 @@ from servers import Server
 
 _HERE = Path(__file__).resolve().parent
 _TASKS = "/api/v1/tasks"
-_NOOP = {"type": "inline", "arguments": {"task": "served.noop", "args": {"i": 1}}}
-_IN_FORCE = {"type": "inline", "arguments": {"task": "served.in_force"}}
+_NOOP = {"type": "inline", "arguments": {"task": "noop", "args": {"i": 1}}}
+_IN_FORCE = {"type": "inline", "arguments": {"task": "in_force"}}
 WARM_UP = 500
 READ_TASKS = 500
 """So many different tasks are read by turns."""
@@ -131,9 +131,11 @@ def _ask_all(plan: Plan) -> Mapping[str, float]:
 
 
 def _submitted(server: Server, task: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a task once it has succeeded."""
     with server.ask("POST", _TASKS, json.dumps(task), {"prefer": "wait=10"}) as answer:
         read: Mapping[str, Any] = json.load(answer)
-        return read
+    assert read["state"] == "succeeded", read
+    return read
 
 
 def _durability(options: argparse.Namespace, server: Server) -> Readings:
