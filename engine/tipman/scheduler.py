@@ -5,10 +5,10 @@ wall clock that was moved is noticed; where no row has a deadline, none is armed
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tipman.clock import MICROSECONDS, Alarm, Clock
-from tipman.database import Database
+from tipman.database import Database, Row
 from tipman.events import Event, TimerFired
 
 ALARM_S_MAX = 30.0
@@ -32,6 +32,8 @@ class Scheduler:
         self._lock = threading.Lock()
         self._alarm: Alarm | None = None
         self._armed_for: int | None = None
+        self._told: dict[bytes, tuple[int, float]] = {}
+        """What was due at the last look: the deadline, and when (monotonic) it was published."""
         self._closed = False
 
     def start(self) -> None:
@@ -68,17 +70,18 @@ class Scheduler:
         # Whoever commits a deadline from here on must wait for the lock, not trust this alarm.
         self._armed_for = None
         now = self._clock.wall_us()
+        told, self._told = self._told, {}
         last = -1
         while due := reader.fetch(
             "SELECT id, wake_at FROM instance WHERE settled_at IS NULL AND wake_at > ?"
             " AND wake_at <= ? ORDER BY wake_at LIMIT ?",
             (last, now, _BATCH),
         ):
-            for identifier, wake_at in due:
-                self._report(TimerFired(bytes(identifier)))
-                last = wake_at
             if len(due) == _BATCH:
-                last = self._same_instant(reader, last)
+                due += self._same_instant(reader, due[-1][1])
+            for identifier, wake_at in due:
+                self._tell(bytes(identifier), wake_at, told)
+            last = due[-1][1]
         rows = reader.fetch(
             "SELECT min(wake_at) FROM instance WHERE settled_at IS NULL AND wake_at > ?", (now,)
         )
@@ -88,13 +91,30 @@ class Scheduler:
             # What was just published may be refused by a clock that was set back meanwhile.
             self._arm(now + round(ALARM_S_MAX * MICROSECONDS))
 
-    def _same_instant(self, reader: Database, instant: int) -> int:
-        """Publish all that is due at *instant*, the last of a full batch: some were cut off."""
-        for (identifier,) in reader.fetch(
-            "SELECT id FROM instance WHERE settled_at IS NULL AND wake_at = ?", (instant,)
-        ):
-            self._report(TimerFired(bytes(identifier)))
-        return instant
+    @staticmethod
+    def _same_instant(reader: Database, instant: int) -> list[Row]:
+        """Return all that is due at *instant*, the last of a full batch: some were cut off."""
+        return reader.fetch(
+            "SELECT id, wake_at FROM instance WHERE settled_at IS NULL AND wake_at = ?",
+            (instant,),
+        )
+
+    def _tell(
+        self, identifier: bytes, wake_at: int, told: Mapping[bytes, tuple[int, float]]
+    ) -> None:
+        """Publish a deadline once, however often it is found before the bus has reached it.
+
+        After `ALARM_S_MAX` it is published again: it may have been refused by a clock that was
+        set back meanwhile.
+        """
+        if identifier in self._told:
+            return
+        now_s = self._clock.monotonic()
+        known = told.get(identifier)
+        if known is None or known[0] != wake_at or now_s - known[1] >= ALARM_S_MAX:
+            self._report(TimerFired(identifier))
+            known = (wake_at, now_s)
+        self._told[identifier] = known
 
     def _arm(self, wake_at: int) -> None:
         if self._closed:

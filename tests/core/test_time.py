@@ -229,3 +229,26 @@ def test_a_timer_that_was_published_before_the_clock_was_set_back_is_not_lost(ho
     house.advance(60)
 
     assert house.state(identifier) == "running"
+
+
+def test_a_deadline_that_the_bus_has_not_reached_is_published_once(house):
+    for after_s in (10, 11, 12):
+        house.task(after_s=after_s)
+    told = []
+    house.core.scheduler._report = told.append
+
+    for _ in range(3):
+        house.clock.advance(5)
+
+    assert len(told) == 3
+
+
+def test_a_deadline_that_was_refused_is_published_again_half_a_minute_later(house):
+    house.task(after_s=10)
+    told = []
+    house.core.scheduler._report = told.append
+
+    house.clock.advance(10)
+    house.clock.advance(31)
+
+    assert len(told) == 2

@@ -1,0 +1,65 @@
+"""Edges: who waits for whom, staged by a drain, in memory, and in the database."""
+
+from tipman.database import Database, Row
+from tipman.instances import Instance
+from tipman.models import INSERT_DEPENDENCY
+
+
+class Edges:
+    """The dependencies of tasks.
+
+    A task that was submitted to this engine, and all that wait for it, need no query when it
+    settles: its count of dependents tells whether memory knows them all.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._dependents: dict[bytes, list[bytes]] = {}
+        """By dependency, for instances in memory; all of them or only the latest."""
+        self._new: dict[bytes, list[bytes]] = {}
+        """As above, those that this drain has staged."""
+        self._staged: list[Row] = []
+
+    def add(self, dependent: bytes, dependencies: list[bytes]) -> None:
+        """Stage the edges of a new task, in the order of its list."""
+        for position, dependency in enumerate(dependencies):
+            self._staged.append((dependent, position, dependency))
+            self._new.setdefault(dependency, []).append(dependent)
+            self._dependents.setdefault(dependency, []).append(dependent)
+
+    def dependents_of(self, instance: Instance) -> list[bytes]:
+        """Return who waits for it, in the order they were added, this drain's included."""
+        if not instance.dependents:
+            return []
+        known = self._dependents.get(instance.id, [])
+        if len(known) == instance.dependents:
+            return known
+        rows = self._database.fetch(
+            "SELECT dependent FROM dependency WHERE dependency = ? ORDER BY dependent",
+            (instance.id,),
+        )
+        return [bytes(row[0]) for row in rows] + self._new.get(instance.id, [])
+
+    def dependencies_of(self, instance: Instance) -> list[bytes]:
+        """Return what it waits for, in the order they were given."""
+        rows = self._database.fetch(
+            "SELECT dependency FROM dependency WHERE dependent = ? ORDER BY position",
+            (instance.id,),
+        )
+        if rows:
+            return [bytes(row[0]) for row in rows]
+        return [edge[2] for edge in self._staged if edge[0] == instance.id]
+
+    def write(self) -> None:
+        """Put what is staged into the open transaction."""
+        if self._staged:
+            self._database.insert(INSERT_DEPENDENCY, self._staged)
+
+    def committed(self) -> None:
+        """Forget what was staged, now that it is on disk."""
+        if self._staged:
+            self._new, self._staged = {}, []
+
+    def forget(self, identifier: bytes) -> None:
+        """Drop from memory who waits for an instance that memory drops as well."""
+        self._dependents.pop(identifier, None)
