@@ -7,6 +7,7 @@ file would take half of a commit, and closing it by hand would drop SQLite's loc
 import os
 import sqlite3
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -85,6 +86,30 @@ def back_up_into(source: Database, folder: Path, clock: Clock, what: str = "tipm
     except OSError as error:
         raise DatabaseError(f"no backup in {folder}: {error.strerror}") from error
     return back_up(source, folder / name_of(clock, what), clock)
+
+
+def back_up_before(
+    url: str, migrations: Sequence[str], folder: Path, clock: Clock
+) -> Backup | None:
+    """Make a backup of a database that these *migrations* will change.
+
+    None where there is nothing to lose, or that is not ours to copy: no migration, no file, no
+    instance in it, or PostgreSQL.
+
+    Raises:
+        InvalidError, DatabaseError: as `back_up`.
+    """
+    database = Database(url, read_only=True)
+    if not migrations or database.path is None or not database.path.exists():
+        return None
+    database.open()
+    try:
+        tables = database.fetch("SELECT 1 FROM sqlite_master WHERE name = 'instance'")
+        if not tables or not database.fetch("SELECT 1 FROM instance LIMIT 1"):
+            return None
+        return back_up_into(database, folder, clock, f"before-{migrations[0]}")
+    finally:
+        database.close()
 
 
 def put_in_place(file: Path, destination: Path) -> None:

@@ -6,7 +6,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from tipman import migrations
+from tipman import backup, migrations
 from tipman.bus import Bus
 from tipman.clock import Clock
 from tipman.database import DRIVER_ERRORS, Database, Row
@@ -46,6 +46,9 @@ class Core:
             DatabaseError: not to be opened, of a newer version, or not ours.
         """
         pending = migrations.check(url)
+        made = backup.back_up_before(url, pending, settings.home / backup.FOLDER, clock)
+        if made is not None:
+            _log.info("%s before the migrations %s", made.path, ", ".join(pending))
         self.settings = settings
         self.clock = clock
         self.node = node

@@ -1,9 +1,17 @@
 """Operations: what an engine does for those who look after it."""
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from tipman import migrations
+from tipman.backup import FOLDER, Backup, back_up, back_up_before, back_up_into
+from tipman.clock import Clock, SystemClock
 from tipman.core import Core
+from tipman.database import DRIVER_ERRORS, Database
+from tipman.errors import DatabaseError
+from tipman.leases import FileLock
+from tipman.settings import Settings
 from tipman.telemetry import from_environment
 from tipman.views import Views
 
@@ -11,8 +19,64 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
 
+class Migration(NamedTuple):
+    """What `migrate` did."""
+
+    applied: list[str]
+    """Names, in order; empty when there was nothing to do."""
+    backup: Backup | None
+    """The copy that was made before, None where there was nothing to lose."""
+
+
+def migrate(settings: Settings, clock: Clock | None = None) -> Migration:
+    """Bring the database of these settings to this version, without an engine.
+
+    A backup goes into the home first; a PostgreSQL database has tools of its own for that.
+
+    Raises:
+        EngineRunningError: an engine holds the database.
+        DatabaseVersionError: a newer version wrote it; it was not changed.
+        DatabaseError: it is not ours, can not be written, or the backup failed.
+    """
+    url = settings.database_url
+    clock = clock or SystemClock()
+    database = Database(url)
+    lock = None if database.path is None else FileLock(database.path)
+    if lock is not None:
+        lock.take()
+    try:
+        pending = migrations.check(url)
+        made = back_up_before(url, pending, settings.home / FOLDER, clock)
+        database.open()
+        migrations.migrate(database, pending)
+    except DRIVER_ERRORS as error:
+        raise DatabaseError(f"can not migrate {url}: {error}") from error
+    finally:
+        database.close()
+        if lock is not None:
+            lock.release()
+    return Migration(pending, made)
+
+
 class Operations(Views):
     """The part of an engine that keeps it in order."""
+
+    settings: Settings
+
+    def backup(self, destination: Path) -> Backup:
+        """Copy the database to a file that is not there yet, while the engine goes on.
+
+        Raises:
+            InvalidError: there is a file already, no such folder, or it is no SQLite database.
+            DatabaseError: the copy could not be written, or is damaged.
+        """
+        with self.reading() as database:
+            return back_up(database, destination, self.core.clock)
+
+    def backup_at_home(self) -> Backup:
+        """As `backup`, into the folder `backups` of the home, under a name that says when."""
+        with self.reading() as database:
+            return back_up_into(database, self.settings.home / FOLDER, self.core.clock)
 
     def export_spans(self, processor: "SpanProcessor") -> None:
         """Hand spans of what happens from now on to a processor of OpenTelemetry's SDK."""

@@ -1,0 +1,112 @@
+"""Migrations by command and at a start: a backup first, and a newer database is let alone."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from tipman import migrations
+from tipman.backup import FOLDER
+from tipman.clock import ManualClock
+from tipman.database import Database, sqlite_path
+from tipman.errors import DatabaseVersionError, EngineRunningError
+from tipman.operations import migrate
+from tipman.settings import Settings
+
+LAST = migrations.known()[-1]
+
+
+def execute(url, *statements):
+    with closing(sqlite3.connect(sqlite_path(url), isolation_level=None)) as database:
+        for statement in statements:
+            database.execute(statement)
+
+
+def make_older(url):
+    """Take back the last migration, which made tables only."""
+    made = ("namespace", "definition", "token", "kept_answer")
+    undone = f"DELETE FROM schema_migration WHERE name = '{LAST}'"  # noqa: S608 - a name of ours
+    execute(url, *(f"DROP TABLE {name}" for name in made), undone)
+
+
+@pytest.fixture
+def settings(shop):
+    return Settings(home=shop.folder / "home", database=shop.url)
+
+
+def backups(settings):
+    folder = settings.home / FOLDER
+    return sorted(folder.iterdir()) if folder.exists() else []
+
+
+def older(shop, *, with_rows=True):
+    engine = shop.start()
+    handle = engine.submit(shop.echo, value=1).wait(30) if with_rows else None
+    engine.close()
+    make_older(shop.url)
+    return handle
+
+
+def test_a_new_database_is_made_without_a_backup(settings):
+    assert migrate(settings, ManualClock()) == (migrations.known(), None)
+    assert migrate(settings, ManualClock()) == ([], None)
+    assert migrations.check(settings.database_url) == []
+
+
+def test_what_has_rows_is_copied_first(shop, settings):
+    handle = older(shop)
+
+    done = migrate(settings)
+
+    assert done.applied == [LAST]
+    assert [done.backup.path] == backups(settings)
+    copy = Database(f"sqlite:///{done.backup.path}", read_only=True)
+    copy.open()
+    assert copy.fetch("SELECT id FROM instance") == [(handle.identifier,)]
+    assert (LAST,) not in copy.fetch("SELECT name FROM schema_migration")
+    copy.close()
+
+
+def test_a_start_copies_what_it_migrates_too(shop, settings):
+    handle = older(shop)
+
+    engine = shop.start()
+
+    assert engine.task(handle.id)["result"] == 1
+    assert len(backups(settings)) == 1
+
+
+def test_nothing_is_copied_where_nothing_could_be_lost(shop, settings):
+    older(shop, with_rows=False)
+
+    assert migrate(settings).backup is None
+    assert backups(settings) == []
+
+
+def test_a_backup_that_fails_stops_the_migration(shop, settings):
+    older(shop)
+    settings.home.mkdir(exist_ok=True)
+    (settings.home / FOLDER).write_text("in the way")
+
+    with pytest.raises(Exception, match=FOLDER):
+        migrate(settings)
+
+    assert migrations.check(shop.url) == [LAST]
+
+
+def test_a_newer_database_is_let_alone(shop, settings):
+    shop.start().close()
+    execute(shop.url, "INSERT INTO schema_migration (name, applied) VALUES ('9999_later', '')")
+    before = sqlite_path(shop.url).read_bytes()
+
+    with pytest.raises(DatabaseVersionError, match="9999_later"):
+        migrate(settings)
+
+    assert sqlite_path(shop.url).read_bytes() == before
+    assert backups(settings) == []
+
+
+def test_a_running_engine_keeps_its_database(shop, settings):
+    shop.start()
+
+    with pytest.raises(EngineRunningError):
+        migrate(settings)
