@@ -20,7 +20,7 @@ from tipman_api.origins import HTTP_PORT, Origins, check_site
 from tipman_api.principals import SCOPE_KEY, Principal
 from tipman_api.principals import Scope as Scopes
 from tipman_api.problems import RefusedError, failure, install, kind_of, response_to
-from tipman_api.requestlines import check_path, check_query
+from tipman_api.requestlines import check_length, check_path, check_query
 from tipman_api.routes import OPEN, BodyRule, RouteTable, Rule, table_of
 
 _SINGLE = frozenset(
@@ -108,9 +108,11 @@ class Guard:
             TipmanError: something about the request is not as it must be.
         """
         method, path = scope["method"], scope["path"]
-        check_path(scope.get("raw_path") or path.encode())
-        if scope["query_string"]:
-            check_query(scope["query_string"], self._settings.query_bytes_max)
+        raw, query = scope.get("raw_path") or path.encode(), scope["query_string"]
+        check_length(raw, query, self._settings.query_bytes_max)
+        check_path(raw)
+        if query:
+            check_query(query)
         self._check_sender(scope, headers)
         rule = self._table.find(method, path)
         if isinstance(rule, Rule) and rule.access is OPEN:

@@ -35,16 +35,25 @@ def check_path(raw: bytes) -> None:
         raise RefusedError("bad_path", "the path has an empty segment, or a `.` or `..`")
 
 
-def check_query(raw: bytes, bytes_max: int) -> None:
+def check_length(path: bytes, query: bytes, bytes_max: int) -> None:
+    """Let an address of an ordinary length pass.
+
+    Raises:
+        RefusedError: path and query together are longer than *bytes_max*.
+    """
+    length = len(path) + len(query)
+    if length > bytes_max:
+        raise RefusedError(
+            "query_too_long", f"the address has {length:,} bytes; {bytes_max:,} are taken"
+        )
+
+
+def check_query(raw: bytes) -> None:
     """Let an ordinary query pass.
 
     Raises:
-        RefusedError: it is too long, not well formed, or has a parameter for a token.
+        RefusedError: it is not well formed, or has a parameter for a token.
     """
-    if len(raw) > bytes_max:
-        raise RefusedError(
-            "query_too_long", f"the query has {len(raw):,} bytes; {bytes_max:,} are taken"
-        )
     _decoded(raw, "malformed", "query")
     for part in raw.decode("ascii").replace(";", "&").split("&"):
         name = unquote_plus(part.partition("=")[0]).strip().lower()

@@ -59,12 +59,14 @@ async def script():
     return PlainTextResponse("1", media_type="text/javascript")
 
 
-@router.get("/things/{ref}", scope=Scope.READ)
+@router.get("/api/v1/tasks/{ref}", scope=Scope.READ)
 async def show(ref: str, request: Request, limit: int = 1):
+    if ref != "known":
+        raise NotFoundError(f"no task {ref!r}")
     return {"ref": ref, "limit": limit, "by": principal_of(request).name}
 
 
-@router.post("/things", scope=Scope.OPERATE, openapi_extra=JSON_BODY)
+@router.post("/api/v1/tasks", scope=Scope.OPERATE, openapi_extra=JSON_BODY)
 async def make(request: Request):
     return {"got": body_of(request)}
 
@@ -84,7 +86,7 @@ async def spare(request: Request):
     return {"bytes": len(await request.body())}
 
 
-@router.delete("/things/{ref}", scope=Scope.ADMIN, status_code=204)
+@router.delete("/api/v1/tasks/{ref}", scope=Scope.ADMIN, status_code=204)
 async def delete(ref: str):
     del ref
 
