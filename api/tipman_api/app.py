@@ -4,10 +4,16 @@ from fastapi import FastAPI
 from tipman.settings import Settings
 from tipman.version import VERSION
 
-from tipman_api import health, problems, tasks
+from tipman_api import definitions, health, namespaces, problems, tasks, tokens
 from tipman_api.bridge import Bridge
 
-ROUTERS = (tasks.router, health.router)
+ROUTERS = (
+    tasks.router,
+    definitions.router,
+    namespaces.router,
+    tokens.router,
+    health.router,
+)
 """Every router; a new one takes its place here."""
 
 

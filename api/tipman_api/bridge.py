@@ -14,6 +14,7 @@ from starlette.requests import Request
 from tipman.bus import Receipt
 from tipman.database import Database
 from tipman.events import Event
+from tipman.registry.repeats import Memo
 from tipman.runtime import Engine
 
 READERS = 4
@@ -49,13 +50,15 @@ class Bridge:
 
     # Writing.
 
-    async def publish(self, event: Event) -> Receipt:
+    async def publish(self, event: Event, memo: Memo | None = None) -> Receipt:
         """Put an event onto the bus; return its receipt when it is on disk.
+
+        With a *memo* it is handled once for all its repeats.
 
         Raises:
             TipmanError: the event was refused; it changed nothing.
         """
-        receipt = _Answer(self, asyncio.get_running_loop().create_future())
+        receipt = _Answer(self, asyncio.get_running_loop().create_future(), memo)
         self.engine.core.bus.publish_nowait(event, receipt)
         await receipt.decided
         return receipt
@@ -118,8 +121,8 @@ class _Answer(Receipt):
 
     __slots__ = ("_bridge", "_refusal", "decided")
 
-    def __init__(self, bridge: Bridge, decided: "asyncio.Future[None]") -> None:
-        super().__init__()
+    def __init__(self, bridge: Bridge, decided: "asyncio.Future[None]", memo: Memo | None) -> None:
+        super().__init__(memo)
         self._bridge = bridge
         self._refusal: BaseException | None = None
         self.decided = decided

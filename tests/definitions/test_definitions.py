@@ -137,7 +137,7 @@ def test_each_type_refuses_other_arguments(type_, arguments, pointer, detail):
         ("has_expressions", True, "unknown field `has_expressions`"),
         ("options", "{}", "unknown field `options`"),
         ("when", {}, "`when` comes with workflows and is not supported yet"),
-        ("definition", "a@2", "`definition` comes with definitions and is not supported yet"),
+        ("definition", "a@2", "`definition` comes with workflows and is not supported yet"),
     ],
 )  # fmt: skip
 def test_a_common_field_out_of_bounds_is_refused(field, value, detail):

@@ -14,7 +14,7 @@ from tipman.spelling import hint
 WORKFLOWS = "comes with workflows and is not supported yet"
 LATER_FIELDS: Mapping[str, str] = {
     "compensate": WORKFLOWS,
-    "definition": "comes with definitions and is not supported yet",
+    "definition": WORKFLOWS,
     "form": "comes with approvals and is not supported yet",
     "assignee": "comes with approvals and is not supported yet",
     "hooks": WORKFLOWS,

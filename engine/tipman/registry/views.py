@@ -66,6 +66,7 @@ def definition_view(definition: Definition, versions: Iterable[int] = ()) -> dic
         "namespace": definition.namespace,
         "version": definition.version,
         "uri": uri,
+        "type": task["type"],
         "content": definition.content,
         "task": task,
         "parameters": parameters,

@@ -1,0 +1,201 @@
+"""Definitions over REST: named, versioned tasks with parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request, Response
+from tipman.database import Database
+from tipman.errors import NotFoundError
+from tipman.registry import views
+from tipman.registry.records import Addition, Answer, Definition
+from tipman.registry.views import DEFINITIONS_URI, definition_view
+
+from tipman_api.bridge import bridge_of
+from tipman_api.parameters import Parameters
+from tipman_api.principals import Scope, principal_of
+from tipman_api.problems import documented
+from tipman_api.registry_bodies import (
+    DEFINITION,
+    DEFINITION_BODY,
+    DefinitionBody,
+    answering,
+    asked,
+    list_of,
+    writing,
+)
+from tipman_api.registry_lists import PAGING, shown_list
+from tipman_api.repetition import PARAMETER, Keep, replied, written
+from tipman_api.representation import accepted, shown
+from tipman_api.routes import Router
+
+router = Router(prefix="/api/v1/definitions", tags=["definitions"])
+
+_NAMESPACE = {
+    "name": "namespace",
+    "in": "query",
+    "required": False,
+    "description": "The token's own, else `default`.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+}
+_EXAMPLE = {
+    "name": "report",
+    "task": {"type": "exec", "arguments": {"argv": ["make", "report", "DAY={day}"]}},
+    "parameters": {
+        "type": "object",
+        "properties": {"day": {"type": "string"}},
+        "required": ["day"],
+        "additionalProperties": False,
+    },
+}
+_VERSION_DIGITS_MAX = 9
+_FOUND = {**answering(200, "The version.", DEFINITION), **documented(["not_found"])}
+_GONE = {**answering(204, "It takes no more submissions."), **documented(["not_found"])}
+
+
+@router.post(
+    "",
+    scope=Scope.OPERATE,
+    status_code=201,
+    openapi_extra=writing(DEFINITION_BODY, _EXAMPLE),
+    responses={
+        **answering(201, "A new version.", DEFINITION, has_location=True),
+        **answering(200, "A version in use is the same.", DEFINITION, has_location=True),
+    },
+)
+async def add_definition(request: Request) -> Response:
+    """Keep a task under a name: a new version, unless one in use is the same."""
+    body, principal = asked(request, DefinitionBody), principal_of(request)
+    namespace = principal.namespace_for(body.namespace)
+    bridge = bridge_of(request)
+
+    def answer(added: Addition) -> Answer:
+        place = f"{DEFINITIONS_URI}{added.name}/{added.version}"
+        return Answer(201 if added.is_new else 200, place)
+
+    async def write(keep: Keep) -> Answer:
+        added = await bridge.call(
+            lambda: bridge.engine.add_definition(
+                body.name,
+                body.task,
+                body.parameters,
+                namespace=namespace,
+                actor=principal.name,
+                memo=keep(answer),
+            )
+        )
+        return answer(added)
+
+    done = await written(request, write)
+    place = str(done.location)
+    version = int(place.rpartition("/")[2])
+    view = await bridge.read(lambda database: _view(database, namespace, body.name, version))
+    return accepted(view, location=place, status=done.status)
+
+
+@router.get(
+    "",
+    scope=Scope.READ,
+    openapi_extra={"parameters": [*PAGING, _NAMESPACE]},
+    responses=answering(200, "The newest version of each.", list_of(DEFINITION)),
+)
+async def list_definitions(request: Request) -> Response:
+    """List the newest version of each definition of a namespace."""
+    namespace = _namespace(request, ("after", "limit"))
+    kind = f"definitions of {namespace}"
+    return await shown_list(
+        request, kind, views.definitions, show=definition_view, namespace=namespace
+    )
+
+
+@router.get(
+    "/{name}",
+    scope=Scope.READ,
+    openapi_extra={"parameters": [_NAMESPACE]},
+    responses=_FOUND,
+)
+async def show_definition(request: Request, name: str) -> Response:
+    """Return the newest version that is in use, else the newest."""
+    namespace = _namespace(request)
+    return shown(
+        request,
+        await bridge_of(request).read(lambda database: _view(database, namespace, name, None)),
+    )
+
+
+@router.get(
+    "/{name}/{version}",
+    scope=Scope.READ,
+    openapi_extra={"parameters": [_NAMESPACE]},
+    responses=_FOUND,
+)
+async def show_version(request: Request, name: str, version: str) -> Response:
+    """Return one version."""
+    namespace, number = _namespace(request), _number(name, version)
+    return shown(
+        request,
+        await bridge_of(request).read(lambda database: _view(database, namespace, name, number)),
+    )
+
+
+@router.delete(
+    "/{name}",
+    scope=Scope.OPERATE,
+    status_code=204,
+    openapi_extra={"parameters": [_NAMESPACE, PARAMETER]},
+    responses=_GONE,
+)
+async def retire_definition(request: Request, name: str) -> Response:
+    """Take every version out of use; what was made from them goes on."""
+    return await _retired(request, name, None)
+
+
+@router.delete(
+    "/{name}/{version}",
+    scope=Scope.OPERATE,
+    status_code=204,
+    openapi_extra={"parameters": [_NAMESPACE, PARAMETER]},
+    responses=_GONE,
+)
+async def retire_version(request: Request, name: str, version: str) -> Response:
+    """Take one version out of use; what was made from it goes on."""
+    return await _retired(request, name, _number(name, version))
+
+
+async def _retired(request: Request, name: str, version: int | None) -> Response:
+    namespace, principal = _namespace(request), principal_of(request)
+    bridge = bridge_of(request)
+
+    async def write(keep: Keep) -> Answer:
+        gone = Answer(204)
+        await bridge.call(
+            lambda: bridge.engine.retire_definition(
+                name,
+                version,
+                namespace=namespace,
+                actor=principal.name,
+                memo=keep(lambda _: gone),
+            )
+        )
+        return gone
+
+    return replied(await written(request, write))
+
+
+def _namespace(request: Request, known: tuple[str, ...] = ()) -> str:
+    return principal_of(request).namespace_for(Parameters(request, known).text("namespace"))
+
+
+def _number(name: str, version: str) -> int:
+    """Return the number of a version.
+
+    Raises:
+        NotFoundError: no version has such a number.
+    """
+    if not (version.isascii() and version.isdigit() and len(version) <= _VERSION_DIGITS_MAX):
+        raise NotFoundError(f"no definition '{name}@{version}'")
+    return int(version)
+
+
+def _view(database: Database, namespace: str, name: str, version: int | None) -> Mapping[str, Any]:
+    found: Definition = views.definition(database, namespace, name, version)
+    return definition_view(found, views.versions_of(database, namespace, name))
