@@ -27,7 +27,42 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "The server": {
         "serve": Entry("serving", "serve", "Serve engine and REST on one address, until Ctrl-C."),
     },
+    "What runs": {
+        "submit": Entry("submission", "submit", "Submit a task, and print its UUID."),
+        "list": Entry("instances", "list_tasks", "List tasks."),
+        "show": Entry("instances", "show", "Show everything of an instance."),
+        "explain": Entry("instances", "explain", "Say what an instance waits for."),
+        "cancel": Entry(
+            "requests", "cancel", "Cancel instances: what runs is ended with all that it started."
+        ),
+        "suspend": Entry(
+            "requests",
+            "suspend",
+            "Suspend instances, once what runs has ended.",
+        ),
+        "resume": Entry("requests", "resume", "Resume suspended instances."),
+        "retry": Entry(
+            "requests", "retry", "Open again what failed, was cancelled, abandoned or skipped."
+        ),
+        "send": Entry(
+            "requests", "send", "Send an event to an instance, such as finish.reported."
+        ),
+    },
+    "What it knows": {
+        "definition": Entry(
+            "definitions", "definition", "Add, list, show and retire named tasks."
+        ),
+        "namespace": Entry(
+            "namespaces", "namespace", "List, create, change and delete namespaces."
+        ),
+        "token": Entry("tokens", "token", "List, create and revoke tokens."),
+    },
     "The program": {
+        "completion": Entry(
+            "completion",
+            "completion",
+            "Print a script that completes commands and options in SHELL.",
+        ),
         "version": Entry(
             "versions", "version", "Print the versions of Tipman and of what it stands on."
         ),

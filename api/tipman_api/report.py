@@ -10,10 +10,10 @@ from tipman.clock import MICROSECONDS, rfc3339
 from tipman.ids import text_of
 
 from tipman_api.board import Status, TaskRecord
+from tipman_api.tables import GAP, padded, width_of
 
 _HEAD = ("Task", "Status", "Attempts", "Time", "")
 _RIGHT = frozenset({2, 3})
-_GAP = "  "
 
 
 class Outcome(StrEnum):
@@ -55,13 +55,13 @@ class Report:
 def table_lines(report: Report) -> Iterator[str]:
     """Yield a table with a line for each task, in the order of the file."""
     rows = [_HEAD, *map(_row, report.records)]
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
-            _padded(cell, width, right=index in _RIGHT)
+            padded(cell, width, right=index in _RIGHT)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        yield _GAP.join(cells).rstrip()
+        yield GAP.join(cells).rstrip()
 
 
 def summary_line(report: Report) -> str:
@@ -127,18 +127,3 @@ def _time(record: TaskRecord) -> str:
 
 def _instant(value: int | None) -> str | None:
     return None if value is None else rfc3339(value)
-
-
-def _padded(text: str, width: int, *, right: bool) -> str:
-    blanks = " " * (width - _width(text))
-    return blanks + text if right else text + blanks
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    if text.isascii():
-        return len(text)
-    # Few need it, and it takes as long to import as all the rest.
-    from rich.cells import cell_len  # noqa: PLC0415 - see above
-
-    return cell_len(text)

@@ -222,6 +222,7 @@ ENGINE = ("peewee", "rich", "sqlite3", "tipman.runtime")
 @pytest.mark.parametrize(
     ("arguments", "unwanted"),
     [
+        (["completion", "bash"], ["pydantic", "yaml", "http.client", *ENGINE]),
         (["version"], ["pydantic", "yaml", "peewee", "rich", "tipman.runtime"]),
         (["--help"], ["pydantic", "yaml", *ENGINE]),
         (["validate", "w.yaml"], [*ENGINE]),

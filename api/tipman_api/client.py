@@ -1,0 +1,243 @@
+"""The client: one server over HTTP, as the commands see it.
+
+Light on purpose: a command starts in the time that this takes to import.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from tipman.version import VERSION
+
+from tipman_api.destinations import Destination
+from tipman_api.eventstream import Message, Parser
+from tipman_api.refusals import NoServerError, RefusedError
+
+PREFIX = "/api/v1"
+ANSWER_S = 60.0
+"""How long an answer may take."""
+SILENCE_S = 60.0
+"""How long a stream may say nothing at all; a living server says something more often."""
+PATIENCE_S = 30.0
+"""How long a server that went away is looked for unless told otherwise."""
+_READ_BYTES = 65_536
+_STATUS_ERROR = 400
+_STATUS_OK = 200
+_DROPPED = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
+"""A connection that the server had closed, as it may at any time between two requests."""
+Query = Iterable[tuple[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server answered; a refusal is raised and never one of these."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        """What the body says.
+
+        Raises:
+            NoServerError: it is not JSON, so whoever answered is none of ours.
+        """
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            raise NoServerError("the answer is not JSON; is this a Tipman server?") from None
+
+
+class Client:
+    """Asks one server; use it from one thread, as a context manager.
+
+    *find* says which; it is asked again when a server that went away is looked for.
+    """
+
+    def __init__(self, find: Callable[[], Destination]) -> None:
+        self._find = find
+        self._destination: Destination | None = None
+        self._connection: HTTPConnection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def look_again(self) -> None:
+        """Forget where the server was: one that was started again may be elsewhere."""
+        self.close()
+        self._destination = None
+
+    def get(self, path: str, query: Query = (), *, accept: str = "application/json") -> Answer:
+        """Read what is at a path.
+
+        Raises:
+            RefusedError: the server refused.
+            NoServerError: it did not answer.
+        """
+        return self._twice("GET", _target(path, query), None, {"Accept": accept})
+
+    def post(self, path: str, body: Any, query: Query = ()) -> Answer:
+        """Ask for a change; errors as for `get`."""
+        return self._write("POST", _target(path, query), body)
+
+    def patch(self, path: str, body: Any, query: Query = ()) -> Answer:
+        """Change a resource; errors as for `get`."""
+        return self._write("PATCH", _target(path, query), body)
+
+    def delete(self, path: str, query: Query = ()) -> Answer:
+        """Delete a resource; errors as for `get`."""
+        return self._write("DELETE", _target(path, query), None)
+
+    def stream(self, path: str, query: Query = (), last_id: str = "") -> Iterator[list[Message]]:
+        """Return the messages of a stream until the server ends it; it is open on return.
+
+        They come in the batches in which they arrive, of which none is empty.
+
+        Raises:
+            RefusedError: the server refused.
+            NoServerError: it did not answer; also later, when the stream breaks.
+        """
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        if last_id:
+            headers["Last-Event-ID"] = last_id
+        connection = self._connect(SILENCE_S)
+        try:
+            response = self._send(connection, "GET", _target(path, query), None, headers)
+            if response.status != _STATUS_OK:
+                _checked(response.status, response, response.read())
+        except _DROPPED as error:
+            connection.close()
+            raise self._gone(error) from None
+        except BaseException:
+            connection.close()
+            raise
+        return self._messages(connection, response)
+
+    def _messages(
+        self, connection: HTTPConnection, response: HTTPResponse
+    ) -> Iterator[list[Message]]:
+        parser = Parser()
+        try:
+            while data := response.read1(_READ_BYTES):
+                if batch := [*parser.feed(data)]:
+                    yield batch
+        except (OSError, HTTPException) as error:
+            raise self._gone(error) from None
+        finally:
+            connection.close()
+
+    def _write(self, method: str, target: str, body: Any) -> Answer:
+        headers = {"Accept": "application/json", "Idempotency-Key": os.urandom(16).hex()}
+        if body is None:
+            return self._twice(method, target, None, headers)
+        headers["Content-Type"] = "application/json"
+        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        # A lone surrogate goes as it came: that the server refuses it says more than we could.
+        return self._twice(method, target, text.encode("utf-8", "surrogatepass"), headers)
+
+    def _twice(
+        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        """Ask; and once more when the connection was dropped, which the key makes safe."""
+        try:
+            return self._once(method, target, body, headers)
+        except _DROPPED:
+            self.close()
+        try:
+            return self._once(method, target, body, headers)
+        except _DROPPED as error:
+            raise self._gone(error) from None
+
+    def _once(
+        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        connection = self._connection = self._connection or self._connect(ANSWER_S)
+        try:
+            response = self._send(connection, method, target, body, headers)
+            content = response.read()
+        except _DROPPED:
+            raise
+        except (OSError, HTTPException) as error:
+            raise self._gone(error) from None
+        if connection.sock is None:
+            # The server said that it would close.
+            self._connection = None
+        return _checked(response.status, response, content)
+
+    def _send(
+        self,
+        connection: HTTPConnection,
+        method: str,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> HTTPResponse:
+        destination = self._here()
+        sent = {"User-Agent": f"tipman/{VERSION}", **headers}
+        if destination.token is not None:
+            sent["Authorization"] = f"Bearer {destination.token}"
+        try:
+            connection.request(method, destination.address.prefix + target, body, sent)
+        except _DROPPED:
+            # A server that refuses a long body answers and closes before it has read it all.
+            with suppress(OSError, HTTPException):
+                return connection.getresponse()
+            raise
+        return connection.getresponse()
+
+    def _connect(self, timeout_s: float) -> HTTPConnection:
+        address = self._here().address
+        kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
+        connection = kind(address.host, address.port, timeout=timeout_s)
+        try:
+            connection.connect()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise NoServerError(f"no server answers at {address}: {reason}") from None
+        return connection
+
+    def _here(self) -> Destination:
+        if self._destination is None:
+            self._destination = self._find()
+        return self._destination
+
+    def _gone(self, error: Exception) -> NoServerError:
+        self.close()
+        address = self._here().address
+        if isinstance(error, TimeoutError):
+            return NoServerError(f"the server at {address} did not answer in time")
+        if isinstance(error, OSError):
+            return NoServerError(f"the server at {address} went away before it answered")
+        return NoServerError(f"what answers at {address} is no Tipman server")
+
+
+def _target(path: str, query: Query) -> str:
+    """Return path and query as they are sent; what is None is left out."""
+    pairs = [(name, value) for name, value in query if value is not None]
+    return f"{path}?{urlencode(pairs)}" if pairs else path
+
+
+def _checked(status: int, response: HTTPResponse, content: bytes) -> Answer:
+    if status < _STATUS_ERROR:
+        return Answer(status, dict(response.getheaders()), content)
+    members: Any = None
+    with suppress(ValueError):
+        members = json.loads(content)
+    if not isinstance(members, dict):
+        members = {"detail": f"the server answered {status} {response.reason}"}
+    raise RefusedError(status, members)

@@ -1,0 +1,106 @@
+"""Requests: what instances are asked for from outside."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tipman_api.commands.options import (
+    Session,
+    client_command,
+    json_value,
+    kind_option,
+    namespace_option,
+)
+from tipman_api.exits import ExitCode, exit_code_of
+from tipman_api.refusals import RefusedError
+
+_references = click.argument("references", metavar="REF...", nargs=-1, required=True)
+
+
+@click.command
+@_references
+@kind_option
+@namespace_option
+@client_command
+def cancel(session: Session, references: Sequence[str], **given: Any) -> int:
+    """Cancel instances: what runs is ended with all that it started."""
+    return _ask(session, references, given, "cancel.requested")
+
+
+@click.command
+@_references
+@click.option(
+    "--in-flight", type=click.Choice(["stop"]), help="End what runs, instead of letting it end."
+)
+@kind_option
+@namespace_option
+@client_command
+def suspend(session: Session, references: Sequence[str], **given: Any) -> int:
+    """Suspend instances, once what runs has ended."""
+    in_flight = given["in_flight"]
+    data = None if in_flight is None else {"in_flight": in_flight}
+    return _ask(session, references, given, "suspend.requested", data)
+
+
+@click.command
+@_references
+@kind_option
+@namespace_option
+@client_command
+def resume(session: Session, references: Sequence[str], **given: Any) -> int:
+    """Resume suspended instances."""
+    return _ask(session, references, given, "resume.requested")
+
+
+@click.command
+@_references
+@kind_option
+@namespace_option
+@client_command
+def retry(session: Session, references: Sequence[str], **given: Any) -> int:
+    """Open again what failed, was cancelled, abandoned or skipped."""
+    return _ask(session, references, given, "retry.requested")
+
+
+@click.command
+@click.argument("reference", metavar="REF")
+@click.argument("event", metavar="EVENT")
+@click.option("--data", metavar="JSON", help="What the event brings; `-` reads standard input.")
+@kind_option
+@namespace_option
+@client_command
+def send(session: Session, *, reference: str, event: str, data: str | None, **given: Any) -> int:
+    """Send an event to an instance, such as finish.reported."""
+    text = sys.stdin.read() if data == "-" else data
+    value = None if text is None else json_value(text, "--data")
+    return _ask(session, [reference], given, event, value)
+
+
+def _ask(
+    session: Session,
+    references: Sequence[str],
+    given: dict[str, Any],
+    name: str,
+    data: Any = None,
+) -> int:
+    """Ask each for the same, and print what it is in then.
+
+    A refusal of one is said, and the others are asked all the same; the exit code is the first
+    refusal's.
+    """
+    body = {"name": name} if data is None else {"name": name, "data": data}
+    code = ExitCode.OK
+    for reference in references:
+        try:
+            uri = session.find(reference, given)["uri"]
+            instance = session.client.post(f"{uri}/events", body).json
+        except RefusedError as error:
+            if len(references) == 1:
+                raise
+            session.printer.note(str(error))
+            code = code or exit_code_of(error)
+        else:
+            session.printer.answer(instance, instance["id"], instance["state"])
+    return code

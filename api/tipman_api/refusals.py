@@ -1,0 +1,37 @@
+"""Refusals: how the client's errors differ from those of an engine in this process."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tipman.errors import TipmanError
+
+_UNAUTHORIZED = 401
+
+
+class NoServerError(TipmanError):
+    """No server answers, or it went away before it had."""
+
+    code = "no_server"
+
+
+class RefusedError(TipmanError):
+    """The server refused a request; `status` and `members` are those of its problem."""
+
+    code = "refused"
+
+    def __init__(self, status: int, members: Mapping[str, Any]) -> None:
+        super().__init__(_words(status, members))
+        self.status = status
+        self.members = members
+
+    @property
+    def problem_code(self) -> str:
+        """The stable code of the problem, empty when the answer was none of ours."""
+        return str(self.members.get("code", ""))
+
+
+def _words(status: int, members: Mapping[str, Any]) -> str:
+    words = str(members.get("detail") or members.get("title") or f"refused with status {status}")
+    if status == _UNAUTHORIZED:
+        return f"{words} (the token comes from --token, TIPMAN_TOKEN or the server's --home)"
+    return words
