@@ -77,10 +77,10 @@ def die():
 def install(aim):
     """Put the places around the engine's methods."""
     _around_transactions(aim)
-    _before(Bus, "_answer", lambda: aim.passed("effects.after"))
-    _before(Database, "execute_many", lambda: aim.passed("write"))
-    _before(peewee.SqliteDatabase, "execute_sql", lambda: aim.passed_in_phase("statement"))
-    _after(FileLock, "take", lambda: aim.passed("boot.locked"))
+    before(Bus, "_answer", lambda: aim.passed("effects.after"))
+    before(Database, "execute_many", lambda: aim.passed("write"))
+    before(peewee.SqliteDatabase, "execute_sql", lambda: aim.passed_in_phase("statement"))
+    after(FileLock, "take", lambda: aim.passed("boot.locked"))
     _with_checkpoints(aim)
 
 
@@ -98,7 +98,8 @@ def _around_transactions(aim):
     Database.transaction = transaction
 
 
-def _before(owner, name, note):
+def before(owner, name, note):
+    """Note a passing whenever a method is called."""
     plain = getattr(owner, name)
 
     def method(self, *args, **kwargs):
@@ -108,7 +109,8 @@ def _before(owner, name, note):
     setattr(owner, name, method)
 
 
-def _after(owner, name, note):
+def after(owner, name, note):
+    """Note a passing whenever a method has returned."""
     plain = getattr(owner, name)
 
     def method(self, *args, **kwargs):

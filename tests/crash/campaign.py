@@ -5,6 +5,7 @@ import secrets
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from crash import aims
@@ -63,14 +64,26 @@ def new_seed():
     return secrets.token_hex(3)
 
 
-def run(kills, seed):
+@dataclass(frozen=True)
+class Course:
+    """What is killed, and how: by default the engine, behind its socket."""
+
+    nest: Callable = Nest
+    life: Callable = Life
+    kills_a_life: int = KILLS_A_LIFE
+    places: Mapping = field(default_factory=lambda: aims.PLACES)
+    random_share: float = RANDOM_SHARE
+    random_s_max: float = RANDOM_S_MAX
+
+
+def run(kills, seed, course=Course()):
     """Kill so many times; a life that is found wrong ends, and keeps its folder."""
     outcome = Outcome(seed)
     shares = [kills // LANES + (lane < kills % LANES) for lane in range(LANES)]
     lock = threading.Lock()
     began = time.perf_counter()
     lanes = [
-        threading.Thread(target=_run_lane, args=(f"{seed}.{lane}", share, outcome, lock))
+        threading.Thread(target=_run_lane, args=(f"{seed}.{lane}", share, outcome, lock, course))
         for lane, share in enumerate(shares)
     ]
     for lane in lanes:
@@ -81,31 +94,32 @@ def run(kills, seed):
     return outcome
 
 
-def replay(seed):
+def replay(seed, course=Course()):
     """Live one life again, by the seed that a violation was printed with."""
     outcome = Outcome(seed)
-    nest = Nest()
+    nest = course.nest()
     try:
-        outcome.add(_live(seed, KILLS_A_LIFE, nest))
+        outcome.add(_live(seed, course.kills_a_life, nest, course))
     finally:
         nest.close()
     return outcome
 
 
-def _run_lane(seed, kills, outcome, lock):
-    nest = Nest()
+def _run_lane(seed, kills, outcome, lock, course):
+    nest = course.nest()
     try:
-        for number, first in enumerate(range(0, kills, KILLS_A_LIFE)):
-            life = _live(f"{seed}.{number}", min(KILLS_A_LIFE, kills - first), nest)
+        for number, first in enumerate(range(0, kills, course.kills_a_life)):
+            kills_now = min(course.kills_a_life, kills - first)
+            life = _live(f"{seed}.{number}", kills_now, nest, course)
             with lock:
                 outcome.add(life)
     finally:
         nest.close()
 
 
-def _live(seed, kills, nest):
+def _live(seed, kills, nest, course):
     dice = random.Random(seed)
-    life = Life(
+    life = course.life(
         seed,
         nest,
         drain_events_max=dice.choice([None, None, 3, 10]),
@@ -113,8 +127,8 @@ def _live(seed, kills, nest):
     )
     try:
         for number in range(kills):
-            places = aims.PLACES if number else aims.FIRST_BOOT
-            if not _kill(life, dice, places):
+            places = course.places if number else aims.FIRST_BOOT
+            if not _kill(life, dice, places, course):
                 return life
         life.finish()
     finally:
@@ -122,8 +136,8 @@ def _live(seed, kills, nest):
     return life
 
 
-def _kill(life, dice, places):
-    if dice.random() < RANDOM_SHARE:
-        return life.round(within_s=dice.uniform(0, RANDOM_S_MAX))
+def _kill(life, dice, places, course):
+    if dice.random() < course.random_share:
+        return life.round(within_s=dice.uniform(0, course.random_s_max))
     place, (first, last) = dice.choice(list(places.items()))
     return life.round(place, dice.randint(first, last))

@@ -6,7 +6,7 @@ Every function yields violations, each a sentence that names the task.
 import json
 from collections import Counter
 
-from crash.claims import ACKNOWLEDGED, REFUSED
+from crash.claims import ACKNOWLEDGED, REFUSED, label_of
 from crash.examination import faults_of
 
 MARKING = frozenset({"inline", "exec", "eval"})
@@ -113,10 +113,13 @@ def _of_kept(evidence):
 
 
 def _of_submissions(evidence, claims):
-    by_key = {row["key"]: identifier for identifier, row in evidence.instances.items()}
+    by_key = {}
+    for identifier, row in evidence.instances.items():
+        if by_key.setdefault(label_of(row), identifier) != identifier:
+            yield f"task {identifier}: {label_of(row)!r} is there twice"
     claimed = set()
     for claim in claims.submitted:
-        keys = [task["key"] for task in claim.tasks]
+        keys = claim.labels
         claimed.update(keys)
         found = [by_key.get(key) for key in keys]
         there = sum(identifier is not None for identifier in found)
@@ -155,19 +158,23 @@ def _of_requests(evidence, claims):
                 found[identifier, line["name"], line["actor"]] += 1
             else:
                 found[identifier, "early", line["actor"]] += 1
+    # Clients may share an actor: what one sends several times stands there as often, no oftener.
+    sent = {}
     for claim in claims.sent:
-        counts = (found[claim.id, claim.name, claim.actor], found[claim.id, "early", claim.actor])
-        what = f"task {claim.id}: {claim.name} by {claim.actor} was {claim.outcome}"
-        if max(counts) > 1 or (claim.outcome == REFUSED and any(counts)):
+        sent.setdefault((claim.id, claim.name, claim.actor), Counter())[claim.outcome] += 1
+    for (identifier, name, actor), outcomes in sent.items():
+        counts = (found[identifier, name, actor], found[identifier, "early", actor])
+        what = f"task {identifier}: {name} by {actor} was {dict(outcomes)}"
+        if max(counts) > outcomes.total() - outcomes[REFUSED]:
             yield f"{what}, and stands {counts} times in the log"
-        if claim.outcome == ACKNOWLEDGED and not any(counts):
-            yield from _without_effect(evidence.lines.get(claim.id, []), claim, what)
+        if sum(counts) < outcomes[ACKNOWLEDGED]:
+            yield from _without_effect(evidence.lines.get(identifier, []), name, what)
 
 
-def _without_effect(lines, claim, what):
+def _without_effect(lines, name, what):
     """Only cancelling what is being cancelled already may leave no line."""
     cancelled = any(line["name"] == "cancel.requested" for line in lines)
-    if claim.name != "cancel.requested" or not cancelled:
+    if name != "cancel.requested" or not cancelled:
         yield f"{what}, and does not stand in the log"
 
 

@@ -19,6 +19,18 @@ class Submitted:
     ids: tuple = ()
     at_once: bool = True
     """Whether all or none of them must be there."""
+    repeat: str | None = None
+    """The idempotency key that it was sent with."""
+
+    @property
+    def labels(self):
+        """What tells its tasks from all others: their keys, or names where they have none."""
+        return [label_of(task) for task in self.tasks]
+
+
+def label_of(task):
+    """Return the key of a task, as asked for or as a row; its name where it has none."""
+    return task.get("key") or task.get("name")
 
 
 @dataclass(frozen=True)

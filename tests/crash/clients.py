@@ -69,7 +69,7 @@ class Client:
         """Make so many requests, or as many as the engine lives for."""
         kinds, weights = zip(*self._script.items(), strict=True)
         try:
-            self._connection = Connection(self._folder / "socket")
+            self._connection = self._connect()
         except GoneError:
             return
         try:
@@ -79,6 +79,9 @@ class Client:
             return
         finally:
             self._connection.close()
+
+    def _connect(self):
+        return Connection(self._folder / "socket")
 
     # Requests.
 

@@ -34,9 +34,11 @@ def processes_of(folder, engine_pid):
         try:
             command = (path / "cmdline").read_bytes()
             environment = (path / "environ").read_bytes()
+            # A server works in its folder, and so does all that it starts.
+            is_here = (path / "cwd").readlink().is_relative_to(folder)
         except OSError:
             continue  # It ended meanwhile.
-        if marker in environment or (NURSERY.search(command) and nursery in command):
+        if is_here or marker in environment or (NURSERY.search(command) and nursery in command):
             found[int(path.name)] = command.replace(b"\0", b" ").decode("utf-8", "replace")
     return found
 

@@ -44,6 +44,8 @@ class Life:
     where they were aimed.
     """
 
+    clients = CLIENTS
+
     def __init__(self, seed, nest, *, requests=30, script=SCRIPT, patience_s=PATIENCE_S, **orders):
         """Take *orders* for the drivers; *script* weighs what clients ask, see `clients`."""
         self.seed = seed
@@ -81,11 +83,11 @@ class Life:
         deaths, acknowledged = self._deaths(), self.claims.acknowledged
         if place in aims.PROCESS:
             (self.folder / "armed").touch()
-        self._nest.start(Orders(str(self.folder), aim=place, nth=nth, **self._orders))
+        self._start(aim=place, nth=nth)
         threads = self._load(PROCESSES if place in aims.PROCESS else self._script)
         _join(threads, within_s)
         if place in aims.CLOSE:
-            self._stop()
+            self._stop_if_alive()
         self._nest.kill()
         self._nest.bury()
         _join(threads, PATIENCE_S)
@@ -98,7 +100,7 @@ class Life:
     def finish(self):
         """Start once more, help everything to settle, stop in good order, and check it all."""
         self._rounds += 1
-        self._nest.start(Orders(str(self.folder), **{**self._orders, "republish": False}))
+        self._start(republish=False)
         is_well = self._settle_and_stop()
         self._nest.kill()
         self._nest.bury()
@@ -110,12 +112,29 @@ class Life:
 
     def _settle_and_stop(self):
         try:
-            with Connection(self.folder / "socket") as connection:
+            with self._connect() as connection:
                 self._settle_all(connection)
-                connection.ask("stop", drain_s=1.0)
+                self._stop(connection, drain_s=1.0)
         except GoneError:
             return False
         return True
+
+    # How an engine is reached.
+
+    def _start(self, **orders):
+        self._nest.start(Orders(str(self.folder), **{**self._orders, **orders}))
+
+    def _connect(self):
+        return Connection(self.folder / "socket")
+
+    def _stop(self, connection, *, drain_s):
+        connection.ask("stop", drain_s=drain_s)
+
+    def _client(self, name, *, known, script):
+        seed = f"{self.seed}/{name}"
+        return Client(self.folder, self.claims, name, seed, known=known, script=script)
+
+    # What was seen of it.
 
     @property
     def tasks(self):
@@ -137,10 +156,8 @@ class Life:
     def _load(self, script):
         threads = []
         known = self._known()
-        for number in range(CLIENTS):
-            name = f"r{self._rounds}c{number}"
-            seed = f"{self.seed}/{name}"
-            client = Client(self.folder, self.claims, name, seed, known=known, script=script)
+        for number in range(self.clients):
+            client = self._client(f"r{self._rounds}c{number}", known=known, script=script)
             thread = threading.Thread(target=client.play, args=(self._requests,))
             thread.start()
             threads.append(thread)
@@ -156,10 +173,10 @@ class Life:
             known, min(len(known), KNOWN_MAX)
         )
 
-    def _stop(self):
+    def _stop_if_alive(self):
         # It may be dead already, or die of it.
-        with suppress(GoneError), Connection(self.folder / "socket") as connection:
-            connection.ask("stop", drain_s=0.05)
+        with suppress(GoneError), self._connect() as connection:
+            self._stop(connection, drain_s=0.05)
 
     def _check_what_is_left(self, *, served):
         self.found += leftovers.outliving(self.folder, self._nest.pid, self._patience_s)

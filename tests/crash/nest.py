@@ -1,4 +1,4 @@
-"""A process that has everything imported and forks one driver after the other: a quick start.
+"""A process that has everything imported and forks one child after the other: a quick start.
 
 It has no threads, so a fork of it is as good as a new process. A line in is `{"start": orders}`,
 answered with `{"pid": …}`, or `{"bury": true}`, answered with `{"status": …}` once that child is
@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,21 +19,41 @@ from crash import driver
 TESTS = Path(__file__).parents[1]
 
 
-def _serve():
-    # Loaded here once, not by every child at its first task.
-    import asyncio  # noqa: F401 - loaded here, forked later
+class DriverHatch:
+    """How a driver is started: its socket is there before it is, so that clients may knock."""
 
-    import playhouse.migrations  # noqa: F401 - loaded here, forked later
-    import tipman.executors.counter
-    import tipman.executors.inline
-    import tipman.executors.processes
-    import tipman.executors.sleep  # noqa: F401 - loaded here, forked later
+    @staticmethod
+    def load():
+        """Load here, once, what every child would load at its first task."""
+        import asyncio  # noqa: F401 - loaded here, forked later
 
+        import playhouse.migrations  # noqa: F401 - loaded here, forked later
+        import tipman.executors.counter
+        import tipman.executors.inline
+        import tipman.executors.processes
+        import tipman.executors.sleep  # noqa: F401 - loaded here, forked later
+
+    @staticmethod
+    @contextmanager
+    def open(orders):
+        """Make what the child inherits."""
+        with driver.listener_at(Path(orders.folder) / "socket") as listener:
+            yield listener
+
+    @staticmethod
+    def main(orders, listener):
+        """Be the child."""
+        driver.main(orders, listener)
+
+
+def serve(hatch):
+    """Fork one child after the other, as standard input asks."""
+    hatch.load()
     child = 0
     for line in sys.stdin:
         message = json.loads(line)
         if "start" in message:
-            child = _fork(driver.Orders(**message["start"]))
+            child = _fork(hatch, driver.Orders(**message["start"]))
             answer = {"pid": child}
         else:
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -44,24 +65,23 @@ def _serve():
         os.kill(child, signal.SIGKILL)
 
 
-def _fork(orders):
-    listener = driver.listener_at(Path(orders.folder) / "socket")
-    child = os.fork()
-    if child == 0:
-        try:
-            driver.main(orders, listener)
-        finally:
-            os._exit(1)
-    listener.close()
+def _fork(hatch, orders):
+    with hatch.open(orders) as inherited:
+        child = os.fork()
+        if child == 0:
+            try:
+                hatch.main(orders, inherited)
+            finally:
+                os._exit(1)
     return child
 
 
 class Nest:
     """The harness's side: one child at a time."""
 
-    def __init__(self):
+    def __init__(self, module="crash.nest"):
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "crash.nest"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -70,7 +90,7 @@ class Nest:
         self.pid = None
 
     def start(self, orders):
-        """Start a driver; clients may connect at once, they are heard when the engine runs."""
+        """Start a child; clients may connect at once, they are heard when the engine runs."""
         self.pid = self._ask({"start": asdict(orders)})["pid"]
 
     def kill(self):
@@ -98,4 +118,4 @@ def _paths():
 
 
 if __name__ == "__main__":
-    _serve()
+    serve(DriverHatch)

@@ -45,9 +45,8 @@ def republish_reports():
 def acknowledge_before_commit():
     """Answer publishers when their event is queued."""
 
-    def put(self, event):
-        self._queue.put((event, None))
-        receipt = Receipt()
+    def put(self, event, receipt):
+        self._queue.put((event, Receipt(receipt.memo)))
         receipt.settle(None)
         return receipt
 

@@ -34,6 +34,12 @@ with open(os.environ["MARKS"], "a") as marks:
 def registry_of(folder: Path) -> Registry:
     """Return the tasks, whose marks go to a file in *folder*."""
     tasks = Registry()
+    register(tasks, folder)
+    return tasks
+
+
+def register(tasks: Registry, folder: Path) -> None:
+    """Put the tasks into a registry."""
     marks = os.open(folder / "marks", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
 
     def leave_mark():
@@ -68,5 +74,3 @@ def registry_of(folder: Path) -> Registry:
             leave_mark()
             self.value += 1
             return self.value
-
-    return tasks
