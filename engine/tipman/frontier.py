@@ -1,10 +1,11 @@
 """The frontier: what is queued, in the order it will start, and the slots that are taken.
 
 Namespaces take turns: the next free slot is for the one that has waited longest since its last
-start. Within a namespace the highest priority starts first, then the longest queued, then the
-oldest. A queue with slots of its own takes from them and from the total, whoever's it is; a
-namespace with a quota takes from that too; an exclusive task waits while another with its mark
-runs. A plain data structure: no rows, no clock; recovery fills it from rows.
+start, and so is the next free slot of a queue that has slots of its own. Within a namespace the
+highest priority starts first, then the longest queued, then the oldest. A queue with slots of its
+own takes from them and from the total, whoever's it is; a namespace with a quota takes from that
+too; an exclusive task waits while another with its mark runs. A plain data structure: no rows, no
+clock; recovery fills it from rows.
 """
 
 from collections import Counter, OrderedDict
@@ -50,6 +51,8 @@ class Frontier:
         self._taken: dict[tuple[bytes, int], Entry] = {}
         self._used: Counter[str] = Counter()
         """Slots in use by queue, of queues that have a limit."""
+        self._turns: dict[str, OrderedDict[str, None]] = {queue: OrderedDict() for queue in queues}
+        """Of queues that have a limit, the namespaces, the longest without a start there first."""
         self._held: Counter[str] = Counter()
         """Slots in use by namespace, of namespaces that have a quota."""
         self._running_exclusive: dict[str, int] = {}
@@ -110,6 +113,7 @@ class Frontier:
         self._taken[entry.instance, attempt] = entry
         if self._limits and entry.queue in self._limits:
             self._used[entry.queue] += 1
+            self._turns[entry.queue].move_to_end(entry.namespace)
         if self._quotas and entry.namespace in self._quotas:
             self._held[entry.namespace] += 1
         mark = entry.exclusive
@@ -153,6 +157,10 @@ class Frontier:
         if len(heaps) >= _EMPTY_HEAPS_MAX:
             for name in [name for name, heap in heaps.items() if not heap]:
                 del heaps[name]
+        turns = self._turns.get(queue)
+        if turns is not None and namespace not in turns:
+            turns[namespace] = None
+            turns.move_to_end(namespace, last=False)
         return heaps.setdefault(queue, [])
 
     def _release_exclusive(self, mark: str) -> None:
@@ -190,28 +198,44 @@ class Frontier:
 
     def _first_of(self, heaps: dict[str, list[Entry]]) -> Entry | None:
         """Take what a namespace starts next, None for nothing that may start now."""
-        while True:
-            best: list[Entry] | None = None
-            for queue, heap in heaps.items():
-                if self._removed:
-                    self._clean(heap)
-                if (
-                    heap
-                    and (best is None or heap[0] < best[0])
-                    and not (self._limits and self._is_full(queue))
-                ):
-                    best = heap
-            if best is None or (self._quotas and self._is_spent(best[0].namespace)):
-                return None
-            entry = heappop(best)
-            if entry.exclusive is None or entry.exclusive not in self._running_exclusive:
-                return entry
-            heappush(self._parked.setdefault(entry.exclusive, []), entry)
+        best: list[Entry] | None = None
+        for queue, heap in heaps.items():
+            if self._removed or self._running_exclusive:
+                self._tidy(heap)
+            if (
+                heap
+                and (best is None or heap[0] < best[0])
+                and not (self._limits and self._is_barred(queue, heap[0].namespace))
+            ):
+                best = heap
+        if best is None or (self._quotas and self._is_spent(best[0].namespace)):
+            return None
+        return heappop(best)
 
-    def _clean(self, heap: list[Entry]) -> None:
-        """Drop what was removed from the top of a heap."""
-        while heap and (place := (heap[0].instance, heap[0].queued_at)) in self._removed:
+    def _is_barred(self, queue: str, namespace: str) -> bool:
+        """Tell whether a namespace may start nothing of a queue: it is full, or others' turn."""
+        if queue not in self._limits:
+            return False
+        if self._is_full(queue):
+            return True
+        for name in self._turns[queue]:
+            heap = self._heaps.get(name, {}).get(queue, [])
+            self._tidy(heap)
+            if heap and not self._is_spent(name):
+                return name != namespace
+        return False
+
+    def _tidy(self, heap: list[Entry]) -> None:
+        """Take what may not start from the top of a heap: what was removed, and what must wait."""
+        while heap:
+            top = heap[0]
+            place = (top.instance, top.queued_at)
+            if place in self._removed:
+                left = self._removed.pop(place) - 1
+                if left:
+                    self._removed[place] = left
+            elif top.exclusive is not None and top.exclusive in self._running_exclusive:
+                heappush(self._parked.setdefault(top.exclusive, []), top)
+            else:
+                return
             heappop(heap)
-            left = self._removed.pop(place) - 1
-            if left:
-                self._removed[place] = left

@@ -11,9 +11,11 @@ from tempfile import mkdtemp
 
 from tipman import migrations
 from tipman.database import Database
-from tipman.models import TABLES
+from tipman.models import TABLES as CORE_TABLES
+from tipman.registry.models import TABLES as REGISTRY_TABLES
 
 KINDS = ("sqlite", "postgresql")
+TABLES = (*CORE_TABLES, *REGISTRY_TABLES)
 _numbers = itertools.count(1)
 
 

@@ -7,13 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from storage.databases import new_url
+from storage.databases import TABLES, new_url
 from tipman import migrations
 from tipman.clock import ManualClock
 from tipman.core import Core
 from tipman.database import Database
 from tipman.errors import EngineRunningError
-from tipman.models import TABLES, columns_of
+from tipman.models import columns_of
 from tipman.runtime import Engine
 from tipman.settings import Settings
 
