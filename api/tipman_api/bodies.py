@@ -129,7 +129,8 @@ class Bodies:
                 while message.get("more_body", False):
                     if size > self._settings.body_bytes_max:
                         raise self._too_large()
-                    timeout.reschedule(start + patience + size / BYTES_PER_S_MIN)
+                    late = min(loop.time(), start + size / BYTES_PER_S_MIN)
+                    timeout.reschedule(late + patience)
                     message = await receive()
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])

@@ -41,6 +41,7 @@ KINDS: Mapping[str, Kind] = {
     "key_exists": Kind(409, "The key is taken"),
     "conflict": Kind(409, "That changes nothing in this state"),
     "unavailable": Kind(503, "The engine is not running"),
+    "too_many_streams": Kind(503, "As many follow as may"),
     "engine_running": Kind(503, "Another engine holds the database"),
     "database": Kind(503, "The database can not be used"),
     "database_newer": Kind(503, "A newer version wrote the database"),
@@ -58,7 +59,6 @@ KINDS: Mapping[str, Kind] = {
     "method_not_allowed": Kind(405, "Not by this method"),
     "not_acceptable": Kind(406, "There is no such representation"),
     "timeout": Kind(408, "The request did not arrive in time"),
-    "length_required": Kind(411, "The length is missing"),
     "too_large": Kind(413, "The body is too large"),
     "query_too_long": Kind(414, "The address is too long"),
     "unsupported": Kind(415, "The type of the body is not taken here"),
@@ -104,7 +104,7 @@ def problem(
     """Return the body of a problem; *more* are members that only some codes have."""
     kind = kind or KINDS[code]
     errors = [
-        {"pointer": fault.pointer, "detail": _bounded(fault.detail)}
+        {"pointer": _bounded(fault.pointer), "detail": _bounded(fault.detail)}
         for _, fault in zip(range(ERRORS_MAX), faults, strict=False)
     ]
     members = {

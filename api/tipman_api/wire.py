@@ -117,8 +117,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
-        if cycle is None or cycle.response_complete:
-            self.transport.write(_answer(code, detail))
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started or self.pipeline:
+                self.transport.close()
+                return
+            # Its body is what can not be read: this is the answer, and whoever reads may stop.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.transport.write(_answer(code, detail))
         self.transport.close()
 
     def _note(self, code: str, detail: str) -> None:
