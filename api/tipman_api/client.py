@@ -21,6 +21,8 @@ from tipman_api.refusals import NoServerError, RefusedError
 PREFIX = "/api/v1"
 ANSWER_S = 60.0
 """How long an answer may take."""
+WAIT_S_MAX = 30.0
+"""How long one answer may wait for what it is about, well below that."""
 SILENCE_S = 60.0
 """How long a stream may say nothing at all; a living server says something more often."""
 PATIENCE_S = 30.0
@@ -82,14 +84,24 @@ class Client:
         self.close()
         self._destination = None
 
-    def get(self, path: str, query: Query = (), *, accept: str = "application/json") -> Answer:
-        """Read what is at a path.
+    def get(
+        self,
+        path: str,
+        query: Query = (),
+        *,
+        accept: str = "application/json",
+        wait_s: float | None = None,
+    ) -> Answer:
+        """Read what is at a path; with *wait_s* once it has settled, or so many seconds later.
 
         Raises:
             RefusedError: the server refused.
             NoServerError: it did not answer.
         """
-        return self._twice("GET", _target(path, query), None, {"Accept": accept})
+        headers = {"Accept": accept}
+        if wait_s is not None:
+            headers["Prefer"] = f"wait={min(wait_s, WAIT_S_MAX):.3f}"
+        return self._twice("GET", _target(path, query), None, headers)
 
     def post(self, path: str, body: Any, query: Query = ()) -> Answer:
         """Ask for a change; errors as for `get`."""
@@ -103,14 +115,12 @@ class Client:
         """Delete a resource; errors as for `get`."""
         return self._write("DELETE", _target(path, query), None)
 
-    def stream(self, path: str, query: Query = (), last_id: str = "") -> Iterator[list[Message]]:
-        """Return the messages of a stream until the server ends it; it is open on return.
-
-        They come in the batches in which they arrive, of which none is empty.
+    def stream(self, path: str, query: Query = (), last_id: str = "") -> "Stream":
+        """Open a stream, from after the message with this id.
 
         Raises:
             RefusedError: the server refused.
-            NoServerError: it did not answer; also later, when the stream breaks.
+            NoServerError: it did not answer.
         """
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         if last_id:
@@ -120,26 +130,13 @@ class Client:
             response = self._send(connection, "GET", _target(path, query), None, headers)
             if response.status != _STATUS_OK:
                 _checked(response.status, response, response.read())
-        except _DROPPED as error:
+        except (OSError, HTTPException) as error:
             connection.close()
             raise self._gone(error) from None
         except BaseException:
             connection.close()
             raise
-        return self._messages(connection, response)
-
-    def _messages(
-        self, connection: HTTPConnection, response: HTTPResponse
-    ) -> Iterator[list[Message]]:
-        parser = Parser()
-        try:
-            while data := response.read1(_READ_BYTES):
-                if batch := [*parser.feed(data)]:
-                    yield batch
-        except (OSError, HTTPException) as error:
-            raise self._gone(error) from None
-        finally:
-            connection.close()
+        return Stream(connection, response, self._gone)
 
     def _write(self, method: str, target: str, body: Any) -> Answer:
         headers = {"Accept": "application/json", "Idempotency-Key": os.urandom(16).hex()}
@@ -224,6 +221,41 @@ class Client:
         if isinstance(error, OSError):
             return NoServerError(f"the server at {address} went away before it answered")
         return NoServerError(f"what answers at {address} is no Tipman server")
+
+
+class Stream:
+    """A stream of messages that is open; iterate it once."""
+
+    def __init__(
+        self,
+        connection: HTTPConnection,
+        response: HTTPResponse,
+        gone: Callable[[Exception], NoServerError],
+    ) -> None:
+        self._connection = connection
+        self._response = response
+        self._gone = gone
+        self._parser = Parser()
+
+    @property
+    def last_id(self) -> str:
+        """Where to go on after what was read, empty while the server has not said."""
+        return self._parser.last_id
+
+    def __iter__(self) -> Iterator[list[Message]]:
+        """Yield messages in the batches in which they arrive, until the server ends the stream.
+
+        Raises:
+            NoServerError: it broke.
+        """
+        try:
+            while data := self._response.read1(_READ_BYTES):
+                if batch := [*self._parser.feed(data)]:
+                    yield batch
+        except (OSError, HTTPException) as error:
+            raise self._gone(error) from None
+        finally:
+            self._connection.close()
 
 
 def _target(path: str, query: Query) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Message(NamedTuple):
-    """One message; `id` is where to go on after it, empty when the stream has not said."""
+    """One message; to go on after it, `id` is sent. It is empty when the stream has said none."""
 
     name: str
     data: str
@@ -30,6 +30,8 @@ class Parser:
         self._name = ""
         self._data: list[str] = []
         self._id = ""
+        self.last_id = ""
+        """Where to go on: what the last whole message or mere `id` said."""
 
     def feed(self, data: bytes) -> Iterator[Message]:
         """Yield the messages that these bytes complete."""
@@ -63,5 +65,5 @@ class Parser:
 
     def _message(self) -> Message | None:
         name, data = self._name or "message", self._data
-        self._name, self._data = "", []
+        self._name, self._data, self.last_id = "", [], self._id
         return Message(name, "\n".join(data), self._id) if data else None

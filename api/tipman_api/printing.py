@@ -36,9 +36,9 @@ class Printer:
 
             self._lines(drawn_lines(columns, rows, get_terminal_size().columns))
 
-    def item(self, item: Mapping[str, Any], columns: Sequence[Column]) -> None:
-        """Print one item of a list that goes on."""
-        self._lines([self._line(item, columns)])
+    def rows(self, items: Iterable[Mapping[str, Any]], columns: Sequence[Column]) -> None:
+        """Print items of a list that goes on."""
+        self._lines(self._line(item, columns) for item in items)
 
     def members(self, item: Mapping[str, Any]) -> None:
         """Print everything of one resource, a line a member."""

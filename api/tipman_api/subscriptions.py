@@ -1,20 +1,23 @@
-"""Subscriptions: a stream that goes on after a break, each message once."""
+"""Subscriptions: following a server across its restarts, each message once."""
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from tipman.clock import Clock, SystemClock
+from tipman.errors import WaitTimeoutError
 
-from tipman_api.client import PATIENCE_S, Client, Query
+from tipman_api.client import PATIENCE_S, WAIT_S_MAX, Client, Query, Stream
 from tipman_api.eventstream import Message
 from tipman_api.refusals import NoServerError, RefusedError
 
 _PAUSE_S = 0.1
 _PAUSE_S_MAX = 1.0
 _UNAVAILABLE = 503
+T = TypeVar("T")
 
 
 class Subscription:
@@ -49,28 +52,71 @@ class Subscription:
 
     def batches(self) -> Iterator[list[Message]]:
         """Yield messages as they arrive together: who is slow gets them in larger batches."""
-        batches = self._opened
+        stream = self._opened
         while True:
             with suppress(NoServerError):
-                for batch in batches:
-                    self._last_id = batch[-1].id
-                    yield batch
-            batches = self._open_again()
+                yield from stream
+            self._last_id = stream.last_id or self._last_id
+            stream = self._open_again()
 
-    def _open_again(self) -> Iterator[list[Message]]:
-        begun, pause_s = self._clock.monotonic(), _PAUSE_S
-        while True:
-            # Nothing tells that a server starts, so it is looked for; a signal ends the pause.
-            threading.Event().wait(pause_s)
-            pause_s = min(pause_s * 2, _PAUSE_S_MAX)
-            self._client.look_again()
-            try:
-                return self._client.stream(self._path, self._query, self._last_id)
-            except (NoServerError, RefusedError) as error:
-                if isinstance(error, RefusedError) and error.status != _UNAVAILABLE:
-                    raise
-                if self._clock.monotonic() - begun >= self._patience_s:
-                    raise NoServerError(f"the server went away: {error}") from None
+    def _open_again(self) -> Stream:
+        return patiently(
+            self._client,
+            lambda: self._client.stream(self._path, self._query, self._last_id),
+            patience_s=self._patience_s,
+            clock=self._clock,
+        )
+
+
+def patiently(client: Client, ask: Callable[[], T], *, patience_s: float, clock: Clock) -> T:
+    """Ask a server that went away, again and again until it is back.
+
+    Raises:
+        RefusedError: it is back, and refused.
+        NoServerError: it was not back within *patience_s*.
+    """
+    begun, pause_s = clock.monotonic(), _PAUSE_S
+    while True:
+        # Nothing tells that a server starts, so it is looked for; a signal ends the pause.
+        threading.Event().wait(pause_s)
+        pause_s = min(pause_s * 2, _PAUSE_S_MAX)
+        client.look_again()
+        try:
+            return ask()
+        except (NoServerError, RefusedError) as error:
+            if isinstance(error, RefusedError) and error.status != _UNAVAILABLE:
+                raise
+            if clock.monotonic() - begun >= patience_s:
+                raise NoServerError(f"the server went away: {error}") from None
+
+
+def settled(
+    client: Client,
+    uri: str,
+    *,
+    wait_s: float | None = None,
+    patience_s: float = PATIENCE_S,
+    clock: Clock | None = None,
+) -> dict[str, Any]:
+    """Return an instance once it has settled.
+
+    Raises:
+        WaitTimeoutError: it had not within *wait_s*.
+        NoServerError: the server went away and did not come back within *patience_s*.
+    """
+    clock = clock or SystemClock()
+    deadline = None if wait_s is None else clock.monotonic() + wait_s
+    while True:
+        left_s = WAIT_S_MAX if deadline is None else max(deadline - clock.monotonic(), 0.0)
+        ask = partial(client.get, uri, wait_s=left_s)
+        try:
+            instance = ask().json
+        except NoServerError:
+            instance = patiently(client, ask, patience_s=patience_s, clock=clock).json
+        if instance["settled"]:
+            return dict(instance)
+        if deadline is not None and clock.monotonic() >= deadline:
+            raise WaitTimeoutError(f"{uri} has not settled within {wait_s:g} s; it goes on")
 
 
 def data_of(message: Message) -> Any:

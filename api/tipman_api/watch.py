@@ -56,10 +56,11 @@ class _Roll:
         self._shown = listed
 
     def _print(self, items: Iterable[Item]) -> None:
-        for item in items:
-            before = self._shown.get(item["id"])
-            if before is None or self._seen(before) != self._seen(item):
-                self._printer.item(item, self._columns)
+        self._printer.rows(filter(self._is_new, items), self._columns)
+
+    def _is_new(self, item: Item) -> bool:
+        before = self._shown.get(item["id"])
+        return before is None or self._seen(before) != self._seen(item)
 
     def _seen(self, item: Item) -> object:
         return item if self._printer.as_json else cells(self._columns, item)

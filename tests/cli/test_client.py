@@ -193,7 +193,7 @@ def event(number):
 
 
 def test_a_broken_stream_goes_on_where_it_was_left():
-    first = streaming(event(1), event(2) + b"id: 3\ndata: ha")
+    first = streaming(b"id: 0\n\n", event(1), event(2) + b"id: 3\ndata: ha")
     second = streaming(event(3), event(4), ends=True)
     third = streaming(event(5))
 
@@ -207,6 +207,17 @@ def test_a_broken_stream_goes_on_where_it_was_left():
     assert [request[0] for request in asked] == ["GET /api/v1/events?kind=task HTTP/1.1"] * 3
     assert [request[1].get("last-event-id") for request in asked] == [None, "2", "4"]
     assert asked[0][1]["accept"] == "text/event-stream"
+
+
+def test_a_stream_that_breaks_before_its_first_message_goes_on_from_its_beginning():
+    first, second = streaming(b"retry: 2000\nid: 41\n\n"), streaming(event(42))
+
+    with ScriptedServer(first, second) as server, client_of(server) as client:
+        news = iter(Subscription(client, "/events"))
+        assert next(news).id == "42"
+        news.close()
+
+    assert second.request[1]["last-event-id"] == "41"
 
 
 def test_a_server_that_does_not_come_back_ends_the_stream():

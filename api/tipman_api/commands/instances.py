@@ -96,8 +96,7 @@ def explain(session: Session, reference: str, **given: Any) -> None:
     printer = session.printer
     printer.answer(told, told["state"])
     if not printer.as_json:
-        for reason in told["waiting_for"]:
-            printer.item(reason, _REASON)
+        printer.rows(told["waiting_for"], _REASON)
 
 
 _REASON = (field("kind"), field("text"), field("uri"), field("until"))

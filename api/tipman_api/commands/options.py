@@ -62,6 +62,9 @@ namespace_option = click.option("--namespace", metavar="NAME", help="Other than 
 kind_option = click.option(
     "--kind", type=click.Choice([*COLLECTIONS]), help="What REF is, where a key is not enough."
 )
+follow_option = click.option(
+    "-f", "--follow", "is_following", is_flag=True, help="Go on with what comes."
+)
 patience_option = click.option(
     "--patience",
     "patience_s",

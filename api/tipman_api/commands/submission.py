@@ -1,15 +1,10 @@
 """Submission: one task, from words of a command line."""
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 import click
-from tipman.errors import WaitTimeoutError
 
-from tipman_api.client import Client
 from tipman_api.commands.options import (
     API,
     Session,
@@ -19,8 +14,6 @@ from tipman_api.commands.options import (
     patience_option,
 )
 from tipman_api.exits import ExitCode
-
-_LEAST_WAIT_S = 0.05
 
 TYPES = ("exec", "eval", "python", "inline", "sleep", "counter", "http", "wait")
 _CODE = frozenset({"exec", "eval"})
@@ -107,15 +100,16 @@ def submit(session: Session, words: tuple[str, ...], **given: Any) -> int:
         return ExitCode.OK
     if not printer.as_json:
         printer.answer(submitted, submitted["id"])
-    uri = submitted["uri"]
-    with _at_most(given["wait_s"], uri):
-        settled = _settled(session.client, uri, patience_s=given["patience_s"])
-    printer.answer(settled, settled["state"])
-    if settled["state"] == "succeeded":
+    from tipman_api.subscriptions import settled  # noqa: PLC0415 - only who waits pays for it
+
+    uri, patience_s = submitted["uri"], given["patience_s"]
+    task = settled(session.client, uri, wait_s=given["wait_s"], patience_s=patience_s)
+    printer.answer(task, task["state"])
+    if task["state"] == "succeeded":
         return ExitCode.OK
-    error = settled.get("error")
+    error = task.get("error")
     if error is not None and not printer.as_json:
-        printer.note(f"{settled['name']} {settled['state']}: {error['code']}: {error['message']}")
+        printer.note(f"{task['name']} {task['state']}: {error['code']}: {error['message']}")
     return ExitCode.FAILED
 
 
@@ -158,39 +152,3 @@ def _arguments(type_: str | None, text: str) -> Any:
     if type_ == "exec" and text.lstrip().startswith('{"'):
         return json_value(text, "ARGUMENTS that are an object")
     return text
-
-
-def _settled(client: Client, uri: str, *, patience_s: float) -> dict[str, Any]:
-    """Return a task once it has settled."""
-    from tipman_api.subscriptions import Subscription  # noqa: PLC0415 - only who waits pays for it
-
-    news = Subscription(client, f"{uri}/events", patience_s=patience_s)
-    messages = iter(news)
-    # Looked at after the stream was opened, so that no end falls between the two.
-    while not (task := client.get(uri).json)["settled"]:
-        next(m for m in messages if m.name == "task.settled")
-    return dict(task)
-
-
-@contextmanager
-def _at_most(wait_s: float | None, uri: str) -> Iterator[None]:
-    """End the block after so many seconds, wherever it is.
-
-    Raises:
-        WaitTimeoutError: that was so.
-    """
-
-    def ring(_number: int, _frame: Any) -> NoReturn:
-        raise WaitTimeoutError(f"{uri} has not settled within {wait_s:g} s; it goes on")
-
-    if wait_s is None:
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, ring)
-    try:
-        # No timer can be set for zero seconds, and waiting for none means looking once.
-        signal.setitimer(signal.ITIMER_REAL, max(wait_s, _LEAST_WAIT_S))
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
