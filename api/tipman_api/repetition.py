@@ -6,6 +6,7 @@ shown. What is shown follows from the answer alone, so a repeat is answered like
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from tipman.registry.records import Answer
 from tipman.registry.repeats import Memo, Repeat, repeat_of
 
 from tipman_api.bodies import BODY_KEY
-from tipman_api.bridge import bridge_of
+from tipman_api.bridge import Bridge, bridge_of
 from tipman_api.principals import Principal, principal_of
 from tipman_api.problems import RefusedError
 from tipman_api.representation import JSON
@@ -59,21 +60,30 @@ async def written(request: Request, write: Write) -> Answer:
         return await write(lambda _: None)
     bridge = bridge_of(request)
     engine = bridge.engine
+    loop = asyncio.get_running_loop()
     while True:
-        found = await bridge.call(lambda: engine.recall(repeat))
-        if found is not None:
-            return found
-        gone = asyncio.Event()
-        if not engine.repeats.enter(repeat, lambda: bridge.call_soon(gone.set)):  # noqa: B023 - called for this `gone`
-            await gone.wait()
-            continue
+        told: asyncio.Future[Answer | None] = loop.create_future()
+        if not engine.repeats.enter(repeat, partial(_tell, bridge, told)):
+            answer = await told
+            if answer is None:
+                continue
+            return answer
+        answer = None
         try:
-            return await write(lambda outcome: Memo(repeat, outcome))
+            answer = await bridge.call(lambda: engine.recall(repeat))
+            if answer is None:
+                answer = await write(partial(Memo, repeat))
         except RepeatedError:
-            # It was made after we looked; the client that made it went away before its end.
+            # A client that went away before its answer had made it; that is on disk now.
             continue
         finally:
-            engine.repeats.leave(repeat)
+            engine.repeats.leave(repeat, answer)
+        return answer
+
+
+def _tell(bridge: Bridge, told: "asyncio.Future[Answer | None]", answer: Answer | None) -> None:
+    """Tell a coroutine that waits, from whatever thread; it may have gone."""
+    bridge.call_soon(lambda: None if told.done() else told.set_result(answer))
 
 
 def replied(answer: Answer) -> Response:

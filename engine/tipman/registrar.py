@@ -6,10 +6,10 @@ its repeats (see `once`), and *actor* is who asks.
 
 import os
 import secrets
-from _thread import allocate_lock
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from tipman.bus import Bus
@@ -255,21 +255,21 @@ class Registrar(Views):
             IdempotencyMismatchError: as `recall`.
         """
         while True:
-            found = self.recall(repeat)
-            if found is not None:
-                return found
-            gate = allocate_lock()
-            gate.acquire()
-            if not self.repeats.enter(repeat, gate.release):
-                gate.acquire()
-                continue
+            told: SimpleQueue[Answer | None] = SimpleQueue()
+            if not self.repeats.enter(repeat, told.put):
+                answer = told.get()
+                if answer is None:
+                    continue
+                return answer
+            answer = None
             try:
-                return write()
+                answer = self.recall(repeat) or write()
             except RepeatedError:
-                # It was made after we looked and before we entered.
+                # Somebody made it who did not enter; it is on disk now.
                 continue
             finally:
-                self.repeats.leave(repeat)
+                self.repeats.leave(repeat, answer)
+            return answer
 
     # Inside.
 

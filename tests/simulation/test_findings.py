@@ -133,4 +133,4 @@ def test_a_task_queued_again_after_the_clock_was_set_back_has_the_age_of_its_row
 
     frontier.push(Entry(0, 50, b"again", "default", None, "default"))
 
-    assert frontier.pop() == b"again"
+    assert frontier.pop().instance == b"again"

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from tipman.clock import MICROSECONDS
 from tipman.database import Database
@@ -18,6 +18,8 @@ from tipman.registry.records import Answer
 KEPT_S = 24 * 3600
 """Seconds for which an answer is kept."""
 _ID_BYTES = 16
+
+Tell: TypeAlias = Callable[[Answer | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,25 +71,29 @@ def recall(database: Database, repeat: Repeat, *, now_us: int) -> Answer | None:
 
 
 class Repeats:
-    """Which writes are in progress, so that their repeats can wait for them."""
+    """Which writes with a key are in progress, so that their repeats can wait for them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[bytes, list[Callable[[], None]]] = {}
+        self._waiting: dict[bytes, list[tuple[bytes, Tell]]] = {}
 
-    def enter(self, repeat: Repeat, wake: Callable[[], None]) -> bool:
-        """Return whether the caller is the first; else *wake* is called when the first leaves."""
+    def enter(self, repeat: Repeat, tell: Tell) -> bool:
+        """Return whether the caller is alone with this key, and must `leave`.
+
+        Else *tell* is called once, by the thread that leaves: with the answer, or with None when
+        the caller is to try again.
+        """
         with self._lock:
             waiting = self._waiting.get(repeat.key)
             if waiting is None:
                 self._waiting[repeat.key] = []
                 return True
-            waiting.append(wake)
+            waiting.append((repeat.content, tell))
             return False
 
-    def leave(self, repeat: Repeat) -> None:
-        """Let those look again who wait for the caller's write; it was made or refused."""
+    def leave(self, repeat: Repeat, answer: Answer | None) -> None:
+        """Let go of a key, its write answered so, or with None refused."""
         with self._lock:
             waiting = self._waiting.pop(repeat.key)
-        for wake in waiting:
-            wake()
+        for content, tell in waiting:
+            tell(answer if content == repeat.content else None)
