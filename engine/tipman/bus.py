@@ -20,6 +20,7 @@ from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
 from tipman.errors import DatabaseError, RepeatedError, TipmanError
 from tipman.events import DependencyReopened, DependencySettled, Event
+from tipman.interludes import Interludes
 from tipman.registry.repeats import Memo
 from tipman.tipman import TIPMan
 
@@ -119,6 +120,8 @@ class Bus:
         self._turn = allocate_lock()
         self._signal: SimpleQueue[None] = SimpleQueue()
         self._signalled = False
+        self.interludes = Interludes(database, self._wake)
+        self.is_running = False
 
     # Publishing, from any thread.
 
@@ -168,10 +171,11 @@ class Bus:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._internal) or not self._queue.empty()
+        return bool(self._internal or not self._queue.empty() or self.interludes.is_waited_for)
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Drain until *stopped* says so or the bus has failed; `wake` makes it look."""
+        self.is_running = True
         while self._closed is None and not stopped():
             self._signal.get()
             self._signalled = False
@@ -182,7 +186,8 @@ class Bus:
     def drain(self) -> bool:
         """Handle what is waiting, commit it, answer; return whether there was anything."""
         with self._turn:
-            return self._drain()
+            did = self._drain()
+            return self.interludes.take() or did
 
     def _drain(self) -> bool:
         directory = self._directory
@@ -229,6 +234,7 @@ class Bus:
         self.wake()
 
     def _refuse_waiting(self, error: TipmanError) -> None:
+        self.interludes.close(error)
         while True:
             try:
                 item = self._queue.get_nowait()

@@ -16,6 +16,7 @@ from tipman.frontier import Frontier
 from tipman.handlers import Handlers
 from tipman.leases import begin_epoch, end_epoch
 from tipman.recovery import recover
+from tipman.retention import Retention
 from tipman.scheduler import Scheduler
 from tipman.settings import Settings
 from tipman.telemetry import Telemetry
@@ -46,9 +47,7 @@ class Core:
             DatabaseError: not to be opened, of a newer version, or not ours.
         """
         pending = migrations.check(url)
-        made = backup.back_up_before(url, pending, settings.home / backup.FOLDER, clock)
-        if made is not None:
-            _log.info("%s before the migrations %s", made.path, ", ".join(pending))
+        _copy_first(url, pending, settings, clock)
         self.settings = settings
         self.clock = clock
         self.node = node
@@ -75,6 +74,9 @@ class Core:
         )
         self.worker = Worker(factories, self.bus.report)
         self.scheduler = Scheduler(clock, self.bus.report, self.database.reader)
+        self.retention = Retention(
+            clock, self.bus, self.directory, self.frontier, settings, self.database.reader
+        )
         self.committed: Callable[[Sequence[Row]], None] = lambda _entries: None
         """Is told of every commit, by its log entries."""
         self.listeners: list[Callable[[Sequence[Row]], None]] = []
@@ -98,6 +100,7 @@ class Core:
     def close(self) -> None:
         """End the epoch and let go of everything; attempts must have ended before."""
         self.scheduler.close()
+        self.retention.close()
         self.worker.close()
         if self.telemetry is not None:
             self.telemetry.close()
@@ -111,6 +114,7 @@ class Core:
         if self.telemetry is not None:
             effects = self.telemetry.outfit(effects)
         self.worker.perform(effects)
+        self.retention.notice(len(entries))
         self.committed(entries)
         if self.listeners:
             lines = list(log_lines(entries))
@@ -124,3 +128,9 @@ class Core:
             # What somebody else does with the log must not stop the engine.
             _log.exception("a listener failed and is told no more")
             self.listeners.remove(listener)
+
+
+def _copy_first(url: str, pending: list[str], settings: Settings, clock: Clock) -> None:
+    made = backup.back_up_before(url, pending, settings.home / backup.FOLDER, clock)
+    if made is not None:
+        _log.info("%s before the migrations %s", made.path, ", ".join(pending))

@@ -11,6 +11,8 @@ from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database
 from tipman.errors import DatabaseError
 from tipman.leases import FileLock
+from tipman.pruning import absence
+from tipman.retention import Pruned
 from tipman.settings import Settings
 from tipman.telemetry import from_environment
 from tipman.views import Views
@@ -83,6 +85,23 @@ class Operations(Views):
         from tipman.spans import SpanMaker  # noqa: PLC0415 - the SDK need not be installed
 
         self.core.observe(SpanMaker(processor, self.core.database.reader))
+
+    def prune(self) -> Pruned:
+        """Remove all that settled too long ago, or beyond what is kept; return what went.
+
+        Raises:
+            UnavailableError: the engine stopped meanwhile; what was removed so far is gone.
+        """
+        return self.core.retention.prune()
+
+    def preview_pruning(self) -> Pruned:
+        """Say what `prune` would remove now."""
+        return self.core.retention.preview()
+
+    def absence(self, identifier: bytes) -> str:
+        """Say of an id that no instance has whether it may have been pruned, and by when."""
+        with self.reading() as database:
+            return absence(database, identifier)
 
     @staticmethod
     def _observe(core: Core) -> None:

@@ -132,6 +132,7 @@ class Engine(Requests, Operations, Registrar):
             target=core.bus.run, args=(lambda: self._stopped,), name="tipman-bus", daemon=True
         )
         self._thread.start()
+        core.retention.start()
         core.bus.wake()
         return self
 

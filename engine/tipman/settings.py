@@ -64,6 +64,7 @@ class Settings:
     grace_s: float = 10.0
     drain_s: float = 30.0
     retention_days: float = 30.0
+    retention_tasks_max: int | None = None
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.TEXT
     host: str = "127.0.0.1"
@@ -204,6 +205,7 @@ _KINDS = {
     "grace_s": _NOT_NEGATIVE,
     "drain_s": _NOT_NEGATIVE,
     "retention_days": _POSITIVE,
+    "retention_tasks_max": _whole(1),
     "log_level": _choice(LogLevel),
     "log_format": _choice(LogFormat),
     "host": _TEXT,

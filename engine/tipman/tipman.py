@@ -336,6 +336,11 @@ class TIPMan:
         if instance.settled_at is not None:
             self._drop(instance.id)
 
+    def forget(self, identifiers: Iterable[bytes]) -> None:
+        """Drop instances from memory whose rows were removed between two drains."""
+        for identifier in identifiers:
+            self._drop(identifier)
+
     def _drop(self, identifier: bytes) -> None:
         self._cache.pop(identifier, None)
         self.edges.forget(identifier)

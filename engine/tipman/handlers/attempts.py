@@ -244,7 +244,9 @@ def _failing_data(attempt: int, verdict: Verdict, failure: Failure) -> str:
 def _results(instance: Instance, directory: TIPMan) -> dict[str, Any]:
     dependencies = directory.edges.dependencies_of(instance)
     directory.prefetch(dependencies)
-    return directory.results_of([directory.load(d) for d in dependencies])
+    # A task that is tried again after long may find that what it waited for was pruned.
+    found = [directory.find(identifier) for identifier in dependencies]
+    return directory.results_of([instance for instance in found if instance is not None])
 
 
 def _count(instance: Instance, directory: TIPMan) -> str:

@@ -71,7 +71,10 @@ class Requests:
             raise conflict(event, instance)
         if instance.dependencies_unmet:
             cause = cause_of(directory.edges.dependencies_of(instance), directory)
-            where = f"/api/v1/tasks/{text_of(cause or b'')}"
+            if cause is None:
+                words = "a dependency of it did not succeed, and was pruned: submit it anew"
+                raise ConflictError(words, instance.state)
+            where = f"/api/v1/tasks/{text_of(cause)}"
             raise ConflictError(
                 f"its dependency {where} did not succeed: retry that first", instance.state
             )

@@ -177,10 +177,14 @@ def must_move(instance: Instance, name: str, verdict: Verdict = Verdict.NONE) ->
 
 
 def cause_of(dependencies: list[bytes], directory: TIPMan) -> bytes | None:
-    """Return the first dependency that ended without success: why a task is skipped."""
+    """Return the first dependency that ended without success: why a task is skipped.
+
+    None too where that one was pruned since.
+    """
     directory.prefetch(dependencies)
     for identifier in dependencies:
-        if directory.load(identifier).state in UNSUCCESSFUL:
+        found = directory.find(identifier)
+        if found is not None and found.state in UNSUCCESSFUL:
             return identifier
     return None
 
