@@ -90,12 +90,17 @@ class Core:
         self.listeners.append(telemetry.hear)
 
     def recover(self) -> int:
-        """Close what died with earlier engines; return how many attempts were lost."""
+        """Close what died with earlier engines; return how many attempts were lost.
+
+        What was queued begins to run meanwhile; a long row of it does not hold up the start.
+        """
         lost = recover(self.database, self.bus, self.frontier, node=self.node, epoch=self.epoch)
-        while self.bus.drain():
-            pass
+        self.bus.drain()
+        while lost and not lost[-1].is_decided:
+            # The queue is in order: when the last is decided, all are.
+            self.bus.drain()
         self.scheduler.start()
-        return lost
+        return len(lost)
 
     def close(self) -> None:
         """End the epoch and let go of everything; attempts must have ended before."""

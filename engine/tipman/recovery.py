@@ -5,16 +5,19 @@ by the same events, what was queued goes into the frontier, and internal events 
 over are taken up. All of it happens before anything new is accepted.
 """
 
-from tipman.bus import Bus
+from tipman.bus import Bus, Receipt
 from tipman.database import Database
 from tipman.events import AttemptLost
 from tipman.frontier import Entry, Frontier
 
 
-def recover(database: Database, bus: Bus, frontier: Frontier, *, node: str, epoch: int) -> int:
+def recover(
+    database: Database, bus: Bus, frontier: Frontier, *, node: str, epoch: int
+) -> list[Receipt]:
     """Bring the rows and the frontier to where a living engine has them.
 
-    Returns how many attempts were lost. The caller drains the bus afterwards.
+    Returns a receipt for each attempt that was lost. The caller drains the bus until they are
+    decided.
     """
     restore_frontier(database, frontier)
     bus.restore()
@@ -26,9 +29,9 @@ def recover(database: Database, bus: Bus, frontier: Frontier, *, node: str, epoc
         orphaned += " AND epoch IN (SELECT number FROM epoch WHERE node = ?)"
         parameters = (epoch, node)
     lost = database.fetch(f"{orphaned} ORDER BY id", parameters)
-    for identifier, attempt, owner in lost:
-        bus.report(AttemptLost(bytes(identifier), attempt, owner))
-    return len(lost)
+    return bus.publish_many(
+        AttemptLost(bytes(identifier), attempt, owner) for identifier, attempt, owner in lost
+    )
 
 
 def restore_frontier(database: Database, frontier: Frontier) -> None:

@@ -14,6 +14,8 @@ from tipman.events import AttemptSucceeded
 from tipman.executors import link
 from tipman.handlers import attempts
 from tipman.models import INSERT_LOG_ENTRY
+from tipman.registry.models import UPSERT_ANSWER
+from tipman.registry.register import Registry
 from tipman.worker import Worker
 
 
@@ -86,7 +88,7 @@ def no_cleanup():
 
 def no_recovery():
     """Start without closing what died with earlier engines."""
-    tipman.core.recover = lambda *_args, **_kwargs: 0
+    tipman.core.recover = lambda *_args, **_kwargs: []
 
 
 def effects_before_commit():
@@ -101,6 +103,30 @@ def effects_before_commit():
     Bus._take = take
 
 
+def forget_answers():
+    """Keep no answer for a repeat."""
+    Registry.keep_answer = lambda *_: None
+
+
+def answers_of_their_own():
+    """Keep answers for repeats in a transaction after that of the write."""
+    write, committed = Registry.write, Registry.committed
+
+    def write_the_rest(self, now_us):
+        self.late, self._answers = self._answers, {}
+        write(self, now_us)
+
+    def write_answers(self):
+        late = getattr(self, "late", {})
+        if late:
+            with self._database.transaction():
+                self._database.execute_many(UPSERT_ANSWER, list(late.values()))
+            self.late = {}
+        committed(self)
+
+    Registry.write, Registry.committed = write_the_rest, write_answers
+
+
 CONTROLS = {
     "acknowledge_before_commit": acknowledge_before_commit,
     "no_fencing": no_fencing,
@@ -109,4 +135,6 @@ CONTROLS = {
     "no_cleanup": no_cleanup,
     "no_recovery": no_recovery,
     "effects_before_commit": effects_before_commit,
+    "forget_answers": forget_answers,
+    "answers_of_their_own": answers_of_their_own,
 }
