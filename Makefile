@@ -76,6 +76,10 @@ crash: $(READY) ## Kill the engine with -9, KILLS times, and check what is left
 soak: $(READY) ## Seeded interleavings and crashes under a manual clock, SEEDS of them
 	TIPMAN_TEST_SEEDS=$(SEEDS) $(PY) -m pytest tests/simulation
 
+.PHONY: drawings
+drawings: $(READY) ## Draw the built-in charts into the docs again
+	$(PY) docs/drawings.py
+
 .PHONY: lock
 lock: ## Choose the newest allowed versions and write them into the lock files
 	$(PYTHON) -m venv build/lock
