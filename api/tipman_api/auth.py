@@ -68,6 +68,21 @@ def _digest(identifier: str) -> bytes:
     return sha256(identifier.encode("utf-8", "surrogatepass")).digest()
 
 
+def known_to(
+    authenticate: Callable[[str], tuple[str, str, str | None] | None],
+) -> Authenticate:
+    """Return the port over an engine's tokens: name, scope and namespace by secret."""
+
+    def principal(secret: str) -> Principal | None:
+        found = authenticate(secret)
+        if found is None:
+            return None
+        name, scope, namespace = found
+        return Principal(name, Scope.of(scope), namespace)
+
+    return principal
+
+
 class Authentication:
     """Finds out who asks; *authenticate* None means that everybody may do everything."""
 
