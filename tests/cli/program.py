@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Self
@@ -116,8 +116,15 @@ class Running:
 
     def until(self, line: str) -> None:
         """Wait until a line that starts so was printed, on either stream."""
-        while not any(one.startswith(line) for one in (*self.stdout, *self.stderr)):
-            told = f"no {line!r}: {self.stdout} {self.stderr}"
+        self._wait(lambda one: one.startswith(line), line)
+
+    def until_says(self, words: str) -> None:
+        """Wait until a line with these words was printed, on either stream."""
+        self._wait(lambda one: words in one, words)
+
+    def _wait(self, is_it: Callable[[str], bool], words: str) -> None:
+        while not any(map(is_it, (*self.stdout, *self.stderr))):
+            told = f"no {words!r}: {self.stdout} {self.stderr}"
             assert self._ends_seen < len(self._readers), told
             try:
                 self._ends_seen += self._news.get(timeout=PATIENCE_S)
