@@ -15,6 +15,7 @@ from tipman.pruning import absence
 from tipman.retention import Pruned
 from tipman.settings import Settings
 from tipman.telemetry import from_environment
+from tipman.verification import Verification, verify
 from tipman.views import Views
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ class Operations(Views):
     def preview_pruning(self) -> Pruned:
         """Say what `prune` would remove now."""
         return self.core.retention.preview()
+
+    def verify(self) -> Verification:
+        """Fold every log to its row and follow its chain; the engine may go on meanwhile."""
+        with self.reading() as database:
+            return verify(database)
 
     def absence(self, identifier: bytes) -> str:
         """Say of an id that no instance has whether it may have been pruned, and by when."""
