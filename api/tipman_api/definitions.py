@@ -17,10 +17,15 @@ from tipman_api.problems import documented
 from tipman_api.registry_bodies import (
     DEFINITION,
     DEFINITION_BODY,
+    NAME,
     DefinitionBody,
     answering,
     asked,
     list_of,
+    name_in,
+    named,
+    reading,
+    showing,
     writing,
 )
 from tipman_api.registry_lists import PAGING, shown_list
@@ -48,7 +53,8 @@ _EXAMPLE = {
     },
 }
 _VERSION_DIGITS_MAX = 9
-_FOUND = {**answering(200, "The version.", DEFINITION), **documented(["not_found"])}
+_VERSION = named("version", "Its number.", {"type": "integer", "minimum": 1})
+_FOUND = showing("The version.", DEFINITION, "not_found")
 _GONE = {**answering(204, "It takes no more submissions."), **documented(["not_found"])}
 
 
@@ -95,8 +101,8 @@ async def add_definition(request: Request) -> Response:
 @router.get(
     "",
     scope=Scope.READ,
-    openapi_extra={"parameters": [*PAGING, _NAMESPACE]},
-    responses=answering(200, "The newest version of each.", list_of(DEFINITION)),
+    openapi_extra=reading(*PAGING, _NAMESPACE),
+    responses=showing("The newest version of each.", list_of(DEFINITION)),
 )
 async def list_definitions(request: Request) -> Response:
     """List the newest version of each definition of a namespace."""
@@ -110,11 +116,12 @@ async def list_definitions(request: Request) -> Response:
 @router.get(
     "/{name}",
     scope=Scope.READ,
-    openapi_extra={"parameters": [_NAMESPACE]},
+    openapi_extra=reading(NAME, _NAMESPACE),
     responses=_FOUND,
 )
-async def show_definition(request: Request, name: str) -> Response:
+async def show_definition(request: Request) -> Response:
     """Return the newest version that is in use, else the newest."""
+    name = name_in(request)
     namespace = _namespace(request)
     return shown(
         request,
@@ -125,12 +132,12 @@ async def show_definition(request: Request, name: str) -> Response:
 @router.get(
     "/{name}/{version}",
     scope=Scope.READ,
-    openapi_extra={"parameters": [_NAMESPACE]},
+    openapi_extra=reading(NAME, _VERSION, _NAMESPACE),
     responses=_FOUND,
 )
-async def show_version(request: Request, name: str, version: str) -> Response:
+async def show_version(request: Request) -> Response:
     """Return one version."""
-    namespace, number = _namespace(request), _number(name, version)
+    name, namespace, number = name_in(request), _namespace(request), _number(request)
     return shown(
         request,
         await bridge_of(request).read(lambda database: _view(database, namespace, name, number)),
@@ -141,24 +148,24 @@ async def show_version(request: Request, name: str, version: str) -> Response:
     "/{name}",
     scope=Scope.OPERATE,
     status_code=204,
-    openapi_extra={"parameters": [_NAMESPACE, PARAMETER]},
+    openapi_extra={"parameters": [NAME, _NAMESPACE, PARAMETER]},
     responses=_GONE,
 )
-async def retire_definition(request: Request, name: str) -> Response:
+async def retire_definition(request: Request) -> Response:
     """Take every version out of use; what was made from them goes on."""
-    return await _retired(request, name, None)
+    return await _retired(request, name_in(request), None)
 
 
 @router.delete(
     "/{name}/{version}",
     scope=Scope.OPERATE,
     status_code=204,
-    openapi_extra={"parameters": [_NAMESPACE, PARAMETER]},
+    openapi_extra={"parameters": [NAME, _VERSION, _NAMESPACE, PARAMETER]},
     responses=_GONE,
 )
-async def retire_version(request: Request, name: str, version: str) -> Response:
+async def retire_version(request: Request) -> Response:
     """Take one version out of use; what was made from it goes on."""
-    return await _retired(request, name, _number(name, version))
+    return await _retired(request, name_in(request), _number(request))
 
 
 async def _retired(request: Request, name: str, version: int | None) -> Response:
@@ -185,14 +192,15 @@ def _namespace(request: Request, known: tuple[str, ...] = ()) -> str:
     return principal_of(request).namespace_for(Parameters(request, known).text("namespace"))
 
 
-def _number(name: str, version: str) -> int:
-    """Return the number of a version.
+def _number(request: Request) -> int:
+    """Return the number of a version in a path.
 
     Raises:
         NotFoundError: no version has such a number.
     """
+    version = str(request.path_params["version"])
     if not (version.isascii() and version.isdigit() and len(version) <= _VERSION_DIGITS_MAX):
-        raise NotFoundError(f"no definition '{name}@{version}'")
+        raise NotFoundError(f"no definition '{name_in(request)}@{version}'")
     return int(version)
 
 

@@ -11,6 +11,7 @@ from tipman_api.parameters import Parameters
 from tipman_api.principals import Principal, Scope, principal_of
 from tipman_api.problems import ForbiddenError, documented
 from tipman_api.registry_bodies import (
+    NAME,
     NAMESPACE,
     NAMESPACE_BODY,
     QUOTAS_BODY,
@@ -19,6 +20,9 @@ from tipman_api.registry_bodies import (
     answering,
     asked,
     list_of,
+    name_in,
+    reading,
+    showing,
     writing,
 )
 from tipman_api.registry_lists import PAGING, shown_list
@@ -66,8 +70,8 @@ async def create_namespace(request: Request) -> Response:
 @router.get(
     "",
     scope=Scope.READ,
-    openapi_extra={"parameters": [*PAGING]},
-    responses=answering(200, "Namespaces, by name.", list_of(NAMESPACE)),
+    openapi_extra=reading(*PAGING),
+    responses=showing("Namespaces, by name.", list_of(NAMESPACE)),
 )
 async def list_namespaces(request: Request) -> Response:
     """List the namespaces that the token may see."""
@@ -80,10 +84,12 @@ async def list_namespaces(request: Request) -> Response:
 @router.get(
     "/{name}",
     scope=Scope.READ,
-    responses={**answering(200, "The namespace.", NAMESPACE), **documented(["not_found"])},
+    openapi_extra=reading(NAME),
+    responses=showing("The namespace.", NAMESPACE, "not_found"),
 )
-async def show_namespace(request: Request, name: str) -> Response:
+async def show_namespace(request: Request) -> Response:
     """Return a namespace with its quotas and how many tasks are open in it."""
+    name = name_in(request)
     Parameters(request)
     principal_of(request).must_see(name, request.url.path)
     found = await bridge_of(request).read(lambda database: views.namespace(database, name))
@@ -93,11 +99,12 @@ async def show_namespace(request: Request, name: str) -> Response:
 @router.patch(
     "/{name}",
     scope=Scope.ADMIN,
-    openapi_extra=writing(QUOTAS_BODY, {"slots_max": 4, "open_tasks_max": None}),
+    openapi_extra=writing(QUOTAS_BODY, {"slots_max": 4, "open_tasks_max": None}, NAME),
     responses={**answering(200, "As it is now.", NAMESPACE), **documented(["not_found"])},
 )
-async def change_namespace(request: Request, name: str) -> Response:
+async def change_namespace(request: Request) -> Response:
     """Set quotas; null takes one away, and what is open or running beyond them goes on."""
+    name = name_in(request)
     body, principal = asked(request, QuotasBody), principal_of(request)
     _must_be_global(principal)
     engine = bridge_of(request).engine
@@ -119,11 +126,12 @@ async def change_namespace(request: Request, name: str) -> Response:
     "/{name}",
     scope=Scope.ADMIN,
     status_code=204,
-    openapi_extra={"parameters": [PARAMETER]},
+    openapi_extra={"parameters": [NAME, PARAMETER]},
     responses={**answering(204, "It is gone."), **documented(["not_found", "conflict"])},
 )
-async def delete_namespace(request: Request, name: str) -> Response:
+async def delete_namespace(request: Request) -> Response:
     """End a namespace in which nothing is open, its tokens and the use of its definitions."""
+    name = name_in(request)
     Parameters(request)
     principal = principal_of(request)
     _must_be_global(principal)

@@ -11,6 +11,8 @@ from tipman.errors import InvalidError
 from tipman.registry.records import NAME_MAX
 
 from tipman_api.bodies import body_of
+from tipman_api.operations import IF_NONE_MATCH
+from tipman_api.problems import documented
 from tipman_api.repetition import PARAMETER as KEY
 
 Body = TypeVar("Body", bound=Shape)
@@ -20,6 +22,7 @@ _NAME = {
     "minLength": 1,
     "maxLength": NAME_MAX,
 }
+_PLACE = {"type": ["string", "null"], "minLength": 1, "maxLength": 200}
 _QUOTA = {"type": ["integer", "null"], "minimum": 0, "maximum": 2**31 - 1}
 _SLOTS = {**_QUOTA, "minimum": 1}
 _INSTANT = {"type": "string", "format": "date-time"}
@@ -139,7 +142,7 @@ QUOTAS_BODY = {
 DEFINITION_BODY = _object(
     {
         "name": _NAME,
-        "namespace": {"type": "string"},
+        "namespace": _PLACE,
         "task": {"type": "object", "description": "as in `POST /tasks`, with `{parameter}`s"},
         "parameters": {"type": "object", "description": "a JSON Schema of the arguments"},
     },
@@ -150,7 +153,7 @@ TOKEN_BODY = _object(
     {
         "name": _NAME,
         "scope": {"type": "string", "enum": ["read", "operate", "admin"]},
-        "namespace": {"type": ["string", "null"]},
+        "namespace": _PLACE,
     },
     "name",
     "scope",
@@ -162,10 +165,15 @@ def list_of(item: Mapping[str, Any]) -> dict[str, Any]:
     return _all({"items": {"type": "array", "items": item}, "next": {"type": ["string", "null"]}})
 
 
-def writing(body: Mapping[str, Any], example: object) -> dict[str, Any]:
+def writing(
+    body: Mapping[str, Any], example: object, *parameters: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what an operation says of its body, and of its key."""
     content = {"application/json": {"schema": body, "example": example}}
-    return {"requestBody": {"required": True, "content": content}, "parameters": [KEY]}
+    return {
+        "requestBody": {"required": True, "content": content},
+        "parameters": [*parameters, KEY],
+    }
 
 
 def answering(
@@ -178,3 +186,32 @@ def answering(
     if has_location:
         said["headers"] = {"Location": {"schema": {"type": "string"}}}
     return {status: said}
+
+
+def reading(*parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an operation that reads says of what it takes."""
+    return {"parameters": [*parameters, IF_NONE_MATCH]}
+
+
+def showing(words: str, schema: Mapping[str, Any], *codes: str) -> dict[int | str, dict[str, Any]]:
+    """Return what an operation that reads answers, and refuses by which codes."""
+    tag = {"ETag": {"description": "Same bytes, same tag.", "schema": {"type": "string"}}}
+    found = answering(200, words, schema)
+    found[200]["headers"] = tag
+    same: dict[int | str, dict[str, Any]] = {
+        304: {"description": "It has not changed.", "headers": tag}
+    }
+    return {**found, **same, **documented(["invalid", *codes])}
+
+
+def named(name: str, words: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a path."""
+    return {"name": name, "in": "path", "required": True, "description": words, "schema": schema}
+
+
+NAME = named("name", "Its name.", _NAME)
+
+
+def name_in(request: Request) -> str:
+    """Return the name that the path of a request has."""
+    return str(request.path_params["name"])

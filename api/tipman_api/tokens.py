@@ -11,6 +11,7 @@ from tipman_api.parameters import Parameters
 from tipman_api.principals import Principal, Scope, principal_of
 from tipman_api.problems import ForbiddenError, documented
 from tipman_api.registry_bodies import (
+    NAME,
     NEW_TOKEN,
     TOKEN,
     TOKEN_BODY,
@@ -18,6 +19,9 @@ from tipman_api.registry_bodies import (
     answering,
     asked,
     list_of,
+    name_in,
+    reading,
+    showing,
     writing,
 )
 from tipman_api.registry_lists import PAGING, shown_list
@@ -66,8 +70,8 @@ async def create_token(request: Request) -> Response:
 @router.get(
     "",
     scope=Scope.ADMIN,
-    openapi_extra={"parameters": [*PAGING]},
-    responses=answering(200, "Tokens, by name.", list_of(TOKEN)),
+    openapi_extra=reading(*PAGING),
+    responses=showing("Tokens, by name.", list_of(TOKEN)),
 )
 async def list_tokens(request: Request) -> Response:
     """List the tokens that are good for something, of all namespaces or of the token's own."""
@@ -78,10 +82,12 @@ async def list_tokens(request: Request) -> Response:
 @router.get(
     "/{name}",
     scope=Scope.ADMIN,
-    responses={**answering(200, "The token.", TOKEN), **documented(["not_found"])},
+    openapi_extra=reading(NAME),
+    responses=showing("The token.", TOKEN, "not_found"),
 )
-async def show_token(request: Request, name: str) -> Response:
+async def show_token(request: Request) -> Response:
     """Return a token, but nothing of its secret."""
+    name = name_in(request)
     Parameters(request)
     return shown(request, token_view(await _token(bridge_of(request), name, request)))
 
@@ -90,11 +96,12 @@ async def show_token(request: Request, name: str) -> Response:
     "/{name}",
     scope=Scope.ADMIN,
     status_code=204,
-    openapi_extra={"parameters": [PARAMETER]},
+    openapi_extra={"parameters": [NAME, PARAMETER]},
     responses={**answering(204, "It is good for nothing now."), **documented(["not_found"])},
 )
-async def revoke_token(request: Request, name: str) -> Response:
+async def revoke_token(request: Request) -> Response:
     """Let nobody in with a token any more."""
+    name = name_in(request)
     Parameters(request)
     bridge, principal = bridge_of(request), principal_of(request)
 

@@ -324,10 +324,13 @@ def _write_secret(path: Path, secret: str) -> None:
 
 
 def _refused(pointer: str, detail: str) -> InvalidError:
-    return InvalidError(f"{pointer}: {detail}", (Fault(pointer, detail),))
+    text = f"{pointer}: {detail}" if pointer else detail
+    return InvalidError(text, (Fault(pointer, detail),))
 
 
 def _check_quotas(quotas: Mapping[str, Any]) -> None:
+    if not quotas:
+        raise _refused("", "must set open_tasks_max, slots_max or both")
     for name, value in quotas.items():
         if name not in {"open_tasks_max", "slots_max"}:
             raise _refused(f"/{name}", "is no quota; there are open_tasks_max and slots_max")

@@ -72,6 +72,7 @@ def test_what_can_not_be_a_namespace_is_refused_with_its_place(root):
     taken = root("POST", "/namespaces", {"name": "team"})
     assert code(taken) == (409, "key_exists")
     assert taken.json["uri"] == "/api/v1/namespaces/team"
+    assert code(root("PATCH", "/namespaces/team", {})) == (422, "invalid")
     for body, pointer in (
         ({"name": "two words"}, "/name"),
         ({"name": "a", "slots_max": 0}, "/slots_max"),
