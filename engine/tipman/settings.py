@@ -82,6 +82,9 @@ class Settings:
     result_bytes_max: int = 1024 * 1024
     output_head_bytes: int = 1024 * 1024
     output_tail_bytes: int = 64 * 1024
+    streams_max: int = 100
+    stream_frame_bytes: int = 64 * 1024
+    stream_lines_max: int = 4_096
 
     @property
     def database_url(self) -> str:
@@ -223,6 +226,9 @@ _KINDS = {
     "result_bytes_max": _whole(1),
     "output_head_bytes": _whole(1),
     "output_tail_bytes": _whole(0),
+    "streams_max": _whole(0, 10_000),
+    "stream_frame_bytes": _whole(1),
+    "stream_lines_max": _whole(1, 1_000_000),
 }
 _LATER = {
     "lease_s": "comes with PostgreSQL workers",

@@ -105,13 +105,20 @@ class Tail:
         self._source.listen(self._notice)
         with self._source.reading() as database:
             self._low = self._high = journal.newest(database)
+        if self._stopped.is_set():
+            # Stopped while it began, when there was nothing to be taken back yet.
+            self._source.unlisten(self._notice)
 
-    def close(self) -> None:
-        """Stop; return when the thread has ended. Closing twice is once enough."""
+    def stop(self) -> None:
+        """Add nothing more; the thread ends soon."""
         self.has_ended = True
         self._stopped.set()
         self._source.unlisten(self._notice)
         self._wake.set()
+
+    def close(self) -> None:
+        """Stop; return when the thread has ended. Closing twice is once enough."""
+        self.stop()
         if self._thread is not None:
             self._thread.join()
 
@@ -189,6 +196,11 @@ class Follower:
         self._wanted = wanted
         self.mark = mark
         """Everything wanted up to here has been returned."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self._tail.has_ended
 
     def recent(self) -> list[Line] | None:
         """Return the next lines from memory, None when it is too far behind for that."""

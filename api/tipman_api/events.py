@@ -1,0 +1,126 @@
+"""The event log of all instances over REST: told once, or followed."""
+
+from functools import partial
+
+from fastapi import Request, Response
+from tipman import journal
+from tipman.database import Database
+from tipman.errors import InvalidError, NotFoundError
+from tipman.journal import Line, Mark, Wanted
+from tipman.listing import Page
+from tipman.registry.register import unknown_namespace
+from tipman.registry.views import namespace
+
+from tipman_api.envelopes import envelope_frame, envelope_text
+from tipman_api.hub import Client, hub_of
+from tipman_api.parameters import Parameters
+from tipman_api.principals import Principal, Scope, principal_of
+from tipman_api.representation import shown_page
+from tipman_api.routes import Router
+from tipman_api.stream import (
+    BEAT,
+    EventStream,
+    Frames,
+    cursor_of,
+    hello,
+    is_asked_for,
+    refused_cursor,
+)
+from tipman_api.targets import Target
+
+PREFIX = "/api/v1"
+router = Router(prefix=PREFIX, tags=["events"])
+_FILTERS = ("instance", "kind", "name", "since")
+_READS_MAX = 20
+"""Parts of the log that one page looks through; what is wanted may be rare."""
+
+
+@router.get("/events", scope=Scope.READ)
+async def list_events(request: Request) -> Response:
+    """Return events of all instances, oldest first, or follow them."""
+    parameters = Parameters(request, ("after", "limit", *_FILTERS))
+    hub = hub_of(request)
+    limit = parameters.limit()
+    cursor = cursor_of(request, parameters.text("after"))
+    principal = principal_of(request)
+    wanted = await hub.read(lambda database: _wanted(database, parameters, principal))
+    mark = None if cursor is None else await hub.read(partial(_mark, cursor=cursor))
+    if is_asked_for(request):
+        if mark is None and wanted.since_us is not None:
+            mark = journal.START
+        return EventStream(hub, partial(_all_frames, wanted=wanted, mark=mark))
+    page = await hub.read(partial(_page, wanted=wanted, mark=mark or journal.START, limit=limit))
+    items = [envelope_text(line) for line in page.lines]
+    return shown_page(request, Page(items, None if page.is_last else str(page.mark)))
+
+
+# Following.
+
+
+async def _all_frames(client: Client, *, wanted: Wanted, mark: Mark | None) -> Frames:
+    follower = await client.hub.follow(wanted, mark)
+    said = follower.mark
+    yield [hello(str(said))]
+    async for lines in client.hub.lines(client, follower):
+        if lines:
+            yield [envelope_frame(line) for line in lines]
+            said = lines[-1].mark
+        elif said == follower.mark:
+            yield [BEAT]
+        else:
+            # Nothing of this was wanted; who resumes need not look through it again.
+            said = follower.mark
+            yield [BEAT, f"id: {said}\n\n".encode()]
+
+
+# Asking.
+
+
+def _wanted(database: Database, parameters: Parameters, principal: Principal) -> Wanted:
+    """Return what the parameters ask for; without a namespace, all that the principal sees."""
+    asked_for = parameters.text("namespace")
+    if asked_for is not None:
+        principal.namespace_for(asked_for)
+        try:
+            namespace(database, asked_for)
+        except NotFoundError:
+            raise unknown_namespace(asked_for, "/query/namespace") from None
+    return Wanted(
+        namespace=asked_for or principal.namespace,
+        instance=_instance(database, parameters.text("instance"), principal, asked_for),
+        kind=parameters.text("kind"),
+        names=frozenset(parameters.texts("name")),
+        since_us=parameters.instant_us("since"),
+    )
+
+
+def _instance(
+    database: Database, reference: str | None, principal: Principal, asked_for: str | None
+) -> bytes | None:
+    if reference is None:
+        return None
+    text = reference.removeprefix(f"{PREFIX}/").rpartition("/")[2]
+    return Target(text, principal.namespace_for(asked_for), principal).locate(database)
+
+
+def _mark(database: Database, *, cursor: str) -> Mark:
+    try:
+        mark = journal.mark_of(cursor)
+    except InvalidError as error:
+        raise refused_cursor(str(error)) from None
+    if mark > journal.newest(database):
+        # After a restore, say: what this client knows never happened here.
+        raise refused_cursor(f"the event log ends before {cursor}")
+    return mark
+
+
+def _page(database: Database, *, wanted: Wanted, mark: Mark, limit: int) -> journal.Page:
+    """Return a page that is filled, unless what is wanted is rare."""
+    found: list[Line] = []
+    page = journal.Page((), mark, is_last=False)
+    for _ in range(_READS_MAX):
+        page = journal.read(database, wanted, page.mark, limit=limit - len(found))
+        found += page.lines
+        if page.is_last or len(found) >= limit:
+            break
+    return journal.Page(found, page.mark, is_last=page.is_last)

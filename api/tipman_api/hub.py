@@ -1,0 +1,222 @@
+"""The hub: everybody who follows something, on the server's event loop.
+
+One tail of the event log serves all of them. Nobody polls: a commit wakes the tail, and the tail
+wakes the clients with one call on the loop, however many lines and clients there are.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, TypeVar
+
+from starlette.requests import Request
+from tipman import journal
+from tipman.database import Database
+from tipman.errors import TipmanError, UnavailableError
+from tipman.journal import Line, Mark, Wanted
+from tipman.settings import Settings
+from tipman.tail import Follower, Tail
+
+from tipman_api.bridge import Bridge
+
+HEARTBEAT_S = 15.0
+"""How long a stream says nothing at most, so that either end notices when the other is gone."""
+STALL_S = 60.0
+"""How long a client may take nothing before it counts as gone; it can resume."""
+LAST_WORDS_S = 1.0
+"""What a client that takes nothing still gets when the server stops."""
+_READS_MAX = 2
+T = TypeVar("T")
+
+
+class TooManyStreamsError(TipmanError):
+    """As many clients follow as may; others have to wait."""
+
+    code: ClassVar[str] = "too_many_streams"
+
+
+class Client:
+    """One connection that follows something; lives on the loop only."""
+
+    __slots__ = ("_is_due", "_wake", "has_gone", "hub", "sending")
+
+    def __init__(self, hub: "Hub") -> None:
+        self.hub = hub
+        self.has_gone = False
+        """Whether the connection is known to be lost."""
+        self.sending: asyncio.Timeout | None = None
+        """Bounds what is being sent to it."""
+        self._wake = asyncio.Event()
+        self._is_due = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nobody to send to, or nothing any more."""
+        return self.has_gone or self.hub.is_closed
+
+    def wake(self) -> None:
+        """Let it look again for what there is."""
+        self._wake.set()
+
+    def beat(self) -> None:
+        """Let it say that it lives."""
+        self._is_due = True
+        self._wake.set()
+
+    def leave(self) -> None:
+        """Note that the connection is lost."""
+        self.has_gone = True
+        self._wake.set()
+
+    async def woken(self, timeout_s: float | None = None) -> bool:
+        """Wait for `wake`, a heartbeat or the end; return whether a heartbeat is due.
+
+        A wake that came since the last wait is not overlooked: it ends this one at once.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        self._wake.clear()
+        is_due, self._is_due = self._is_due, False
+        return is_due
+
+
+class Hub:
+    """Bounds, wakes and ends the clients of one server."""
+
+    def __init__(
+        self, bridge: Bridge, settings: Settings, *, heartbeat_s: float = HEARTBEAT_S
+    ) -> None:
+        self.frame_bytes = settings.stream_frame_bytes
+        self.is_closed = False
+        self._bridge = bridge
+        self._clients: set[Client] = set()
+        self._clients_max = settings.streams_max
+        self._lines_max = settings.stream_lines_max
+        self._heartbeat_s = heartbeat_s
+        self._heart: asyncio.TimerHandle | None = None
+        self._tail: Tail | None = None
+        self._opening = asyncio.Lock()
+        self._reads = asyncio.Semaphore(_READS_MAX)
+        self._has_news = False
+        bridge.at_stop.append(self.close)
+
+    @property
+    def clients(self) -> int:
+        """How many follow something now."""
+        return len(self._clients)
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Let one more follow, while the block lasts.
+
+        Raises:
+            TooManyStreamsError: there are as many as may.
+            UnavailableError: the server is stopping.
+        """
+        if self.is_closed:
+            raise UnavailableError("the server is stopping")
+        if len(self._clients) >= self._clients_max:
+            raise TooManyStreamsError(
+                f"{self._clients_max} clients follow already, as many as `streams_max` lets"
+            )
+        client = Client(self)
+        self._clients.add(client)
+        if self._heart is None:
+            self._arm()
+        try:
+            yield client
+        finally:
+            self._clients.discard(client)
+            if not self._clients:
+                self._rest()
+
+    def close(self) -> None:
+        """End every stream, on the loop: what was sent is whole, and clients may resume."""
+        self.is_closed = True
+        limit = asyncio.get_running_loop().time() + LAST_WORDS_S
+        for client in self._clients:
+            client.wake()
+            if client.sending is not None:
+                client.sending.reschedule(limit)
+        if self._tail is not None:
+            # Waited for, so that nothing reads any more when the engine closes its connections.
+            self._tail.close()
+        self._rest()
+
+    # Reading.
+
+    async def read(self, query: Callable[[Database], T]) -> T:
+        """Return what *query* finds; those who catch up leave threads to other requests."""
+        async with self._reads:
+            return await self._bridge.read(query)
+
+    async def follow(self, wanted: Wanted, mark: Mark | None) -> Follower:
+        """Return what follows the log from a mark on, from its end for None."""
+        tail = await self._living_tail()
+        if mark is None:
+            mark = await self.read(journal.newest)
+        return Follower(tail, wanted, mark)
+
+    async def lines(self, client: Client, follower: Follower) -> AsyncIterator[Sequence[Line]]:
+        """Yield the lines that are wanted, none when a heartbeat is due, until it is over."""
+        while not client.is_over and not follower.has_ended:
+            recent = follower.recent()
+            if recent is None:
+                found = await self.read(follower.read)
+                if found:
+                    yield found
+            elif recent:
+                yield recent
+            elif await client.woken():
+                yield ()
+
+    # Inside.
+
+    async def _living_tail(self) -> Tail:
+        async with self._opening:
+            tail = self._tail
+            if tail is None or tail.has_ended:
+                tail = self._tail = Tail(
+                    self._bridge.engine, self._news, lines_max=self._lines_max
+                )
+                await self._bridge.call(tail.start)
+                if self.is_closed:
+                    tail.stop()
+            return tail
+
+    def _news(self) -> None:
+        # From the tail's thread; one call on the loop stands for all the news until it is made.
+        if not self._has_news:
+            self._has_news = True
+            self._bridge.call_soon(self._spread)
+
+    def _spread(self) -> None:
+        self._has_news = False
+        for client in self._clients:
+            client.wake()
+
+    def _arm(self) -> None:
+        self._heart = asyncio.get_running_loop().call_later(self._heartbeat_s, self._beat)
+
+    def _beat(self) -> None:
+        for client in self._clients:
+            client.beat()
+        self._arm()
+
+    def _rest(self) -> None:
+        """Read the log no more when nobody follows it: commits cost nothing then."""
+        if self._heart is not None:
+            self._heart.cancel()
+            self._heart = None
+        if self._tail is not None:
+            self._tail.stop()
+            self._tail = None
+
+
+def hub_of(request: Request) -> Hub:
+    """Return the hub of the application that a request came to."""
+    hub: Hub = request.app.state.hub
+    return hub
