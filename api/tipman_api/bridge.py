@@ -6,16 +6,23 @@ what is read is read on a few threads, each with a connection of its own for tha
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from starlette.requests import Request
+from tipman import queries
 from tipman.bus import Receipt
 from tipman.database import Database
-from tipman.events import Event
+from tipman.errors import NotFoundError
+from tipman.events import Event, Submission, TasksSubmitted
+from tipman.ids import text_of
+from tipman.instances import row_of
 from tipman.registry.repeats import Memo
+from tipman.resources import URI, TaskRow, task_text
 from tipman.runtime import Engine
+
+from tipman_api.targets import Target
 
 READERS = 4
 """Threads that read; more would only wait for one another."""
@@ -38,6 +45,11 @@ class Bridge:
         self._calls: deque[Callable[[], None]] = deque()
         self._is_called = False
         self.at_stop.append(self._stopping.set)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server has begun to stop."""
+        return self._stopping.is_set()
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve the coroutines of this loop."""
@@ -63,6 +75,26 @@ class Bridge:
         await receipt.decided
         return receipt
 
+    async def publish_all(self, events: Iterable[Event]) -> list[BaseException | None]:
+        """Put events onto the bus, in order; return for each why it was refused, or None."""
+        decided = [asyncio.ensure_future(self.publish(event)) for event in events]
+        outcomes = await asyncio.gather(*decided, return_exceptions=True)
+        return [each if isinstance(each, BaseException) else None for each in outcomes]
+
+    async def submit(self, event: TasksSubmitted, memo: Memo | None = None) -> str:
+        """Submit one task; return it as JSON text, as it is after the commit.
+
+        Raises:
+            TipmanError: it was refused; nothing is there.
+        """
+        receipt = _Submitted(self, asyncio.get_running_loop().create_future(), memo)
+        receipt.submission = event.submissions[0]
+        self.engine.core.bus.publish_nowait(event, receipt)
+        await receipt.decided
+        if receipt.row is None:
+            return await self.read(lambda database: self._text(event.instance, database))
+        return task_text(receipt.row, (), self.engine.epoch)
+
     def call_soon(self, call: Callable[[], None]) -> None:
         """Make a call on the loop, from any thread; many calls wake it once."""
         self._calls.append(call)
@@ -82,6 +114,14 @@ class Bridge:
     async def call(self, function: Callable[[], T]) -> T:
         """Return what *function* returns, which runs on another thread as it may read."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, function)
+
+    async def show(self, target: Target) -> str:
+        """Return a task as JSON text.
+
+        Raises:
+            NotFoundError: there is none, or none that is to be seen.
+        """
+        return await self.read(lambda database: self._text(target.locate(database), database))
 
     # Waiting.
 
@@ -103,7 +143,22 @@ class Bridge:
                 end.cancel()
         return settled.is_set() or await self.call(lambda: self.engine.is_settled(identifier))
 
+    async def wait_all_settled(self, identifiers: Iterable[bytes], timeout_s: float) -> bool:
+        """Wait until all of them have settled; return whether they have."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        for identifier in identifiers:
+            if not await self.wait_settled(identifier, max(deadline - loop.time(), 0.0)):
+                return False
+        return True
+
     # Inside.
+
+    def _text(self, identifier: bytes, database: Database) -> str:
+        texts = queries.task_texts(database, (identifier,), epoch=self.engine.epoch)
+        if not texts:
+            raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
+        return texts[0]
 
     def _lend(self, query: Callable[[Database], T]) -> T:
         with self.engine.reading() as database:
@@ -140,6 +195,25 @@ class _Answer(Receipt):
             self.decided.set_result(None)
         else:
             self.decided.set_exception(self._refusal)
+
+
+class _Submitted(_Answer):
+    """A receipt for one task, with what is shown of it as of its commit."""
+
+    __slots__ = ("row", "submission")
+    submission: Submission
+
+    def __init__(self, bridge: Bridge, decided: "asyncio.Future[None]", memo: Memo | None) -> None:
+        super().__init__(bridge, decided, memo)
+        self.row: TaskRow | None = None
+
+    def settle(self, error: BaseException | None) -> None:
+        # Read here, on the bus's thread, which changes nothing before this returns.
+        if error is None and not self.submission.dependencies:
+            instance = self._bridge.engine.core.directory.cached(self.submission.instance)
+            if instance is not None:
+                self.row = row_of(instance, self.submission.row)
+        super().settle(error)
 
 
 def bridge_of(request: Request) -> Bridge:

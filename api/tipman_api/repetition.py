@@ -46,16 +46,17 @@ PARAMETER: Mapping[str, Any] = {
 """The header in the OpenAPI document, for the operations that write."""
 
 
-async def written(request: Request, write: Write) -> Answer:
+async def written(request: Request, write: Write, key: str | None = None) -> Answer:
     """Return what a write is answered: now, or when it was made under the same key.
 
     *write* publishes with what its argument returns; a repeat that comes meanwhile waits for it.
+    *key* is that of the body, for a request without the header.
 
     Raises:
         IdempotencyMismatchError: the key was used for another body.
         RefusedError: the key is none.
     """
-    repeat = _repeat_in(request)
+    repeat = _repeat_in(request, key)
     if repeat is None:
         return await write(lambda _: None)
     bridge = bridge_of(request)
@@ -98,8 +99,8 @@ def text_of(value: object) -> str:
     return dumps_stored(value)
 
 
-def _repeat_in(request: Request) -> Repeat | None:
-    keys = request.headers.getlist(HEADER)
+def _repeat_in(request: Request, key_of_body: str | None) -> Repeat | None:
+    keys = request.headers.getlist(HEADER) or ([key_of_body] if key_of_body is not None else [])
     if not keys:
         return None
     key = keys[0]

@@ -1,33 +1,163 @@
-"""Tasks over REST: submitted, looked at, asked for something."""
+"""Tasks over REST: submitted, listed, shown."""
 
-from fastapi import Request, Response
-from tipman.definitions import task_of
-from tipman.jsontext import dumps, loads
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from tipman_api.bridge import bridge_of
-from tipman_api.principals import Scope
+from fastapi import Request
+from starlette.responses import Response
+from tipman import listing, queries
+from tipman.definitions.named import is_by_definition
+from tipman.errors import Fault, InvalidError
+from tipman.events import TasksSubmitted
+from tipman.ids import text_of
+from tipman.registry.records import Answer
+from tipman.resources import URI
+
+from tipman_api import operations
+from tipman_api.bodies import body_of
+from tipman_api.bridge import Bridge, bridge_of
+from tipman_api.filters import NAMES, filter_of
+from tipman_api.parameters import Parameters, wait_of
+from tipman_api.principals import Principal, Scope, principal_of
+from tipman_api.registry_bodies import asked
+from tipman_api.repetition import Keep, written
+from tipman_api.representation import JSON, accepted_text, shown_bytes, shown_page
 from tipman_api.routes import Router
+from tipman_api.targets import target_of
 
-router = Router(prefix="/api/v1", tags=["tasks"])
+router = Router(prefix="/api/v1/tasks", tags=["tasks"])
+_AT_ONCE = 20
+"""Tasks of a batch that are checked without leaving the event loop."""
+_FIRST = "/tasks/0"
 
 
-@router.post("/tasks", scope=Scope.OPERATE, status_code=202)
+@router.post("", scope=Scope.OPERATE, status_code=202, **operations.SUBMIT_TASK)
 async def submit_task(request: Request) -> Response:
-    """Submit one task; answered once it is on disk."""
-    bridge = bridge_of(request)
+    """Submit a task.
+
+    Answered once it is on disk; with `Prefer: wait=10` once it has settled or the wait ran out.
+    """
+    bridge, principal = bridge_of(request), principal_of(request)
+    namespace = Parameters(request).text("namespace")
+    given = placed(body_of(request), namespace, principal)
+    text = ""
+
+    async def write(keep: Keep) -> Answer:
+        nonlocal text
+        try:
+            event = await _event(bridge, given, principal)
+            answer = _answer(event)
+            text = await bridge.submit(event, keep(lambda _: answer))
+        except InvalidError as error:
+            raise _bare(error) from None
+        return answer
+
+    answer = await written(request, write)
+    return await _settled_or_not(request, answer, text)
+
+
+@router.post("/batch", scope=Scope.OPERATE, status_code=202, **operations.SUBMIT_BATCH)
+async def submit_batch(request: Request) -> Response:
+    """Submit several tasks, all or none; dependencies are keys of the batch first."""
+    bridge, principal = bridge_of(request), principal_of(request)
+    namespace = Parameters(request).text("namespace")
+    items = asked(request, operations.Batch).tasks
+    given = [placed(item, namespace, principal) for item in items]
     engine = bridge.engine
-    task = task_of(loads(await request.body()), settings=engine.settings)
-    view = await bridge.call(lambda: engine.task(engine.submit_task(task)))
-    return _json(view, status=202, location=view["uri"])
+
+    async def write(keep: Keep) -> Answer:
+        if len(given) > _AT_ONCE or any(map(is_by_definition, given)):
+            event = await bridge.call(lambda: engine.batch(given, actor=principal.name))
+        else:
+            event = engine.batch(given, actor=principal.name)
+        answer = Answer(202, None, tuple(s.instance for s in event.submissions))
+        await bridge.publish(event, keep(lambda _: answer))
+        return answer
+
+    answer = await written(request, write)
+    wait_s = wait_of(request)
+    is_settled = wait_s is not None and await bridge.wait_all_settled(answer.ids, wait_s)
+    texts = await bridge.read(
+        lambda database: queries.task_texts(database, answer.ids, epoch=engine.epoch)
+    )
+    body = f'{{"items":[{",".join(texts)}]}}'
+    return _preferring(accepted_text(body, status=200 if is_settled else 202), wait_s)
 
 
-@router.get("/tasks/{reference}", scope=Scope.READ)
-async def show_task(request: Request, reference: str) -> Response:
-    """Return one task, by its UUID or its key."""
+@router.get("", scope=Scope.READ, **operations.LIST_TASKS)
+async def list_tasks(request: Request) -> Response:
+    """List tasks, newest first."""
     bridge = bridge_of(request)
-    return _json(await bridge.call(lambda: bridge.engine.task(reference)))
+    parameters = Parameters(request, (*NAMES, "after", "limit"))
+    wanted = filter_of(parameters, principal_of(request))
+    cursor, limit = parameters.text("after"), parameters.limit()
+    epoch = bridge.engine.epoch
+    page = await bridge.read(
+        lambda database: listing.page(database, wanted, cursor=cursor, limit=limit, epoch=epoch)
+    )
+    return shown_page(request, page)
 
 
-def _json(value: object, *, status: int = 200, location: str | None = None) -> Response:
-    headers = {} if location is None else {"location": location}
-    return Response(dumps(value), status, headers, "application/json")
+@router.get("/{reference}", scope=Scope.READ, **operations.SHOW_TASK)
+async def show_task(request: Request) -> Response:
+    """Return a task, by its UUID or its key."""
+    bridge = bridge_of(request)
+    target = target_of(request, Parameters(request))
+    wait_s = wait_of(request)
+    if wait_s is not None:
+        await bridge.wait_settled(await bridge.read(target.locate), wait_s)
+    text = await bridge.show(target)
+    return _preferring(shown_bytes(request, text.encode(), JSON), wait_s)
+
+
+def placed(given: object, namespace: str | None, principal: Principal) -> Any:
+    """Return a submission with the namespace it goes to.
+
+    Raises:
+        ForbiddenError: one that the token is not for.
+    """
+    if not isinstance(given, Mapping):
+        return given
+    named = given.get("namespace", namespace)
+    if named is not None and not isinstance(named, str):
+        # Whoever knows what a task is says what is wrong with it.
+        return given
+    there = principal.namespace_for(named)
+    return given if there == given.get("namespace", "default") else {**given, "namespace": there}
+
+
+async def _event(bridge: Bridge, given: Any, principal: Principal) -> TasksSubmitted:
+    engine = bridge.engine
+    if is_by_definition(given):
+        return await bridge.call(lambda: engine.submission(given, actor=principal.name))
+    return engine.submission(given, actor=principal.name)
+
+
+def _answer(event: TasksSubmitted) -> Answer:
+    return Answer(202, URI + text_of(event.instance), (event.instance,))
+
+
+async def _settled_or_not(request: Request, answer: Answer, text: str) -> Response:
+    """Answer a submission: as it is, or with a wait as it has become."""
+    bridge, wait_s = bridge_of(request), wait_of(request)
+    is_settled = wait_s is not None and await bridge.wait_settled(answer.ids[0], wait_s)
+    if wait_s is not None or not text:
+        text = await bridge.read(lambda database: _text(database, answer.ids, bridge))
+    response = accepted_text(text, location=answer.location, status=200 if is_settled else 202)
+    return _preferring(response, wait_s)
+
+
+def _text(database: Any, identifiers: Sequence[bytes], bridge: Bridge) -> str:
+    return queries.task_texts(database, identifiers, epoch=bridge.engine.epoch)[0]
+
+
+def _preferring(response: Response, wait_s: float | None) -> Response:
+    if wait_s is not None:
+        response.headers["preference-applied"] = f"wait={wait_s:g}"
+    return response
+
+
+def _bare(error: InvalidError) -> InvalidError:
+    """Return the error with pointers into the one task that was sent."""
+    faults = tuple(Fault(f.pointer.removeprefix(_FIRST), f.detail) for f in error.faults)
+    return type(error)(str(error).replace(f"{_FIRST}/", "/"), faults)

@@ -3,6 +3,7 @@
 from tipman.charts import SETTLED, Move, history_text, snapshot_of
 from tipman.database import Row
 from tipman.definitions import Task
+from tipman.resources import TaskRow
 from tipman.statecharts import Snapshot
 
 
@@ -148,6 +149,17 @@ class Instance:
             self.dependencies_remaining, self.dependencies_unmet, self.dependents,
             self.cause, self.due_at, self.early, self.run, self.definition,
         )  # fmt: skip
+
+
+def row_of(instance: Instance, task_row: Row) -> TaskRow:
+    """Return what a task in memory is shown by, before any of its attempts has ended."""
+    _, type_, queue, priority, _, arguments, options = task_row
+    return TaskRow(
+        instance.id, instance.key, instance.namespace, instance.name, instance.state,
+        instance.attempt, instance.epoch, instance.dependencies_remaining, instance.cause,
+        instance.due_at, instance.submitted_at, instance.queued_at, instance.started_at,
+        instance.settled_at, instance.run, type_, queue, priority, arguments, options, None, None,
+    )  # fmt: skip
 
 
 PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None, None)

@@ -12,21 +12,20 @@ from tipman.clock import rfc3339
 from tipman.database import Database, Row
 from tipman.errors import NotFoundError
 from tipman.ids import parse, text_of
+from tipman.resources import URI, TaskRow, error_text, task_text
 
-URI = "/api/v1/tasks/"
-_COLUMNS = {
-    **dict.fromkeys(("id", "key", "namespace", "name", "state", "attempt", "epoch"), "i"),
-    **dict.fromkeys(("dependencies_remaining", "cause", "due_at", "submitted_at"), "i"),
-    **dict.fromkeys(("queued_at", "started_at", "settled_at", "run"), "i"),
+_ALL = 2**31 - 1
+_TABLES = {
+    **dict.fromkeys(TaskRow._fields, "i"),
     **dict.fromkeys(("type", "queue", "priority", "arguments", "options"), "t"),
     **dict.fromkeys(("result", "error"), "a"),
 }
-"""What a task is shown by, and the table where it stands."""
+"""Where each of the columns stands that a task is shown by."""
 _FROM = (
     " FROM instance AS i JOIN task AS t ON t.id = i.id"
     " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt"
 )
-_SELECT = "SELECT " + ", ".join(f"{t}.{name}" for name, t in _COLUMNS.items()) + _FROM
+_SELECT = "SELECT " + ", ".join(f"{t}.{name}" for name, t in _TABLES.items()) + _FROM
 
 
 def find(database: Database, reference: str, namespace: str = "default") -> bytes:
@@ -93,12 +92,19 @@ def exclusive_mark(database: Database, identifier: bytes) -> str | None:
     return rows[0][0] if rows else None
 
 
-def tasks(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[dict[str, Any]]:
-    """Return tasks as JSON objects, in the order given; *epoch* is the living engine's."""
+def task_texts(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[str]:
+    """Return tasks as JSON texts, in the order given; *epoch* is the living engine's."""
     rows = database.fetch_in(f"{_SELECT} WHERE i.id IN (??)", list(identifiers))
     edges = _edges(database, identifiers)
-    views = {bytes(row[0]): _view(row, edges.get(bytes(row[0]), []), epoch) for row in rows}
-    return [views[i] for i in identifiers if i in views]
+    found = {}
+    for row in map(_task_row, rows):
+        found[row.id] = task_text(row, edges.get(row.id, ()), epoch)
+    return [found[i] for i in identifiers if i in found]
+
+
+def tasks(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[dict[str, Any]]:
+    """Return tasks as JSON objects, in the order given; *epoch* is the living engine's."""
+    return [json.loads(text) for text in task_texts(database, identifiers, epoch=epoch)]
 
 
 def task(database: Database, identifier: bytes, *, epoch: int) -> dict[str, Any]:
@@ -130,12 +136,26 @@ def outcome(database: Database, identifier: bytes) -> tuple[str, Any, dict[str, 
     return state, _value(result), _error(error, cause)
 
 
-def attempts(database: Database, identifier: bytes) -> list[dict[str, Any]]:
-    """Return the attempts of a task that have ended, oldest first."""
+def last_attempt(database: Database, identifier: bytes) -> int:
+    """Return the number of a task's last attempt, 0 before the first.
+
+    Raises:
+        NotFoundError: it never existed, or was pruned.
+    """
+    rows = database.fetch("SELECT attempt FROM instance WHERE id = ?", (identifier,))
+    if not rows:
+        raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
+    return int(rows[0][0])
+
+
+def attempts(
+    database: Database, identifier: bytes, *, after: int = 0, limit: int = _ALL
+) -> list[dict[str, Any]]:
+    """Return the attempts of a task that have ended, oldest first, after one of a number."""
     rows = database.fetch(
         "SELECT number, opening, epoch, started_at, ended_at, outcome, result, error"
-        " FROM attempt WHERE instance = ? ORDER BY number",
-        (identifier,),
+        " FROM attempt WHERE instance = ? AND number > ? ORDER BY number LIMIT ?",
+        (identifier, after, limit),
     )
     return [
         {
@@ -152,12 +172,14 @@ def attempts(database: Database, identifier: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def log(database: Database, identifier: bytes) -> list[dict[str, Any]]:
-    """Return the event log of one instance, oldest line first."""
+def log(
+    database: Database, identifier: bytes, *, after: int = 0, limit: int = _ALL
+) -> list[dict[str, Any]]:
+    """Return the event log of one instance, oldest line first, after one of a sequence."""
     rows = database.fetch(
         'SELECT instance, sequence, name, at, actor, "before", "after", data FROM log_line'
-        " WHERE instance = ? ORDER BY sequence",
-        (identifier,),
+        " WHERE instance = ? AND sequence > ? ORDER BY sequence LIMIT ?",
+        (identifier, after, limit),
     )
     return [log_line(row) for row in rows]
 
@@ -239,48 +261,27 @@ def _reason(
     return {"kind": kind, "uri": uri, "until": until, "text": text}
 
 
-def _edges(database: Database, identifiers: Sequence[bytes]) -> dict[bytes, list[str]]:
-    edges: dict[bytes, list[str]] = {}
+def _edges(database: Database, identifiers: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+    edges: dict[bytes, list[bytes]] = {}
     for dependent, dependency in database.fetch_in(
         "SELECT dependent, dependency FROM dependency WHERE dependent IN (??)"
         " ORDER BY dependent, position",
         list(identifiers),
     ):
-        edges.setdefault(bytes(dependent), []).append(URI + text_of(bytes(dependency)))
+        edges.setdefault(bytes(dependent), []).append(bytes(dependency))
     return edges
 
 
-def _view(row: Row, dependencies: list[str], epoch: int) -> dict[str, Any]:
-    column = dict(zip(_COLUMNS, row, strict=True))
-    options = json.loads(column["options"])
-    text = text_of(bytes(column["id"]))
-    is_running = column["state"] == "running" and column["epoch"] == epoch
-    return {
-        "id": text,
-        "uri": URI + text,
-        "kind": "task",
-        **{name: column[name] for name in ("key", "namespace", "name", "type")},
-        "arguments": json.loads(column["arguments"]),
-        "state": column["state"],
-        "settled": column["settled_at"] is not None,
-        "running": is_running,
-        "attempt": column["attempt"],
-        "attempts_max": options.get("retry", {}).get("attempts_max", 1),
-        "dependencies": dependencies,
-        "dependencies_remaining": column["dependencies_remaining"],
-        "run": None if column["run"] is None else f"/api/v1/runs/{text_of(bytes(column['run']))}",
-        "schedule": None,
-        "definition": options.get("definition"),
-        "queue": column["queue"],
-        "priority": column["priority"],
-        "timeout_s": options.get("timeout_s"),
-        "owner": f"epoch-{epoch}" if is_running else None,
-        "lease_expires_at": None,
-        **{name: _instant(column[name]) for name in _COLUMNS if name.endswith("_at")},
-        "result": _value(column["result"]),
-        "error": _error(column["error"], column["cause"]),
-        "context": {},
-    }
+def _task_row(row: Row) -> TaskRow:
+    found = TaskRow(*row)
+    if type(found.id) is bytes and (found.cause is None or type(found.cause) is bytes):
+        return found
+    # The driver of PostgreSQL gives views of its own memory.
+    return found._replace(
+        id=bytes(found.id),
+        cause=None if found.cause is None else bytes(found.cause),
+        run=None if found.run is None else bytes(found.run),
+    )
 
 
 def _instant(value: int | None) -> str | None:
@@ -291,9 +292,5 @@ def _value(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
-def _error(error: str | None, cause: bytes | None) -> dict[str, Any] | None:
-    if cause is not None:
-        uri = URI + text_of(bytes(cause))
-        message = f"skipped because its dependency {uri} did not succeed"
-        return {"code": "dependency", "message": message, "cause": uri}
-    return None if error is None else json.loads(error)
+def _error(error: str | None, cause: bytes | None) -> Any:
+    return _value(error_text(error, None if cause is None else bytes(cause)))

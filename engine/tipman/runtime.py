@@ -14,7 +14,7 @@ from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.definitions import Task, Workflow, task_of
 from tipman.definitions.named import is_by_definition
-from tipman.errors import DatabaseError, InvalidError, TipmanError, UnavailableError
+from tipman.errors import DatabaseError, Fault, InvalidError, TipmanError, UnavailableError
 from tipman.events import Event, TasksSubmitted
 from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
 from tipman.handles import Handle, Settlements
@@ -25,7 +25,7 @@ from tipman.registrar import Registrar
 from tipman.requests import Requests
 from tipman.settings import Settings
 from tipman.settings import load as load_settings
-from tipman.submission import Submitter, check_type
+from tipman.submission import FAULTS_MAX, Submitter, check_type, refusal_of_batch
 from tipman.version import VERSION
 from tipman.workshop import Workshop
 
@@ -237,7 +237,9 @@ class Engine(Requests, Operations, Registrar):
             KeyExistsError: the key is taken.
             UnknownDependencyError: a dependency that does not exist.
         """
-        return self.submit_batch([task], actor=actor)[0]
+        event = self.submission(task, actor=actor)
+        self._publish(event)
+        return Handle(event.instance, self)
 
     def submit_batch(
         self, tasks: Sequence[Task | Mapping[str, Any]], *, actor: str = "local"
@@ -249,19 +251,39 @@ class Engine(Requests, Operations, Registrar):
         Raises:
             TipmanError: as `submit_task`; CycleError names the whole cycle.
         """
-        event = self.submission(tasks, actor=actor)
+        event = self.batch(tasks, actor=actor)
         self._publish(event)
         return [Handle(s.instance, self) for s in event.submissions]
 
-    def submission(
-        self, tasks: Sequence[Task | Mapping[str, Any]], *, actor: str
-    ) -> TasksSubmitted:
-        """Return the event that submits tasks, for whoever publishes it without waiting.
+    def submission(self, task: Task | Mapping[str, Any], *, actor: str) -> TasksSubmitted:
+        """Return the event that submits a task, for whoever publishes it without waiting.
 
         Raises:
-            InvalidError: as `submit_batch`, what can be told without the database.
+            InvalidError: as `submit_task`, what can be told without the database.
         """
-        return self._submitter.batch([self._checked(task) for task in tasks], actor=actor)
+        return self._submitter.batch([self._checked(task)], actor=actor)
+
+    def batch(self, tasks: Sequence[Task | Mapping[str, Any]], *, actor: str) -> TasksSubmitted:
+        """Return the event that submits tasks, all or none.
+
+        Raises:
+            InvalidError: as `submit_batch`; pointers start with `/tasks`.
+        """
+        if len(tasks) > self.settings.tasks_max:
+            detail = f"more than {self.settings.tasks_max:,} tasks"
+            raise InvalidError(detail, (Fault("/tasks", detail),))
+        checked: list[Task] = []
+        errors: dict[int, InvalidError] = {}
+        for at, task in enumerate(tasks):
+            try:
+                checked.append(self._checked(task))
+            except InvalidError as error:
+                errors[at] = error
+                if len(errors) >= FAULTS_MAX:
+                    break
+        if errors:
+            raise refusal_of_batch(errors)
+        return self._submitter.batch(checked, actor=actor)
 
     def submit_workflow(self, workflow: Workflow, *, actor: str = "local") -> dict[str, Handle]:
         """Submit a run of a workflow; return the handles of its tasks by name."""

@@ -16,6 +16,8 @@ from tipman.ids import parse
 from tipman.jsontext import dumps
 
 _URI = "/api/v1/tasks/"
+FAULTS_MAX = 100
+"""So many tasks with faults are named; the rest of the batch is not read."""
 
 
 def check_type(name: str, types_off: Sequence[str]) -> None:
@@ -109,6 +111,21 @@ class Submitter:
     ) -> TasksSubmitted:
         submissions = tuple(map(_submission, tasks, ids, dependencies))
         return TasksSubmitted(ids[0], submissions, actor, run)
+
+
+def refusal_of_batch(errors: Mapping[int, InvalidError]) -> InvalidError:
+    """Return what is wrong with the tasks of a batch as one error, of their kind if they share it.
+
+    *errors* are by the positions of the tasks.
+    """
+    faults = tuple(
+        Fault(f"/tasks/{at}{pointer}", detail)
+        for at, error in errors.items()
+        for pointer, detail in error.faults or (Fault("", str(error)),)
+    )
+    kinds = {type(error) for error in errors.values()}
+    kind = kinds.pop() if len(kinds) == 1 else InvalidError
+    return kind("; ".join(f"{pointer}: {detail}" for pointer, detail in faults), faults)
 
 
 def content_of(workflow: Workflow) -> str:

@@ -84,6 +84,10 @@ class TIPMan:
             found = self._cache.get(identifier)
         return found
 
+    def cached(self, identifier: bytes) -> Instance | None:
+        """Return an instance that is in memory; what has settled is not."""
+        return self._cache.get(identifier)
+
     def load(self, identifier: bytes) -> Instance:
         """Return the instance.
 

@@ -36,7 +36,7 @@ class Served:
     def __init__(self, home, *, tasks=None, options=None, **settings):
         defaults = {"drain_s": 5.0, "grace_s": 1.0}
         self.settings = Settings(home=home, port=0, **{**defaults, **settings})
-        self.options = options or ServeOptions()
+        self.options = options or ServeOptions(has_auth=False)
         self.tasks = tasks if tasks is not None else Registry()
         self.service = self.engine = self._thread = None
         self.failure = None

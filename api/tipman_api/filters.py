@@ -1,0 +1,50 @@
+"""Filters: which tasks are wanted, as a query or a body says it."""
+
+from tipman.charts import STATES
+from tipman.definitions import TaskType
+from tipman.ids import parse
+from tipman.listing import Filter
+from tipman.resources import RUNS_URI
+
+from tipman_api.parameters import Parameters, refused
+from tipman_api.principals import Principal
+
+TEXT_MAX = 200
+NAMES = (
+    "state", "type", "name", "key", "queue", "run", "schedule", "since", "until", "text",
+)  # fmt: skip
+"""What tasks can be filtered by, besides their namespace."""
+TYPES: tuple[str, ...] = TaskType.__args__  # type: ignore[attr-defined] # of every Literal
+
+
+def filter_of(parameters: Parameters, principal: Principal) -> Filter:
+    """Return the filter that parameters say.
+
+    Raises:
+        InvalidError: one of them can not be; names it.
+        ForbiddenError: a namespace that the token is not for.
+    """
+    if parameters.text("schedule") is not None:
+        raise refused("schedule", "comes with schedules and is not supported yet")
+    return Filter(
+        kind="task",
+        namespace=principal.namespace_for(parameters.text("namespace")),
+        states=parameters.texts("state", STATES),
+        types=parameters.texts("type", TYPES),
+        name=parameters.text("name"),
+        key=parameters.text("key"),
+        queue=parameters.text("queue"),
+        run=_run(parameters.text("run")),
+        since_us=parameters.instant_us("since"),
+        until_us=parameters.instant_us("until"),
+        text=parameters.text("text", TEXT_MAX),
+    )
+
+
+def _run(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    identifier = parse(text.removeprefix(RUNS_URI))
+    if identifier is None:
+        raise refused("run", "must be the UUID or the URI of a run")
+    return identifier

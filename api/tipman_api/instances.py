@@ -1,0 +1,74 @@
+"""Instances over REST: whatever lives or has lived, of any kind, by its UUID."""
+
+from fastapi import Request
+from starlette.responses import Response
+from tipman import listing
+from tipman.charts import STATES
+from tipman.clock import rfc3339
+from tipman.errors import NotFoundError
+from tipman.ids import parse
+from tipman.listing import Filter
+from tipman.runtime import Engine
+
+from tipman_api import operations
+from tipman_api.bridge import bridge_of
+from tipman_api.parameters import Parameters, refused
+from tipman_api.principals import Scope, principal_of
+from tipman_api.representation import JSON, shown_bytes, shown_page
+from tipman_api.routes import Router
+from tipman_api.targets import Target
+
+router = Router(prefix="/api/v1/instances", tags=["instances"])
+KINDS = ("task",)
+_DAY_US = 86_400 * 1_000_000
+
+
+@router.get("", scope=Scope.READ, **operations.LIST_INSTANCES)
+async def list_instances(request: Request) -> Response:
+    """List instances of every kind, newest first."""
+    bridge = bridge_of(request)
+    parameters = Parameters(request, ("kind", "state", "chart", "in", "after", "limit"))
+    for name in ("chart", "in"):
+        if parameters.text(name) is not None:
+            raise refused(name, "comes with charts and is not supported yet")
+    kinds = parameters.texts("kind", KINDS)
+    wanted = Filter(
+        kind=kinds[0] if kinds else None,
+        namespace=principal_of(request).namespace_for(parameters.text("namespace")),
+        states=parameters.texts("state", STATES),
+    )
+    cursor, limit = parameters.text("after"), parameters.limit()
+    epoch = bridge.engine.epoch
+    page = await bridge.read(
+        lambda database: listing.page(database, wanted, cursor=cursor, limit=limit, epoch=epoch)
+    )
+    return shown_page(request, page)
+
+
+@router.get("/{reference}", scope=Scope.READ, **operations.SHOW_INSTANCE)
+async def show_instance(request: Request) -> Response:
+    """Return an instance of whatever kind; `running` tells whether it is being worked on."""
+    bridge = bridge_of(request)
+    Parameters(request)
+    reference = request.path_params["reference"]
+    principal = principal_of(request)
+    target = Target(reference, principal.namespace_for(None), principal)
+    if parse(reference) is None:
+        raise NotFoundError(
+            f"{reference!r} is no UUID; keys are looked up in the list of their kind"
+        )
+    try:
+        text = await bridge.show(target)
+    except NotFoundError:
+        raise _nothing(bridge.engine, reference) from None
+    return shown_bytes(request, text.encode(), JSON)
+
+
+def _nothing(engine: Engine, reference: str) -> NotFoundError:
+    """Return the error for an instance that is not there."""
+    days = engine.settings.retention_days
+    since = rfc3339(engine.core.clock.wall_us() - round(days * _DAY_US))
+    return NotFoundError(
+        f"no instance has the id {reference}: it never existed, or it settled before {since}"
+        f" and was pruned (what has settled is kept for {days:g} days)"
+    )
