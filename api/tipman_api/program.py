@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "submit": Entry("submission", "submit", "Submit a task, and print its UUID."),
         "list": Entry("instances", "list_tasks", "List tasks."),
         "show": Entry("instances", "show", "Show everything of an instance."),
+        "logs": Entry("logs", "logs", "Print what an attempt of a task wrote, byte for byte."),
         "events": Entry("events", "events", "Print the event log, of one instance or of all."),
         "explain": Entry("instances", "explain", "Say what an instance waits for."),
         "cancel": Entry(

@@ -90,6 +90,14 @@ def patiently(client: Client, ask: Callable[[], T], *, patience_s: float, clock:
                 raise NoServerError(f"the server went away: {error}") from None
 
 
+def lastingly(client: Client, ask: Callable[[], T], *, patience_s: float, clock: Clock) -> T:
+    """Ask; and if the server has gone away, `patiently`, with the same errors."""
+    try:
+        return ask()
+    except NoServerError:
+        return patiently(client, ask, patience_s=patience_s, clock=clock)
+
+
 def settled(
     client: Client,
     uri: str,
@@ -109,10 +117,7 @@ def settled(
     while True:
         left_s = WAIT_S_MAX if deadline is None else max(deadline - clock.monotonic(), 0.0)
         ask = partial(client.get, uri, wait_s=left_s)
-        try:
-            instance = ask().json
-        except NoServerError:
-            instance = patiently(client, ask, patience_s=patience_s, clock=clock).json
+        instance = lastingly(client, ask, patience_s=patience_s, clock=clock).json
         if instance["settled"]:
             return dict(instance)
         if deadline is not None and clock.monotonic() >= deadline:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, Self
+
+from tipman.clock import SystemClock
 
 from tipman_api.client import PREFIX, Client
 from tipman_api.commands.options import Session
 from tipman_api.printing import Printer
 from tipman_api.refusals import RefusedError
-from tipman_api.subscriptions import Subscription
+from tipman_api.subscriptions import Subscription, lastingly
 from tipman_api.tables import Column, cells, drawn_lines
 
 Item = Mapping[str, Any]
@@ -33,10 +36,12 @@ def watch_tasks(
             show = stack.enter_context(_Screen(printer, columns)).show
         else:
             show = _Roll(client, printer, columns).show
+        ask = partial(client.get, f"{PREFIX}/tasks", query)
         # Read after the stream was opened, so that no change falls between the two.
-        show(client.get(f"{PREFIX}/tasks", query).json["items"])
+        show(ask().json["items"])
         for _ in news.batches():
-            show(client.get(f"{PREFIX}/tasks", query).json["items"])
+            page = lastingly(client, ask, patience_s=patience_s, clock=SystemClock())
+            show(page.json["items"])
 
 
 class _Roll:

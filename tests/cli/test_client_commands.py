@@ -285,6 +285,16 @@ def test_the_event_log_of_an_instance_is_lines_of_columns(call, submitted):
     assert followed == (0, out, "")
 
 
+def test_output_is_printed_byte_for_byte(call, program, submitted):
+    submitted("exec", r"printf 'a\377b'; echo oops >&2", "--key", "wrote", "--wait")
+
+    assert program.script("tipman logs wrote | od -An -tx1").stdout.split() == ["61", "ff", "62"]
+    assert call("logs", "wrote", "--stream", "stderr", "--attempt", "1") == (0, "oops\n", "")
+    assert json.loads(call("logs", "wrote", "--json")[1])["text"] == r"a\xffb"
+    assert call("logs", "wrote", "--attempt", "2")[0] == 3
+    assert call("logs", "nobody")[0] == 3
+
+
 # Asking.
 
 
