@@ -129,7 +129,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _note(self, code: str, detail: str) -> None:
         address = self.client[0] if self.client else ""
-        self._denials.note(Denial(code, address, "", "", detail))
+        self._denials.note(Denial(code, address, "-", "-", detail))
 
     def _arm(self, call: Callable[[], None]) -> None:
         self._disarm()

@@ -1,8 +1,7 @@
 """Hostile requests, as data: what is sent, and which refusal answers it.
 
-`PORT` stands for the server's port. They are made for the limits of `SETTINGS` and the token
-`admin`, and need three routes: `POST /api/v1/tasks` with a JSON body, `GET` and `DELETE
-/api/v1/tasks/{ref}`, and `GET /livez`, open.
+`PORT` stands for the server's port, `Bearer admin` for a token with that scope. They are made for
+the settings of `LIMITS`.
 """
 
 import gzip
@@ -709,7 +708,7 @@ CASES = [
     *cases(
         "too little scope",
         lambda token: get(
-            TASKS + b"/known", HOST + b"Authorization: Bearer " + token + b"\r\n", b"DELETE"
+            b"/api/v1/tokens/x", HOST + b"Authorization: Bearer " + token + b"\r\n", b"DELETE"
         ),
         403,
         "forbidden",

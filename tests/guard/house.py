@@ -86,7 +86,7 @@ async def spare(request: Request):
     return {"bytes": len(await request.body())}
 
 
-@router.delete("/api/v1/tasks/{ref}", scope=Scope.ADMIN, status_code=204)
+@router.delete("/api/v1/tokens/{ref}", scope=Scope.ADMIN, status_code=204)
 async def delete(ref: str):
     del ref
 
