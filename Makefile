@@ -69,8 +69,8 @@ binary: $(READY_TO_BUILD) ## The single program, dist/tipman
 	  --workpath build/pyinstaller build.spec
 
 .PHONY: crash
-crash: $(READY) ## Kill the engine with -9, KILLS times, and check what is left
-	TIPMAN_TEST_KILLS=$(KILLS) $(PY) -m pytest tests/crash
+crash: $(READY) ## Kill engine and server with -9, KILLS times each, and check what is left
+	TIPMAN_TEST_KILLS=$(KILLS) $(PY) -m pytest tests/crash tests/crash_rest
 
 .PHONY: soak
 soak: $(READY) ## Seeded interleavings and crashes under a manual clock, SEEDS of them

@@ -119,15 +119,12 @@ def _run_lane(seed, kills, outcome, lock, course):
 
 def _live(seed, kills, nest, course):
     dice = random.Random(seed)
-    life = course.life(
-        seed,
-        nest,
-        drain_events_max=dice.choice([None, None, 3, 10]),
-        durability=dice.choice(["full", "full", "normal"]),
-    )
+    drain_events_max = dice.choice([None, None, 3, 10])
+    durability = dice.choice(["full", "full", "normal"])
+    life = course.life(seed, nest, drain_events_max=drain_events_max, durability=durability)
     try:
         for number in range(kills):
-            places = course.places if number else aims.FIRST_BOOT
+            places = course.places if number or not course.places else aims.FIRST_BOOT
             if not _kill(life, dice, places, course):
                 return life
         life.finish()
@@ -137,7 +134,7 @@ def _live(seed, kills, nest, course):
 
 
 def _kill(life, dice, places, course):
-    if dice.random() < course.random_share:
+    if not course.places or dice.random() < course.random_share:
         return life.round(within_s=dice.uniform(0, course.random_s_max))
     place, (first, last) = dice.choice(list(places.items()))
     return life.round(place, dice.randint(first, last))

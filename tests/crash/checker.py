@@ -157,13 +157,13 @@ def _of_requests(evidence, claims):
             if line["before"] != line["after"] or not line["name"].endswith(".reported"):
                 found[identifier, line["name"], line["actor"]] += 1
             else:
-                found[identifier, "early", line["actor"]] += 1
+                found[identifier, f"early {line['name']}", line["actor"]] += 1
     # Clients may share an actor: what one sends several times stands there as often, no oftener.
     sent = {}
     for claim in claims.sent:
         sent.setdefault((claim.id, claim.name, claim.actor), Counter())[claim.outcome] += 1
     for (identifier, name, actor), outcomes in sent.items():
-        counts = (found[identifier, name, actor], found[identifier, "early", actor])
+        counts = (found[identifier, name, actor], found[identifier, f"early {name}", actor])
         what = f"task {identifier}: {name} by {actor} was {dict(outcomes)}"
         if max(counts) > outcomes.total() - outcomes[REFUSED]:
             yield f"{what}, and stands {counts} times in the log"

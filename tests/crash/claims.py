@@ -1,7 +1,7 @@
 """What the clients know: each request, and whether it was acknowledged, refused or neither."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 ACKNOWLEDGED = "acknowledged"
 REFUSED = "refused"
@@ -41,6 +41,8 @@ class Sent:
     actor: str
     id: str
     name: str
+    data: object = None
+    repeat: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,37 @@ class Claims:
     sent: list = field(default_factory=list)
     seen: list = field(default_factory=list)
     unexpected: list = field(default_factory=list)
-    """Refusals for which the request gave no reason, as sentences."""
+    """Answers for which the request gave no reason, as sentences."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, claim):
         """Write a claim down."""
-        kind = {Submitted: self.submitted, Sent: self.sent, Seen: self.seen}[type(claim)]
         with self.lock:
-            kind.append(claim)
+            self._kind(claim).append(claim)
+
+    def repeatable(self):
+        """Return what was sent with an idempotency key and not refused."""
+        with self.lock:
+            return [
+                claim
+                for claim in (*self.submitted, *self.sent)
+                if claim.repeat is not None and claim.outcome != REFUSED
+            ]
+
+    def repeated(self, claim, outcome, **more):
+        """Note what the repeat of a request was answered: what the request was, if it was."""
+        kind = self._kind(claim)
+        with self.lock:
+            at = next(at for at, other in enumerate(kind) if other.repeat == claim.repeat)
+            first = kind[at]
+            answered = replace(first, outcome=outcome, **more)
+            if first.outcome == UNKNOWN:
+                kind[at] = answered
+            elif answered != first:
+                self.unexpected.append(f"{first} was answered differently again: {answered}")
+
+    def _kind(self, claim):
+        return {Submitted: self.submitted, Sent: self.sent, Seen: self.seen}[type(claim)]
 
     @property
     def acknowledged(self):

@@ -24,6 +24,10 @@ NOT_STARTED = 3
 """Exit code of a child whose engine did not start; its error stands in the folder's log."""
 
 
+VARIABLE = "TIPMAN_TEST_ORDERS"
+"""In whose environment orders stand as JSON, where they can not be handed over."""
+
+
 @dataclass(frozen=True)
 class Orders:
     """What one start is to be."""

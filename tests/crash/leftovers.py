@@ -18,7 +18,7 @@ def outliving(folder, engine_pid, within_s):
         if time.perf_counter() > end:
             break
         for pid in left:
-            _wait_for_end(pid, end - time.perf_counter())
+            wait_for_end(pid, end - time.perf_counter())
     for pid, what in left.items():
         yield f"process {pid} outlived the engine: {what}"
 
@@ -43,7 +43,8 @@ def processes_of(folder, engine_pid):
     return found
 
 
-def _wait_for_end(pid, within_s):
+def wait_for_end(pid, within_s):
+    """Wait until a process is dead, buried or not."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:

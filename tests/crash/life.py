@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from crash import aims, checker, evidence, leftovers
-from crash.claims import Claims
+from crash.claims import ACKNOWLEDGED, REFUSED, Claims, Sent
 from crash.clients import PROCESSES, SCRIPT, Client, Connection, GoneError
 from crash.driver import Orders
 from crash.tasks import LANDED
@@ -45,6 +45,8 @@ class Life:
     """
 
     clients = CLIENTS
+    aimed_s = AIMED_S
+    processes = PROCESSES
 
     def __init__(self, seed, nest, *, requests=30, script=SCRIPT, patience_s=PATIENCE_S, **orders):
         """Take *orders* for the drivers; *script* weighs what clients ask, see `clients`."""
@@ -73,19 +75,19 @@ class Life:
         """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def round(self, place=None, nth=1, *, within_s=AIMED_S):
+    def round(self, place=None, nth=1, *, within_s=None):
         """Start an engine, load it and have it killed; check what is left, tell if all is well.
 
-        Killed at the *nth* passing of *place*, but not later than *within_s*, or when the clients
-        have nothing more to ask.
+        Killed at the *nth* passing of *place*, but not later than *within_s* (by default
+        `aimed_s`), or when the clients have nothing more to ask.
         """
         self._rounds += 1
         deaths, acknowledged = self._deaths(), self.claims.acknowledged
         if place in aims.PROCESS:
             (self.folder / "armed").touch()
         self._start(aim=place, nth=nth)
-        threads = self._load(PROCESSES if place in aims.PROCESS else self._script)
-        _join(threads, within_s)
+        threads = self._load(self.processes if place in aims.PROCESS else self._script)
+        _join(threads, self.aimed_s if within_s is None else within_s)
         if place in aims.CLOSE:
             self._stop_if_alive()
         self._nest.kill()
@@ -200,9 +202,7 @@ class Life:
             for identifier, state in open_tasks:
                 if state in HELP:
                     helped += 1
-                    actor = f"helper-{self._rounds}-{helped}"
-                    name, data = HELP[state]
-                    connection.ask("send", reference=identifier, actor=actor, name=name, data=data)
+                    self._help(connection, identifier, state, f"helper-{self._rounds}-{helped}")
             for identifier, state in open_tasks:
                 if state not in HELP and state != "waiting":
                     self._wait(connection, identifier, end - time.perf_counter())
@@ -211,6 +211,12 @@ class Life:
         for identifier, _ in connection.ask("open")["ok"]:
             why = connection.ask("explain", reference=identifier)
             self.found += [f"task {identifier}: stuck, {why}"]
+
+    def _help(self, connection, identifier, state, actor):
+        name, data = HELP[state]
+        question = {"reference": identifier, "name": name, "data": data, "actor": actor}
+        outcome = ACKNOWLEDGED if "ok" in connection.ask("send", **question) else REFUSED
+        self.claims.add(Sent(outcome, actor, identifier, name))
 
     def _wait(self, connection, identifier, left_s):
         """Wait until a task has settled; to be told only when the wait runs out is a violation."""

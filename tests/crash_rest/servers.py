@@ -1,0 +1,143 @@
+"""Servers to be killed: forked from a process that has all of it loaded, or started as users do.
+
+Each says on a pipe, a FIFO in its folder, where it serves, and holds it open while it lives.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+from crash import nest
+from crash.driver import VARIABLE
+
+LOADED = (
+    "playhouse.migrations",
+    "tipman.executors.counter",
+    "tipman.executors.inline",
+    "tipman.executors.processes",
+    "tipman.executors.sleep",
+    "tipman_api.commands.serving",
+    "tipman_api.serve",
+    "uvicorn.protocols.http.httptools_impl",
+)
+"""What every server would load at its start."""
+TESTS = Path(__file__).parents[1]
+PROGRAM = TESTS.parent / "dist" / "tipman"
+"""The single program, where it has been built."""
+SAID = "said"
+_SERVE = ("serve", "--home", ".", "--port", "0")
+_WITH_TASKS = (*_SERVE, "--tasks", "crash_rest.served")
+
+
+def variables(orders):
+    """Return the environment of a server, its settings in it."""
+    return {
+        **{name: value for name, value in os.environ.items() if "TIPMAN" not in name},
+        "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]).strip(":"),
+        "TIPMAN_SLOTS": "8",
+        "TIPMAN_QUEUES": "narrow=2",
+        "TIPMAN_GRACE_S": "0.3",
+        "TIPMAN_DRAIN_S": "0.1",
+        "TIPMAN_DURABILITY": orders.durability,
+        VARIABLE: json.dumps(asdict(orders)),
+    }
+
+
+class Hatch:
+    """How a forked server is started."""
+
+    @staticmethod
+    def load():
+        """Load it here, once."""
+        for module in LOADED:
+            import_module(module)
+
+    @staticmethod
+    @contextmanager
+    def open(orders):
+        """Open the pipe that the child inherits; it closes when that one dies, however early."""
+        with (Path(orders.folder) / SAID).open("w") as said:
+            yield said.fileno()
+
+    @staticmethod
+    def main(orders, said):
+        """Be the server."""
+        from tipman_api.cli import exit_code_of_command
+
+        os.chdir(orders.folder)
+        os.environ.clear()
+        os.environ.update(variables(orders))
+        log = os.open("driver.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for descriptor, opened in enumerate((nothing, said, log)):
+            os.dup2(opened, descriptor)
+            os.close(opened)
+        code = 1
+        try:
+            code = exit_code_of_command([*_WITH_TASKS])
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+
+def forking():
+    """Return a nest of servers."""
+    return nest.Nest("crash_rest.servers")
+
+
+class Starter:
+    """Starts one server at a time by a command; it has what a nest has."""
+
+    def __init__(self, *command):
+        self._command = command
+        self._process = None
+        self.pid = None
+
+    def start(self, orders):
+        """Start a server."""
+        folder = Path(orders.folder)
+        with (folder / SAID).open("w") as said, (folder / "driver.log").open("a") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=folder,
+                env=variables(orders),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=log,
+            )
+        self.pid = self._process.pid
+
+    def kill(self):
+        """Send SIGKILL to the process that one sees; one that is dead stays dead."""
+        self._process.send_signal(signal.SIGKILL)
+
+    def bury(self):
+        """Wait until it is dead and return its exit code, or minus the signal."""
+        return self._process.wait()
+
+    def close(self):
+        """End one that still lives."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def source():
+    """Return what starts servers from the source."""
+    return Starter(sys.executable, "-m", "tipman_api", *_WITH_TASKS)
+
+
+def program():
+    """Return what starts servers from the single program."""
+    return Starter(str(PROGRAM), *_SERVE)
+
+
+if __name__ == "__main__":
+    nest.serve(Hatch)
