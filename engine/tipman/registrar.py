@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from tipman.bus import Bus
+from tipman.bus import Bus, Receipt
 from tipman.definitions import Task
 from tipman.definitions.named import reference_of, task_by, texts_of
 from tipman.errors import DatabaseError, Fault, InvalidError, NotFoundError, RepeatedError
@@ -274,7 +274,12 @@ class Registrar(Views):
     # Inside.
 
     def _register(self, event: Event, memo: Memo | None) -> Any:
-        return self._open_bus().publish(event, memo)
+        bus = self._open_bus()
+        receipt = bus.publish_nowait(event, Receipt(memo))
+        if not bus.is_running:
+            # The engine is open and not started, to be looked after: nobody else handles it.
+            bus.drain()
+        return receipt.result()
 
     def _create_token(
         self,

@@ -304,6 +304,44 @@ def test_who_has_lost_every_administrator_gets_a_new_one_at_the_next_start(shop)
     assert engine.authenticate(path.read_text().strip())[1:] == ("admin", None)
 
 
+def test_an_engine_that_is_open_and_not_started_makes_tokens(any_shop):
+    engine = any_shop.engine()
+    engine.open()
+    secret = engine.create_token("rescue", "admin")[1]
+    engine.close()
+
+    assert any_shop.start().authenticate(secret) == ("rescue", "admin", None)
+
+
+# Lists.
+
+
+def test_lists_are_in_the_order_of_names_and_bounded(engine):
+    for name in ("b", "a", "c"):
+        engine.create_namespace(name)
+        engine.create_token(name, "read", namespace=name)
+        engine.add_definition(name, SAY, PARAMETERS)
+        engine.add_definition(name, {**SAY, "priority": 1}, PARAMETERS)
+    for _ in range(2):
+        engine.submit_task({**PLAIN, "namespace": "b"})
+
+    with engine.reading() as database:
+        namespaces = views.namespaces(database, limit=9)
+        tokens = views.tokens(database, after="a", limit=1)
+        definitions = views.definitions(database, "default", after="a", limit=9)
+        own = (
+            views.namespaces(database, limit=9, only="b"),
+            views.tokens(database, limit=9, only="b"),
+        )
+
+    assert [(n.name, n.open_tasks) for n in namespaces] == [
+        ("a", 0), ("b", 2), ("c", 0), ("default", 0),
+    ]  # fmt: skip
+    assert [token.name for token in tokens] == ["b"]
+    assert [(d.name, d.version) for d in definitions] == [("b", 2), ("c", 2)]
+    assert [[one.name for one in found] for found in own] == [["b"], ["b"]]
+
+
 # Repeats.
 
 

@@ -37,10 +37,10 @@ def namespaces(
     database: Database, *, after: str = "", limit: int, only: str | None = None
 ) -> list[Namespace]:
     """Return namespaces in the order of their names, those behind *after*."""
+    where, which = ("", ()) if only is None else (" AND name = ?", (only,))
     rows = database.fetch(
-        f"SELECT {_NAMESPACE} FROM namespace WHERE name > ? AND (? IS NULL OR name = ?)"  # noqa: S608 - our names
-        " ORDER BY name LIMIT ?",
-        (after, only, only, limit),
+        f"SELECT {_NAMESPACE} FROM namespace WHERE name > ?{where} ORDER BY name LIMIT ?",  # noqa: S608 - our names
+        (after, *which, limit),
     )
     return _counted(database, rows)
 
@@ -143,10 +143,11 @@ def tokens(
     database: Database, *, after: str = "", limit: int, only: str | None = None
 ) -> list[Token]:
     """Return the tokens that were not revoked, by name; *only* those of one namespace."""
+    where, which = ("", ()) if only is None else (" AND namespace = ?", (only,))
     rows = database.fetch(
-        f"SELECT {_TOKEN} FROM token WHERE revoked_at IS NULL AND name > ?"  # noqa: S608 - our names
-        " AND (? IS NULL OR namespace = ?) ORDER BY name LIMIT ?",
-        (after, only, only, limit),
+        f"SELECT {_TOKEN} FROM token WHERE revoked_at IS NULL AND name > ?{where}"  # noqa: S608 - our names
+        " ORDER BY name LIMIT ?",
+        (after, *which, limit),
     )
     return [Token(bytes(row[0]), *row[1:]) for row in rows]
 
