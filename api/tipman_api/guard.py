@@ -79,7 +79,7 @@ class Guard:
         except TipmanError as error:
             await self._refuse(scope, answer, receive, error)
             return
-        await self._pass(scope, receive, answer)
+        await self._pass(scope, receive, answer, rule)
 
     def _headers(self, scope: Scope) -> dict[bytes, bytes]:
         """Return the headers by name.
@@ -114,10 +114,12 @@ class Guard:
         if query:
             check_query(query)
         self._check_sender(scope, headers)
-        rule = self._table.find(method, path)
+        is_open = self._table.is_open(path)
+        # What supervisors and proxies look at may be asked without its body.
+        rule = self._table.find("GET" if method == "HEAD" and is_open else method, path)
         if isinstance(rule, Rule) and rule.access is OPEN:
             return rule, ANYBODY
-        if not self._table.is_open(path):
+        if not is_open:
             principal = self._authentication.principal(headers, method)
             if isinstance(rule, Rule):
                 principal.must_have(cast("Scopes", rule.access))
@@ -159,9 +161,19 @@ class Guard:
         elif is_json(said.kind):
             scope[BODY_KEY] = await self._bodies.parse(body)
 
-    async def _pass(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+    async def _pass(self, scope: Scope, receive: Receive, answer: Answer, rule: Rule) -> None:
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
         try:
-            await self._app(scope, receive, answer.send)
+            if rule.lane is None:
+                await self._app(scope, receive, answer.send)
+            else:
+                scope["app"] = self._app
+                await rule.lane.pass_through(scope, receive, answer.send)
+        except TipmanError as error:
+            if answer.is_started:
+                raise
+            await response_to(error)(scope, receive, answer.send)
         except Exception:
             if answer.is_complete:
                 # The framework raises again what it has answered and logged.

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import RouteContext, iter_route_contexts
 
+from tipman_api.lane import Lane, lane_to
 from tipman_api.principals import Scope
 from tipman_api.problems import PROBLEM, documented
 
@@ -55,6 +56,8 @@ class Rule:
     body: BodyRule
     accepts: frozenset[str]
     """Media types of the body; with `application/json` every `application/…+json` too."""
+    lane: Lane | None = None
+    """The short way to the endpoint, None where only the framework knows how to call it."""
 
 
 class Router(APIRouter):
@@ -203,7 +206,7 @@ def _rules(context: RouteContext, pages: frozenset[str]) -> Iterator[Rule]:
         raise ValueError(f"the route {path!r} is open and is none of the open paths")
     body, accepts = _body(context, extra)
     for method in sorted(context.methods):
-        yield Rule(method, path, access, body, accepts)
+        yield Rule(method, path, access, body, accepts, lane_to(context))
 
 
 def _body(context: RouteContext, extra: Mapping[str, Any]) -> tuple[BodyRule, frozenset[str]]:
