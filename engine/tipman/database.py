@@ -65,6 +65,9 @@ class Database:
             DatabaseError: there is no such place, no permission, or it is no database.
         """
         try:
+            if self.path is not None and not self._read_only and not self.path.exists():
+                # Before SQLite makes it for everybody to read; the log beside it follows its mode.
+                self.path.touch(mode=0o600)
             self.peewee.connect()
             if self.is_sqlite:
                 self.fetch("SELECT count(*) FROM sqlite_master")

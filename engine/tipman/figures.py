@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import inf
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tipman.clock import MICROSECONDS
+from tipman.clock import MICROSECONDS, rfc3339
 from tipman.database import Database
+from tipman.ids import text_of
+from tipman.resources import URI
 
 ENTRIES_MAX = 100_000
 """Log entries that one look goes through; the next look goes on from there."""
@@ -24,6 +26,11 @@ _OPEN = (
     "SELECT i.namespace, t.queue, i.state, count(*), min(i.queued_at)"
     " FROM instance AS i JOIN task AS t ON t.id = i.id WHERE i.settled_at IS NULL"
     " GROUP BY i.namespace, t.queue, i.state"
+)
+_RUNNING = (
+    "SELECT i.id, i.name, i.namespace, t.type, t.queue, i.attempt, i.started_at"
+    " FROM instance AS i JOIN task AS t ON t.id = i.id"
+    " WHERE i.state = 'running' AND i.id IN (??) ORDER BY i.id"
 )
 _UPPER = (
     "SELECT max(position) FROM (SELECT position FROM log_entry WHERE position > ?"
@@ -70,6 +77,26 @@ def open_tasks(database: Database) -> list[OpenTasks]:
 def newest_position(database: Database) -> int:
     """Return where the log ends: how many entries were written so far, those pruned too."""
     return int(database.fetch("SELECT max(position) FROM log_entry")[0][0] or 0)
+
+
+def running(database: Database, attempts: Sequence[tuple[bytes, int]]) -> list[dict[str, Any]]:
+    """Return attempts as JSON objects, without those that are over by now."""
+    numbers = dict(attempts)
+    return [
+        {
+            "task": URI + text_of(bytes(identifier)),
+            "name": name,
+            "namespace": namespace,
+            "type": type_,
+            "queue": queue,
+            "attempt": number,
+            "started_at": rfc3339(started_at),
+        }
+        for identifier, name, namespace, type_, queue, number, started_at in database.fetch_in(
+            _RUNNING, list(numbers)
+        )
+        if number == numbers[bytes(identifier)]
+    ]
 
 
 def size_of(database: Database) -> Size:

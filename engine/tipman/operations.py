@@ -2,24 +2,28 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tipman import migrations
 from tipman.backup import FOLDER, Backup, back_up, back_up_before, back_up_into
-from tipman.clock import Clock, SystemClock
+from tipman.clock import Clock, SystemClock, rfc3339
 from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database
 from tipman.errors import DatabaseError
+from tipman.figures import running
 from tipman.leases import FileLock
 from tipman.pruning import absence
 from tipman.retention import Pruned
 from tipman.settings import Settings
 from tipman.telemetry import from_environment
 from tipman.verification import Verification, verify
+from tipman.version import VERSION
 from tipman.views import Views
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
+
+    from tipman.checkup import Checkup
 
 
 class Migration(NamedTuple):
@@ -103,6 +107,39 @@ class Operations(Views):
         """Fold every log to its row and follow its chain; the engine may go on meanwhile."""
         with self.reading() as database:
             return verify(database)
+
+    def examine(self) -> "Checkup":
+        """Look for what may be wrong with this engine's home, database and surroundings."""
+        # It brings along what runs processes, which an engine of functions alone never needs.
+        from tipman.checkup import Check, State, examine, try_processes  # noqa: PLC0415 - see above
+
+        pid = os.getpid()
+        held = Check("lock", State.OK, f"this engine runs as process {pid}, start {self.epoch}")
+        return examine(
+            self.settings,
+            self.core.clock,
+            reader=self.core.database.reader,
+            probes=(lambda: held, try_processes),
+        )
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Return who runs attempts, this node alone so far, as JSON objects."""
+        core = self.core
+        with self.reading() as database:
+            began = database.fetch("SELECT started_at FROM epoch WHERE number = ?", (core.epoch,))
+            attempts = running(database, core.worker.running)
+        node = {
+            "node": core.node,
+            "pid": os.getpid(),
+            "epoch": core.epoch,
+            "version": VERSION,
+            "started_at": rfc3339(began[0][0]),
+            "slots": self.settings.slots,
+            "slots_taken": core.frontier.slots_taken,
+            "queues": dict(self.settings.queues),
+            "attempts": attempts,
+        }
+        return [node]
 
     def absence(self, identifier: bytes) -> str:
         """Say of an id that no instance has whether it may have been pruned, and by when."""

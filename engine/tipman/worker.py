@@ -41,6 +41,11 @@ class Worker:
             made = self._made[factory] = factory()
         return made
 
+    @property
+    def running(self) -> list[tuple[bytes, int]]:
+        """The attempts that executors have now: instance and number; from any thread."""
+        return list(self._running)
+
     def late(self, kind: str) -> Executor:
         """Return a stand-in for an executor that is made when it is first asked to start."""
         return _Late(lambda: self.executor(kind))

@@ -131,8 +131,8 @@ def test_a_line_that_was_put_in_is_found(lived):
     write(
         lived,
         'INSERT INTO log_entry (position, instance, sequence, name, at, actor, "before", "after")'
-        " SELECT position + 1000, instance, sequence + CASE WHEN announced IS NULL THEN 1 ELSE 2 END,"
-        " 'x', at, 'y', \"after\", \"after\" FROM log_entry WHERE position = ?",
+        " SELECT position + 1000, instance, sequence + CASE WHEN announced IS NULL THEN 1 ELSE 2"
+        " END, 'x', at, 'y', \"after\", \"after\" FROM log_entry WHERE position = ?",
         (place,),
     )
 
