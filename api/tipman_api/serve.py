@@ -10,18 +10,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import click
+from tipman.clock import SystemClock
 from tipman.errors import InvalidError
 from tipman.runtime import Engine
 from tipman.settings import Settings
 
 from tipman_api.app import create_app
+from tipman_api.auth import Authentication, known_to
 from tipman_api.bridge import Bridge
 from tipman_api.configuration import settings_here
+from tipman_api.denials import Denials
+from tipman_api.destinations import TOKEN_FILE
 from tipman_api.discovery import announced
 from tipman_api.exits import ExitCode
+from tipman_api.exposure import check_exposure
+from tipman_api.guard import guarded
+from tipman_api.metrics import Metrics
+from tipman_api.origins import Origins
 from tipman_api.outlet import Outlet
+from tipman_api.pages import PAGES
+from tipman_api.presses import Presses, echo_here_s
 from tipman_api.registration import import_tasks
 from tipman_api.server import Server
+from tipman_api.wire import protocol
 
 BACKLOG = 2048
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -57,6 +68,12 @@ def serve(options: ServeOptions, settings: Settings, outlet: Outlet) -> ExitCode
         EngineRunningError: another engine holds the database.
         InvalidError: a setting, the address or a module of tasks can not be used.
     """
+    check_exposure(
+        settings.host,
+        has_auth=options.has_auth,
+        allows_remote=options.is_remote,
+        allowed_hosts=options.allowed_hosts,
+    )
     for name in options.tasks:
         import_tasks(name)
     engine = Engine(settings=settings)
@@ -88,9 +105,23 @@ class Service:
         self._engine = engine
         self._options = options
         self._bridge = Bridge(engine)
-        app = create_app(self._bridge, engine.settings)
-        self._server = Server(app, at_stop=self._bridge.at_stop)
+        settings, clock = engine.settings, SystemClock()
+        self.denials = Denials(clock)
+        known = known_to(engine.authenticate) if options.has_auth else None
+        app = create_app(self._bridge, settings)
+        app.state.metrics = Metrics(engine, lambda: self.denials.counts)
+        guard = guarded(
+            app,
+            settings,
+            origins=Origins(options.allowed_hosts),
+            authentication=Authentication(known, clock),
+            denials=self.denials,
+            pages=PAGES,
+        )
+        connection = protocol(settings, self.denials)
+        self._server = Server(guard, connection, at_stop=self._bridge.at_stop)
         self._stops = 0
+        self._presses = Presses(clock, echo_s=echo_here_s())
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def live(self, listener: socket.socket, started: Any = lambda: None) -> None:
@@ -102,6 +133,8 @@ class Service:
         with self._hearing(loop):
             try:
                 engine.start()
+                if self._options.has_auth:
+                    engine.ensure_token(engine.settings.home / TOKEN_FILE)
                 started()
                 await server.serve([listener])
             finally:
@@ -117,7 +150,7 @@ class Service:
     def _hearing(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         heard = [number for number in _SIGNALS if _is_ours(number)]
         for number in heard:
-            loop.add_signal_handler(number, self._hear)
+            loop.add_signal_handler(number, self._hear_signal, number)
         try:
             yield
         finally:
@@ -127,6 +160,10 @@ class Service:
     def _end(self, _error: BaseException) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._server.hurry)
+
+    def _hear_signal(self, number: int) -> None:
+        if self._presses.hear(number):
+            self._hear()
 
     def _hear(self) -> None:
         self._stops += 1

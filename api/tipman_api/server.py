@@ -16,20 +16,29 @@ _DATE_S = 1.0
 class Server(uvicorn.Server):
     """Serves an application on a socket that is bound, until `stop`.
 
-    *at_stop* are called on the loop when it begins to stop: whoever answers without end, as a
-    stream of events does, ends then. Signals are left to whoever runs the engine too.
+    *connection* is the protocol of one. *at_stop* are called on the loop when it begins to stop:
+    whoever answers without end, as a stream of events does, ends then. Signals are left to
+    whoever runs the engine too.
     """
 
-    def __init__(self, app: Any, *, at_stop: list[Callable[[], None]]) -> None:
+    def __init__(
+        self,
+        app: Any,
+        connection: type[asyncio.Protocol],
+        *,
+        at_stop: list[Callable[[], None]],
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=connection,
                 loop="asyncio",
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                # What a client says of its own address is nobody's word but its own.
+                proxy_headers=False,
                 server_header=False,
             )
         )
