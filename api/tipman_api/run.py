@@ -9,13 +9,14 @@ from threading import Thread
 from typing import Any, Self
 
 from tipman import queries
-from tipman.clock import Clock
+from tipman.clock import Clock, SystemClock
 from tipman.database import CHUNK, Row
 from tipman.definitions import Workflow
 from tipman.runtime import Engine
 
 from tipman_api.board import Board, Status
 from tipman_api.narration import Narrator
+from tipman_api.presses import Presses, echo_here_s
 from tipman_api.report import Report
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -41,6 +42,7 @@ class Signals:
     def __init__(self, news: News) -> None:
         self._news = news
         self._count = 0
+        self._presses = Presses(SystemClock(), echo_s=echo_here_s())
         self._handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -56,7 +58,9 @@ class Signals:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def _hear(self, _number: int, _frame: object) -> None:
+    def _hear(self, number: int, _frame: object) -> None:
+        if not self._presses.hear(number):
+            return
         self._count += 1
         if self._count <= _PATIENT_SIGNALS:
             self._news.put(Word.STOP_ASKED)

@@ -317,10 +317,14 @@ def _matches_of(kind: type[BaseException]) -> list[str]:
     return conditions
 
 
+# As code objects have it, which in a bundle is not `__file__`.
+_NOT_THEIRS = (_matches_of.__code__.co_filename, importlib.import_module.__code__.co_filename)
+
+
 def _user_frames(frames: TracebackType | None) -> TracebackType | None:
     while frames is not None:
         file = frames.tb_frame.f_code.co_filename
-        if file not in (__file__, importlib.__file__) and not file.startswith("<frozen importlib"):
+        if file not in _NOT_THEIRS and not file.startswith("<frozen importlib"):
             return frames
         frames = frames.tb_next
     return None

@@ -7,22 +7,15 @@ from tipman.effects import StartAttempt
 from tipman.ids import text_of
 
 PASSED_ON = ("PATH", "HOME", "LANG", "TZ")
-_LIBRARIES = "LD_LIBRARY_PATH"
 
 
 def task_environment(engine: Mapping[str, str]) -> dict[str, str]:
     """Return what every task gets of the engine's environment.
 
-    A frozen program runs with the library path of its bundle and keeps the user's own beside
-    it; tasks get the user's.
-
-    >>> task_environment({"PATH": "/bin", "TIPMAN_TOKEN": "secret", "LD_LIBRARY_PATH": "/bundle",
-    ...                   "LD_LIBRARY_PATH_ORIG": "/opt/lib"})
-    {'PATH': '/bin', 'LD_LIBRARY_PATH': '/opt/lib'}
+    >>> task_environment({"PATH": "/bin", "TIPMAN_TOKEN": "secret", "LD_LIBRARY_PATH": "/lib"})
+    {'PATH': '/bin'}
     """
-    passed = {"PATH": os.defpath} | {name: engine[name] for name in PASSED_ON if name in engine}
-    original = engine.get(f"{_LIBRARIES}_ORIG")
-    return passed if original is None else {**passed, _LIBRARIES: original}
+    return {"PATH": os.defpath} | {name: engine[name] for name in PASSED_ON if name in engine}
 
 
 def attempt_variables(start: StartAttempt) -> dict[str, str]:

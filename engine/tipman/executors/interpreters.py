@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tipman.bundle import is_frozen, rerun_environment
 from tipman.effects import StartAttempt
 from tipman.errors import InvalidError
 from tipman.events import Failure
@@ -32,11 +33,16 @@ def interpreter_command(python: str | None, task_type: str) -> tuple[str, ...]:
     program = (str(Path(__file__).with_name("child.py")), str(CHILD_CHANNEL))
     if python is not None:
         return (python, *program)
-    if not getattr(sys, "frozen", False):
+    if not is_frozen():
         return (sys.executable, *program)
     if task_type == "eval":
         return (sys.executable, "--interpreter", str(CHILD_CHANNEL))
     return ("python3", *program)
+
+
+def interpreter_environment(command: tuple[str, ...], env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which *command* starts an interpreter that is to see *env*."""
+    return rerun_environment(env) if command[0] == sys.executable else dict(env)
 
 
 class IdleInterpreters:

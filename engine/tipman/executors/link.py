@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tipman.bundle import is_frozen, rerun_environment
 from tipman.executors.channel import Channel
 from tipman.executors.descendants import IGNORED_SIGNALS, widest_reach
 
@@ -22,7 +23,7 @@ Hear = Callable[[int, dict[str, Any]], None]
 
 def nursery_command(arguments: list[str]) -> list[str]:
     """Return the command that runs the nursery; a frozen program runs itself."""
-    if getattr(sys, "frozen", False):
+    if is_frozen():
         return [sys.executable, "--nursery", *arguments]
     # Isolated, without site packages and without writing byte code: small, and nobody's own.
     program = Path(__file__).with_name("bootstrap.py")
@@ -172,6 +173,6 @@ def _shut_down(descriptor: int) -> None:
 
 
 def _nursery_environment() -> dict[str, str]:
-    # A frozen program needs its bundle's libraries to run itself; nothing else is passed.
+    # Python itself may need it; nothing else is passed.
     name = "LD_LIBRARY_PATH"
-    return {name: os.environ[name]} if name in os.environ else {}
+    return rerun_environment({name: os.environ[name]} if name in os.environ else {})

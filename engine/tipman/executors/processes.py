@@ -19,6 +19,7 @@ from tipman.executors.interpreters import (
     InterpreterKey,
     eval_request,
     interpreter_command,
+    interpreter_environment,
     interpreter_failure,
     python_request,
     result_of,
@@ -224,8 +225,8 @@ class ProcessExecutor:
         self._keepers[running.start.instance, running.start.attempt] = number
 
     def _key(self, start: StartAttempt) -> InterpreterKey:
-        env = self._env | dict(start.env)
         command = interpreter_command(self._python, start.type)
+        env = interpreter_environment(command, self._env | dict(start.env))
         return InterpreterKey(command, tuple(sorted(env.items())), str(self._cwd))
 
     def _folder(self, start: StartAttempt) -> Path:
