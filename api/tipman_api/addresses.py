@@ -19,9 +19,17 @@ class Address(NamedTuple):
     prefix: str = ""
 
     def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.prefix}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port as a URL and `Host` have them.
+
+        >>> address_of("http://[::1]:80/")[0].authority
+        '[::1]'
+        """
         host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{host}{port}{self.prefix}"
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:

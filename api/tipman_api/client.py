@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Any, Self
 from urllib.parse import urlencode
 
 from tipman.version import VERSION
 
+from tipman_api.conversation import Conversation, MalformedError, Reply
 from tipman_api.destinations import Destination
 from tipman_api.eventstream import Message, Parser
 from tipman_api.refusals import NoServerError, RefusedError
@@ -27,10 +27,9 @@ SILENCE_S = 60.0
 """How long a stream may say nothing at all; a living server says something more often."""
 PATIENCE_S = 30.0
 """How long a server that went away is looked for unless told otherwise."""
-_READ_BYTES = 65_536
 _STATUS_ERROR = 400
 _STATUS_OK = 200
-_DROPPED = (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)
+_DROPPED = ConnectionError
 """A connection that the server had closed, as it may at any time between two requests."""
 Query = Iterable[tuple[str, object]]
 
@@ -41,6 +40,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
+    """By names in small letters."""
     content: bytes
 
     @property
@@ -65,7 +65,7 @@ class Client:
     def __init__(self, find: Callable[[], Destination]) -> None:
         self._find = find
         self._destination: Destination | None = None
-        self._connection: HTTPConnection | None = None
+        self._conversation: Conversation | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -75,9 +75,9 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; the next request opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._conversation is not None:
+            self._conversation.close()
+            self._conversation = None
 
     def look_again(self) -> None:
         """Forget where the server was: one that was started again may be elsewhere."""
@@ -125,18 +125,18 @@ class Client:
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
         if last_id:
             headers["Last-Event-ID"] = last_id
-        connection = self._connect(SILENCE_S)
+        conversation = self._open(SILENCE_S)
         try:
-            response = self._send(connection, "GET", _target(path, query), None, headers)
-            if response.status != _STATUS_OK:
-                _checked(response.status, response, response.read())
-        except (OSError, HTTPException) as error:
-            connection.close()
+            reply = self._ask(conversation, "GET", _target(path, query), None, headers)
+            if reply.status != _STATUS_OK:
+                _checked(reply, reply.read())
+        except (OSError, MalformedError) as error:
+            conversation.close()
             raise self._gone(error) from None
         except BaseException:
-            connection.close()
+            conversation.close()
             raise
-        return Stream(connection, response, self._gone)
+        return Stream(conversation, reply, self._gone)
 
     def _write(self, method: str, target: str, body: Any) -> Answer:
         headers = {"Accept": "application/json", "Idempotency-Key": os.urandom(16).hex()}
@@ -163,50 +163,39 @@ class Client:
     def _once(
         self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
-        connection = self._connection = self._connection or self._connect(ANSWER_S)
+        conversation = self._conversation = self._conversation or self._open(ANSWER_S)
         try:
-            response = self._send(connection, method, target, body, headers)
-            content = response.read()
+            reply = self._ask(conversation, method, target, body, headers)
+            content = reply.read()
         except _DROPPED:
             raise
-        except (OSError, HTTPException) as error:
+        except (OSError, MalformedError) as error:
             raise self._gone(error) from None
-        if connection.sock is None:
-            # The server said that it would close.
-            self._connection = None
-        return _checked(response.status, response, content)
+        if reply.is_last:
+            self.close()
+        return _checked(reply, content)
 
-    def _send(
+    def _ask(
         self,
-        connection: HTTPConnection,
+        conversation: Conversation,
         method: str,
         target: str,
         body: bytes | None,
         headers: Mapping[str, str],
-    ) -> HTTPResponse:
+    ) -> Reply:
         destination = self._here()
         sent = {"User-Agent": f"tipman/{VERSION}", **headers}
         if destination.token is not None:
             sent["Authorization"] = f"Bearer {destination.token}"
-        try:
-            connection.request(method, destination.address.prefix + target, body, sent)
-        except _DROPPED:
-            # A server that refuses a long body answers and closes before it has read it all.
-            with suppress(OSError, HTTPException):
-                return connection.getresponse()
-            raise
-        return connection.getresponse()
+        return conversation.ask(method, destination.address.prefix + target, sent, body)
 
-    def _connect(self, timeout_s: float) -> HTTPConnection:
+    def _open(self, timeout_s: float) -> Conversation:
         address = self._here().address
-        kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
-        connection = kind(address.host, address.port, timeout=timeout_s)
         try:
-            connection.connect()
+            return Conversation(address, timeout_s)
         except OSError as error:
             reason = error.strerror or str(error)
             raise NoServerError(f"no server answers at {address}: {reason}") from None
-        return connection
 
     def _here(self) -> Destination:
         if self._destination is None:
@@ -228,12 +217,12 @@ class Stream:
 
     def __init__(
         self,
-        connection: HTTPConnection,
-        response: HTTPResponse,
+        conversation: Conversation,
+        reply: Reply,
         gone: Callable[[Exception], NoServerError],
     ) -> None:
-        self._connection = connection
-        self._response = response
+        self._conversation = conversation
+        self._reply = reply
         self._gone = gone
         self._parser = Parser()
 
@@ -249,13 +238,13 @@ class Stream:
             NoServerError: it broke.
         """
         try:
-            while data := self._response.read1(_READ_BYTES):
+            while data := self._reply.some():
                 if batch := [*self._parser.feed(data)]:
                     yield batch
-        except (OSError, HTTPException) as error:
+        except (OSError, MalformedError) as error:
             raise self._gone(error) from None
         finally:
-            self._connection.close()
+            self._conversation.close()
 
 
 def _target(path: str, query: Query) -> str:
@@ -264,12 +253,12 @@ def _target(path: str, query: Query) -> str:
     return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
-def _checked(status: int, response: HTTPResponse, content: bytes) -> Answer:
-    if status < _STATUS_ERROR:
-        return Answer(status, dict(response.getheaders()), content)
+def _checked(reply: Reply, content: bytes) -> Answer:
+    if reply.status < _STATUS_ERROR:
+        return Answer(reply.status, reply.headers, content)
     members: Any = None
     with suppress(ValueError):
         members = json.loads(content)
     if not isinstance(members, dict):
-        members = {"detail": f"the server answered {status} {response.reason}"}
-    raise RefusedError(status, members)
+        members = {"detail": f"the server answered {reply.status} {reply.reason}"}
+    raise RefusedError(reply.status, members)

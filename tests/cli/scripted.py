@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 PATIENCE_S = 20
@@ -55,9 +56,13 @@ Scene = Callable[[Exchange], Any]
 
 
 class ScriptedServer:
-    """Plays a scene for each connection, in order; then it takes no more."""
+    """Plays a scene for each connection, in order; then it takes no more.
 
-    def __init__(self, *scenes: Scene) -> None:
+    If it is not patient, scenes that nobody came to see by the end of the test are left out.
+    """
+
+    def __init__(self, *scenes: Scene, is_patient: bool = True) -> None:
+        self._is_patient = is_patient
         self._scenes: Sequence[Scene] = scenes
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(PATIENCE_S)
@@ -70,6 +75,9 @@ class ScriptedServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._is_patient:
+            with suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(PATIENCE_S)
         self._listener.close()
         assert not self._errors, self._errors
@@ -77,7 +85,12 @@ class ScriptedServer:
     def _play(self) -> None:
         try:
             for number, scene in enumerate(self._scenes, 1):
-                connection, _ = self._listener.accept()
+                try:
+                    connection, _ = self._listener.accept()
+                except OSError:
+                    if self._is_patient:
+                        raise
+                    return
                 if number == len(self._scenes):
                     self._listener.close()
                 connection.settimeout(PATIENCE_S)

@@ -1,6 +1,7 @@
 """The client against servers that drop, stall and lie; what it sends to whom."""
 
 import json
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -156,6 +157,58 @@ def test_what_is_no_tipman_server_is_said_to_be_none(said):
         pytest.raises(NoServerError, match="Tipman server"),
     ):
         _ = client.get("/a").json
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n" + b'{"a":1}',
+        b'HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{"a":1}',
+        (
+            b'HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\n{"a\r\n4\r\n":1}\r\n'
+            b"0\r\nTrailer: x\r\n\r\n"
+        ),
+        (
+            b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.0 200 OK\n"
+            b'Content-Length: 7\n\n{"a":1}'
+        ),
+    ],
+    ids=["length", "end", "chunks", "informational"],
+)
+def test_a_body_ends_as_its_head_says(said):
+    def scene(exchange):
+        exchange.read()
+        for byte in said:
+            exchange.send(bytes([byte]))
+
+    with ScriptedServer(scene) as server, client_of(server) as client:
+        assert client.get("/a").json == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "went away before it answered"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le", "went away before it answered"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", "went away"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n{", "no Tipman server"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n{", "no Tipman server"),
+        (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 1000, "no Tipman server"),
+        (b"HTTP/1.1 200 " + b"a" * 100_000, "no Tipman server"),
+    ],
+)
+def test_an_answer_that_stops_or_makes_no_sense_is_no_answer(said, words):
+    def scene(exchange):
+        exchange.read()
+        with suppress(ConnectionError):
+            exchange.send(said)
+
+    with (
+        ScriptedServer(scene, scene, is_patient=False) as server,
+        client_of(server) as client,
+        pytest.raises(NoServerError, match=words),
+    ):
+        client.get("/a")
 
 
 def test_a_redirect_is_not_followed_and_gets_no_token():

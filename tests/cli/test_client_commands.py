@@ -463,6 +463,7 @@ HEAVY = (
     *("tipman.runtime", "tipman.database", "tipman.definitions", "tipman.jsontext"),
     *("tipman.settings", "tipman.statecharts", "tipman_api.app", "tipman_api.serve"),
     *("tipman_api.subscriptions", "shutil", "logging", "subprocess", "concurrent.futures"),
+    *("http.client", "email", "ssl"),
 )
 
 
