@@ -8,6 +8,7 @@ from tipman.settings import Settings
 from tipman.version import VERSION
 
 from tipman_api import (
+    administration,
     asking,
     definitions,
     events,
@@ -35,6 +36,7 @@ ROUTERS = (
     namespaces.router,
     tokens.router,
     sessions.router,
+    administration.router,
     health.router,
     metrics.router,
     openapi.router,

@@ -9,7 +9,7 @@ from tipman.backup import FOLDER, Backup, back_up, back_up_before, back_up_into
 from tipman.clock import Clock, SystemClock, rfc3339
 from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database
-from tipman.errors import DatabaseError
+from tipman.errors import DatabaseError, UnavailableError
 from tipman.figures import running
 from tipman.leases import FileLock
 from tipman.pruning import absence
@@ -69,6 +69,7 @@ class Operations(Views):
     """The part of an engine that keeps it in order."""
 
     settings: Settings
+    _stopping: bool
 
     def backup(self, destination: Path) -> Backup:
         """Copy the database to a file that is not there yet, while the engine goes on.
@@ -104,9 +105,17 @@ class Operations(Views):
         return self.core.retention.preview()
 
     def verify(self) -> Verification:
-        """Fold every log to its row and follow its chain; the engine may go on meanwhile."""
+        """Fold every log to its row and follow its chain; the engine may go on meanwhile.
+
+        Raises:
+            UnavailableError: the engine began to stop before all was looked at.
+        """
         with self.reading() as database:
-            return verify(database)
+            return verify(database, self._refuse_stopping)
+
+    def _refuse_stopping(self) -> None:
+        if self._stopping:
+            raise UnavailableError("the engine is stopping")
 
     def examine(self) -> "Checkup":
         """Look for what may be wrong with this engine's home, database and surroundings."""

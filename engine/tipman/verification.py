@@ -6,7 +6,7 @@ shows as a line that is missing, out of place or not what its link says, or as a
 does not lead to.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -87,11 +87,15 @@ class Verification:
         }
 
 
-def verify(database: Database) -> Verification:
-    """Look at every instance that *database*, a reader, sees."""
+def verify(database: Database, go_on: Callable[[], None] = lambda: None) -> Verification:
+    """Look at every instance that *database*, a reader, sees.
+
+    *go_on* is called before each part, and ends it all by raising.
+    """
     found = Verification()
     after = b""
     while True:
+        go_on()
         try:
             with _snapshot(database):
                 last = _verify_part(database, after, _INSTANCES_AT_ONCE, found)
