@@ -12,7 +12,7 @@ from tipman.registry.register import unknown_namespace
 from tipman.registry.views import namespace
 
 from tipman_api.envelopes import envelope_frame, envelope_text
-from tipman_api.hub import Client, hub_of
+from tipman_api.hub import Subscriber, hub_of
 from tipman_api.parameters import Parameters
 from tipman_api.principals import Principal, Scope, principal_of
 from tipman_api.representation import shown_page
@@ -57,11 +57,11 @@ async def list_events(request: Request) -> Response:
 # Following.
 
 
-async def _all_frames(client: Client, *, wanted: Wanted, mark: Mark | None) -> Frames:
-    follower = await client.hub.follow(wanted, mark)
+async def _all_frames(subscriber: Subscriber, *, wanted: Wanted, mark: Mark | None) -> Frames:
+    follower = await subscriber.hub.follow(wanted, mark)
     said = follower.mark
     yield [hello(str(said))]
-    async for lines in client.hub.lines(client, follower):
+    async for lines in subscriber.hub.lines(subscriber, follower):
         if lines:
             yield [envelope_frame(line) for line in lines]
             said = lines[-1].mark

@@ -9,7 +9,7 @@ from tipman.errors import InvalidError
 from tipman.journal import Mark, Wanted
 
 from tipman_api.envelopes import line_frame
-from tipman_api.hub import Client, hub_of
+from tipman_api.hub import Subscriber, hub_of
 from tipman_api.stream import BEAT, EventStream, Frames, cursor_of, hello, refused_cursor
 from tipman_api.targets import Target
 
@@ -37,10 +37,10 @@ async def follow_events(request: Request, target: Target, after: str | None) -> 
     return EventStream(hub, partial(_lines, wanted=wanted, mark=mark, sequence=sequence))
 
 
-async def _lines(client: Client, *, wanted: Wanted, mark: Mark, sequence: int) -> Frames:
-    follower = await client.hub.follow(wanted, mark)
+async def _lines(subscriber: Subscriber, *, wanted: Wanted, mark: Mark, sequence: int) -> Frames:
+    follower = await subscriber.hub.follow(wanted, mark)
     yield [hello(str(sequence))]
-    async for lines in client.hub.lines(client, follower):
+    async for lines in subscriber.hub.lines(subscriber, follower):
         yield [line_frame(line) for line in lines] or [BEAT]
 
 

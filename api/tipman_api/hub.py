@@ -18,6 +18,7 @@ from tipman.settings import Settings
 from tipman.tail import Follower, Tail
 
 from tipman_api.bridge import Bridge
+from tipman_api.lookout import Lookout
 
 HEARTBEAT_S = 15.0
 """How long a stream says nothing at most, so that either end notices when the other is gone."""
@@ -35,7 +36,7 @@ class TooManyStreamsError(TipmanError):
     code: ClassVar[str] = "too_many_streams"
 
 
-class Client:
+class Subscriber:
     """One connection that follows something; lives on the loop only."""
 
     __slots__ = ("_is_due", "_wake", "has_gone", "hub", "sending")
@@ -91,9 +92,10 @@ class Hub:
     ) -> None:
         self.frame_bytes = settings.stream_frame_bytes
         self.is_closed = False
+        self.lookout = Lookout(bridge)
         self._bridge = bridge
-        self._clients: set[Client] = set()
-        self._clients_max = settings.streams_max
+        self._subscribers: set[Subscriber] = set()
+        self._most = settings.streams_max
         self._lines_max = settings.stream_lines_max
         self._heartbeat_s = heartbeat_s
         self._heart: asyncio.TimerHandle | None = None
@@ -104,12 +106,12 @@ class Hub:
         bridge.at_stop.append(self.close)
 
     @property
-    def clients(self) -> int:
+    def subscribers(self) -> int:
         """How many follow something now."""
-        return len(self._clients)
+        return len(self._subscribers)
 
     @contextmanager
-    def client(self) -> Iterator[Client]:
+    def subscriber(self) -> Iterator[Subscriber]:
         """Let one more follow, while the block lasts.
 
         Raises:
@@ -118,29 +120,29 @@ class Hub:
         """
         if self.is_closed:
             raise UnavailableError("the server is stopping")
-        if len(self._clients) >= self._clients_max:
+        if len(self._subscribers) >= self._most:
             raise TooManyStreamsError(
-                f"{self._clients_max} clients follow already, as many as `streams_max` lets"
+                f"{self._most} clients follow already, as many as `streams_max` lets"
             )
-        client = Client(self)
-        self._clients.add(client)
+        subscriber = Subscriber(self)
+        self._subscribers.add(subscriber)
         if self._heart is None:
             self._arm()
         try:
-            yield client
+            yield subscriber
         finally:
-            self._clients.discard(client)
-            if not self._clients:
+            self._subscribers.discard(subscriber)
+            if not self._subscribers:
                 self._rest()
 
     def close(self) -> None:
         """End every stream, on the loop: what was sent is whole, and clients may resume."""
         self.is_closed = True
         limit = asyncio.get_running_loop().time() + LAST_WORDS_S
-        for client in self._clients:
-            client.wake()
-            if client.sending is not None:
-                client.sending.reschedule(limit)
+        for subscriber in self._subscribers:
+            subscriber.wake()
+            if subscriber.sending is not None:
+                subscriber.sending.reschedule(limit)
         if self._tail is not None:
             # Waited for, so that nothing reads any more when the engine closes its connections.
             self._tail.close()
@@ -160,9 +162,11 @@ class Hub:
             mark = await self.read(journal.newest)
         return Follower(tail, wanted, mark)
 
-    async def lines(self, client: Client, follower: Follower) -> AsyncIterator[Sequence[Line]]:
+    async def lines(
+        self, subscriber: Subscriber, follower: Follower
+    ) -> AsyncIterator[Sequence[Line]]:
         """Yield the lines that are wanted, none when a heartbeat is due, until it is over."""
-        while not client.is_over and not follower.has_ended:
+        while not subscriber.is_over and not follower.has_ended:
             recent = follower.recent()
             if recent is None:
                 found = await self.read(follower.read)
@@ -170,7 +174,7 @@ class Hub:
                     yield found
             elif recent:
                 yield recent
-            elif await client.woken():
+            elif await subscriber.woken():
                 yield ()
 
     # Inside.
@@ -195,15 +199,15 @@ class Hub:
 
     def _spread(self) -> None:
         self._has_news = False
-        for client in self._clients:
-            client.wake()
+        for subscriber in self._subscribers:
+            subscriber.wake()
 
     def _arm(self) -> None:
         self._heart = asyncio.get_running_loop().call_later(self._heartbeat_s, self._beat)
 
     def _beat(self) -> None:
-        for client in self._clients:
-            client.beat()
+        for subscriber in self._subscribers:
+            subscriber.beat()
         self._arm()
 
     def _rest(self) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from tipman.errors import Fault, InvalidError, TipmanError
 
-from tipman_api.hub import STALL_S, Client, Hub
+from tipman_api.hub import STALL_S, Hub, Subscriber
 
 MEDIA_TYPE = "text/event-stream"
 RETRY_MS = 2_000
@@ -42,7 +42,7 @@ class EventStream(Response):
         UnavailableError: the server is stopping.
     """
 
-    def __init__(self, hub: Hub, frames: Callable[[Client], Frames]) -> None:
+    def __init__(self, hub: Hub, frames: Callable[[Subscriber], Frames]) -> None:
         super().__init__(media_type=MEDIA_TYPE)
         self._hub = hub
         self._frames = frames
@@ -50,49 +50,51 @@ class EventStream(Response):
     # The name of the argument is that of the framework.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Be sent."""
-        with self._hub.client() as client:
-            async with aclosing(self._frames(client)) as frames:
+        with self._hub.subscriber() as subscriber:
+            async with aclosing(self._frames(subscriber)) as frames:
                 first = await anext(frames, ())
-                watch = asyncio.create_task(_watch(receive, client))
+                watch = asyncio.create_task(_watch(receive, subscriber))
                 try:
-                    await self._send(client, _chained(first, frames), send)
+                    await self._send(subscriber, _chained(first, frames), send)
                 finally:
                     watch.cancel()
                     with suppress(asyncio.CancelledError):
                         await watch
 
     async def _send(
-        self, client: Client, frames: AsyncIterator[Sequence[bytes]], send: Send
+        self, subscriber: Subscriber, frames: AsyncIterator[Sequence[bytes]], send: Send
     ) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         try:
             try:
                 async for some in frames:
                     for body in packed(some, self._hub.frame_bytes):
-                        await _send_some(client, send, body)
+                        await _send_some(subscriber, send, body)
             except TipmanError as error:
                 # The engine has stopped, say; who comes back is told so.
                 _log.warning("a stream was ended: %s", error)
-            await _send_some(client, send, b"", more=False)
+            await _send_some(subscriber, send, b"", more=False)
         except TimeoutError:
             # It holds a place that others wait for; what it missed it gets when it resumes.
             _log.warning("a client that follows took nothing any more and was cut off")
 
 
-async def _send_some(client: Client, send: Send, body: bytes, *, more: bool = True) -> None:
-    if client.has_gone:
+async def _send_some(
+    subscriber: Subscriber, send: Send, body: bytes, *, more: bool = True
+) -> None:
+    if subscriber.has_gone:
         return
     try:
-        async with asyncio.timeout(STALL_S) as client.sending:
+        async with asyncio.timeout(STALL_S) as subscriber.sending:
             await send({"type": "http.response.body", "body": body, "more_body": more})
     finally:
-        client.sending = None
+        subscriber.sending = None
 
 
-async def _watch(receive: Receive, client: Client) -> None:
+async def _watch(receive: Receive, subscriber: Subscriber) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-    client.leave()
+    subscriber.leave()
 
 
 async def _chained(

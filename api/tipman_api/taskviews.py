@@ -13,6 +13,7 @@ from tipman.runtime import Engine
 from tipman_api import operations
 from tipman_api.bridge import bridge_of
 from tipman_api.feeds import follow_events
+from tipman_api.outputs import follow_output
 from tipman_api.parameters import Parameters, refused
 from tipman_api.principals import Scope
 from tipman_api.representation import shown, shown_bytes, shown_items
@@ -71,12 +72,17 @@ async def explain_task(request: Request) -> Response:
 
 @router.get("/output", scope=Scope.READ, **operations.SHOW_TASK_OUTPUT)
 async def show_task_output(request: Request) -> Response:
-    """Return what an attempt wrote, byte for byte; a cut is marked."""
+    """Return what an attempt wrote, byte for byte, a cut marked, or follow what it writes."""
     bridge = bridge_of(request)
-    parameters = Parameters(request, ("stream", "attempt"))
+    parameters = Parameters(request, ("stream", "attempt", "after"))
     target = target_of(request, parameters)
     stream = stream_of(parameters)
     attempt = parameters.number("attempt", least=1, most=ATTEMPT_MAX)
+    after = parameters.text("after")
+    if is_asked_for(request):
+        return await follow_output(request, target, stream=stream, attempt=attempt, after=after)
+    if after is not None:
+        raise refused("after", "is for who follows, with `Accept: text/event-stream`")
     engine = bridge.engine
     body = await bridge.read(
         lambda database: _content(output_path(engine, database, target, attempt, stream))

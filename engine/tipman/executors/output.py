@@ -113,7 +113,7 @@ def parts_of(path: str, offset: int = 0) -> list[Part]:
     """
     with open(path, "rb") as file:
         content = file.read()
-    mark = _mark_in(content)
+    mark = mark_in(content)
     if mark is None:
         return [Part(offset, content[offset:])] if offset < len(content) else []
     head, tail = content[: mark.start()], content[mark.end() :]
@@ -123,7 +123,8 @@ def parts_of(path: str, offset: int = 0) -> list[Part]:
     return [*found, Part(tail_offset + skipped, tail[skipped:])] if tail[skipped:] else found
 
 
-def _mark_in(content: bytes) -> re.Match[bytes] | None:
+def mark_in(content: bytes) -> re.Match[bytes] | None:
+    """Return where a file says what was cut of it: group 1 the bytes, group 2 after how many."""
     # A task may print such a line itself; only ours stands where it says.
     for mark in _MARK.finditer(content):
         if mark.start() == int(mark[2]):
