@@ -50,7 +50,7 @@ class ServeOptions:
 
 def serve_command(given: dict[str, Any], outlet: Outlet) -> ExitCode:
     """Serve as the command line asked; the arguments of `serve` by the names of its options."""
-    names = ("host", "port", "home", "database", "slots")
+    names = ("host", "port", "home", "database", "slots", "types_off")
     settings = settings_here(flags={name: given[name] for name in names})
     options = ServeOptions(
         tasks=given["tasks"],

@@ -230,6 +230,8 @@ _KINDS = {
     "stream_frame_bytes": _whole(1),
     "stream_lines_max": _whole(1, 1_000_000),
 }
+_SAID = {"types_off": "--without"}
+"""Flags that are not called as their setting is."""
 _LATER = {
     "lease_s": "comes with PostgreSQL workers",
 }
@@ -318,4 +320,4 @@ def _as_variable(name: str) -> str:
 
 
 def _as_flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+    return _SAID.get(name, "--" + name.replace("_", "-"))

@@ -26,6 +26,12 @@ from tipman_api.outlet import standard_output
 @click.option(
     "--allowed-host", "allowed_hosts", multiple=True, help="A Host that clients may name."
 )
+@click.option(
+    "--without",
+    "types_off",
+    metavar="TYPES",
+    help="Refuse tasks of these types: some of exec,eval,python.",
+)
 def serve(**given: Any) -> int:
     """Serve engine and REST on one address, until Ctrl-C."""
     from tipman_api.serve import serve_command  # noqa: PLC0415 - help must not import the server
