@@ -295,6 +295,20 @@ def test_output_is_printed_byte_for_byte(call, program, submitted):
     assert call("logs", "nobody")[0] == 3
 
 
+def test_output_is_followed_until_the_attempt_has_ended(program, call, submitted):
+    os.mkfifo(program.folder / "gate")
+    submitted("exec", r"printf 'a\377\n'; cat gate", "--key", "writes")
+
+    with program.start("logs", "writes", "-f") as following:
+        following.until(r"a\xff")
+        (program.folder / "gate").write_text("on\n")
+        assert following.wait() == 0
+    assert following.stdout == [r"a\xff", "on"]
+    told = [json.loads(line) for line in call("logs", "writes", "-f", "--json")[1].splitlines()]
+    assert "".join(one["text"] for one in told if one["event"] == "output") == "a\\xff\non\n"
+    assert (told[0]["attempt"], told[-1]["outcome"]) == (1, "succeeded")
+
+
 # Asking.
 
 
