@@ -39,8 +39,7 @@ class Submitting:
             if submission.dependencies:
                 edges[identifier] = _resolve(submission, position, known)
         outside = _count_dependencies(drafts, edges, directory) if edges else []
-        open_more = directory.registry.admit(event.submissions)
-        directory.registry.count(open_more)
+        directory.registry.admit(event.submissions)
         if event.run is not None:
             directory.add_run(event.run)
         for submission, draft in zip(event.submissions, drafts.values(), strict=True):

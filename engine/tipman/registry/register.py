@@ -4,7 +4,7 @@ Namespaces and tokens are few and stand in memory whole; of definitions only wha
 asks for. The bus's thread alone changes anything here, and writes it in the drain's transaction.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from typing import Any
@@ -43,8 +43,8 @@ class Registry:
         self._database = database
         self.namespaces: dict[str, Namespace] = {}
         """By name, staged ones included."""
-        self.open_tasks: dict[str, int] = {}
-        """How many tasks have not settled, by namespace; what is not here has none."""
+        self.open_tasks: defaultdict[str, int] = defaultdict(int)
+        """How many tasks have not settled, by namespace."""
         self.tokens: Mapping[bytes, Token] = {}
         """Those on disk that were not revoked, by the hash of the secret; any thread may look."""
         self.outcome: Any = None
@@ -71,45 +71,34 @@ class Registry:
                 " WHERE revoked_at IS NULL"
             )
         }
-        self.open_tasks = dict(
+        self.open_tasks.update(
             fetch("SELECT namespace, count(*) FROM instance WHERE settled_at IS NULL GROUP BY 1")
         )
         self.committed()
 
     # Quotas.
 
-    def admit(self, submissions: Sequence[Submission]) -> Mapping[str, int]:
-        """Return how many tasks would be open more, by namespace.
+    def admit(self, submissions: Sequence[Submission]) -> None:
+        """Count tasks as open; nothing may refuse them any more.
 
         Raises:
             InvalidError: a namespace that does not exist.
-            QuotaReachedError: more than a namespace may have open.
+            QuotaReachedError: more than a namespace may have open. Nothing is counted.
         """
         if len(submissions) == 1:
-            wanted: Mapping[str, int] = {submissions[0].task.namespace: 1}
-        else:
-            wanted = Counter([submission.task.namespace for submission in submissions])
+            name = submissions[0].task.namespace
+            self._check_room(name, 1, submissions)
+            self.open_tasks[name] += 1
+            return
+        wanted = Counter([submission.task.namespace for submission in submissions])
         for name, more in wanted.items():
-            namespace = self.namespaces.get(name)
-            if namespace is None:
-                raise self._unknown_among(submissions, name)
-            limit = namespace.open_tasks_max
-            if limit is not None and self.open_tasks.get(name, 0) + more > limit:
-                has = self.open_tasks.get(name, 0)
-                raise QuotaReachedError(
-                    f"the namespace {name!r} may have {limit:,} open tasks and has {has:,}: "
-                    f"no room for {more:,} more"
-                )
-        return wanted
-
-    def count(self, more: Mapping[str, int]) -> None:
-        """Count tasks that are open now."""
-        for name, number in more.items():
-            self.open_tasks[name] = self.open_tasks.get(name, 0) + number
+            self._check_room(name, more, submissions)
+        for name, more in wanted.items():
+            self.open_tasks[name] += more
 
     def opened(self, namespace: str) -> None:
         """Count one task that is open again."""
-        self.open_tasks[namespace] = self.open_tasks.get(namespace, 0) + 1
+        self.open_tasks[namespace] += 1
 
     def settled(self, namespace: str) -> None:
         """Count one task that is open no more."""
@@ -237,10 +226,17 @@ class Registry:
         if self._database.execute(DELETE_OLD_ANSWERS, parameters) < EXPIRED_AT_ONCE:
             self._swept_at = now_us
 
-    @staticmethod
-    def _unknown_among(submissions: Sequence[Submission], name: str) -> InvalidError:
-        namespaces = [submission.task.namespace for submission in submissions]
-        return unknown_namespace(name, f"/tasks/{namespaces.index(name)}/namespace")
+    def _check_room(self, name: str, more: int, submissions: Sequence[Submission]) -> None:
+        namespace = self.namespaces.get(name)
+        if namespace is None:
+            places = [submission.task.namespace for submission in submissions]
+            raise unknown_namespace(name, f"/tasks/{places.index(name)}/namespace")
+        limit = namespace.open_tasks_max
+        if limit is not None and self.open_tasks[name] + more > limit:
+            raise QuotaReachedError(
+                f"the namespace {name!r} may have {limit:,} open tasks and has"
+                f" {self.open_tasks[name]:,}: no room for {more:,} more"
+            )
 
 
 def unknown_namespace(name: str, pointer: str) -> InvalidError:
