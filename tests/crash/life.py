@@ -138,6 +138,10 @@ class Life:
 
     # What was seen of it.
 
+    @staticmethod
+    def _is_complaint(text):
+        return "Traceback" in text
+
     @property
     def tasks(self):
         """How many tasks the database has."""
@@ -184,7 +188,7 @@ class Life:
         self.found += leftovers.outliving(self.folder, self._nest.pid, self._patience_s)
         self.found += self.claims.unexpected
         log = self._log()
-        if "Traceback" in log[self._log_read :]:
+        if self._is_complaint(log[self._log_read :]):
             self.found += [f"the engine complained: {log[self._log_read :]}"]
         self._log_read = len(log)
         now = evidence.gather(self.folder)

@@ -2,10 +2,10 @@
 
 from crash import campaign
 from crash_rest import servers
-from crash_rest.life import RestLife, SlowLife
+from crash_rest.life import ProgramLife, RestLife, SlowLife
 
 KILLS_A_LIFE = 8
 FORKED = campaign.Course(servers.forking, RestLife, KILLS_A_LIFE, random_s_max=0.45)
 # One that starts by itself is longer about that than about all the rest of its life.
-SOURCE = campaign.Course(servers.source, SlowLife, KILLS_A_LIFE, random_s_max=1.5)
-PROGRAM = campaign.Course(servers.program, SlowLife, KILLS_A_LIFE, places={}, random_s_max=2.0)
+SOURCE = campaign.Course(servers.source, SlowLife, KILLS_A_LIFE, random_s_max=0.6)
+PROGRAM = campaign.Course(servers.program, ProgramLife, KILLS_A_LIFE, places={}, random_s_max=0.6)
