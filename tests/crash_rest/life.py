@@ -78,5 +78,5 @@ class ProgramLife(SlowLife):
 
     @staticmethod
     def _is_complaint(text):
-        # What is just starting when the program is killed finds the folder gone it was unpacked to.
+        # What just starts when the program is killed finds that gone which it was unpacked to.
         return "Traceback" in text and UNPACKED not in text
