@@ -11,6 +11,7 @@ from tipman.listing import Page
 from tipman.registry.register import unknown_namespace
 from tipman.registry.views import namespace
 
+from tipman_api import operations
 from tipman_api.envelopes import envelope_frame, envelope_text
 from tipman_api.hub import Subscriber, hub_of
 from tipman_api.parameters import Parameters
@@ -35,13 +36,14 @@ _READS_MAX = 20
 """Parts of the log that one page looks through; what is wanted may be rare."""
 
 
-@router.get("/events", scope=Scope.READ)
+@router.get("/events", scope=Scope.READ, **operations.LIST_EVENTS)
 async def list_events(request: Request) -> Response:
     """Return events of all instances, oldest first, or follow them."""
     parameters = Parameters(request, ("after", "limit", *_FILTERS))
     hub = hub_of(request)
-    limit = parameters.limit()
-    cursor = cursor_of(request, parameters.text("after"))
+    limit, cursor = parameters.limit(), parameters.text("after")
+    if is_asked_for(request):
+        cursor = cursor_of(request, cursor)
     principal = principal_of(request)
     wanted = await hub.read(lambda database: _wanted(database, parameters, principal))
     mark = None if cursor is None else await hub.read(partial(_mark, cursor=cursor))

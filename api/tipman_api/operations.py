@@ -139,6 +139,10 @@ def _follows(
     }
 
 
+LAST_EVENT_ID = _header(
+    "Last-Event-ID", "Who follows goes on after this; it comes before `after`.", TEXT
+)
+_AFTER_PLACE = _query("after", "Who follows goes on here: `OFFSET` or `ATTEMPT.OFFSET`.", TEXT)
 _NOT_FOUND = documented(["not_found", "invalid"])
 _PLACED = [NAMESPACE]
 _SHOWN = [_REFERENCE, NAMESPACE, IF_NONE_MATCH]
@@ -187,7 +191,7 @@ SHOW_TASK: dict[str, Any] = {
     "responses": {**_shows("The task.", "Task"), **_NOT_FOUND},
 }
 LIST_TASK_EVENTS: dict[str, Any] = {
-    "openapi_extra": {"parameters": [*_SHOWN, _AFTER_EVENT, PAGING[1]]},
+    "openapi_extra": {"parameters": [*_SHOWN, _AFTER_EVENT, PAGING[1], LAST_EVENT_ID]},
     "responses": {**_follows("Lines of its log, oldest first.", ref("EventPage")), **_NOT_FOUND},
 }
 LIST_TASK_ATTEMPTS: dict[str, Any] = {
@@ -204,11 +208,32 @@ SHOW_TASK_OUTPUT: dict[str, Any] = {
             *_SHOWN,
             _query("stream", "", {"type": "string", "enum": ["stdout", "stderr"]}),
             _query("attempt", "By default the last.", {"type": "integer", "minimum": 1}),
+            _AFTER_PLACE,
+            LAST_EVENT_ID,
         ]
     },
     "responses": {
         **_follows("What was written, byte for byte.", TEXT, "text/plain"),
+        **_gives(204, "Who follows was told the end already.", None),
         **_NOT_FOUND,
+    },
+}
+LIST_EVENTS: dict[str, Any] = {
+    "openapi_extra": {
+        "parameters": [
+            _query("instance", "UUID, key or URI of one instance.", _NAMED),
+            _query("kind", "The kind of their instances.", _NAMED),
+            _query("name", "Names of events, with commas between them.", TEXT),
+            _query("since", "From this instant on.", INSTANT),
+            {**NAMESPACE, "description": "By default every one that the token may see."},
+            *PAGING,
+            IF_NONE_MATCH,
+            LAST_EVENT_ID,
+        ]
+    },
+    "responses": {
+        **_follows("Events of all instances, oldest first.", ref("CloudEventPage")),
+        **documented(["invalid", "not_found"]),
     },
 }
 SEND_TASK_EVENT: dict[str, Any] = {

@@ -96,6 +96,23 @@ EVENT = _object(
         "data": {},
     }
 )
+CLOUD_EVENT = _object(
+    {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "description": "a cursor: where to go on after it"},
+        "source": TEXT,
+        "type": {"type": "string", "examples": ["task.settled"]},
+        "subject": {"type": "string", "description": "the address of its instance"},
+        "time": INSTANT,
+        "datacontenttype": {"const": "application/json"},
+        "namespace": TEXT,
+        "kind": TEXT,
+        "subjectkey": TEXT,
+        "subjectname": TEXT,
+        "data": ref("Event"),
+    },
+    optional=("subjectkey",),
+)
 ATTEMPT = _object(
     {
         "number": _COUNT,
@@ -139,6 +156,8 @@ COMPONENTS: Mapping[str, Schema] = {
     "TaskPage": _page(ref("Task")),
     "Event": EVENT,
     "EventPage": _page(ref("Event")),
+    "CloudEvent": CLOUD_EVENT,
+    "CloudEventPage": _page(ref("CloudEvent")),
     "Attempt": ATTEMPT,
     "AttemptPage": _page(ref("Attempt")),
     "Explanation": EXPLANATION,
