@@ -16,6 +16,9 @@ from tipman.ids import parse
 from tipman.jsontext import dumps
 
 _URI = "/api/v1/tasks/"
+
+Keys = Mapping[tuple[str, str], bytes]
+"""The ids of a batch by namespace and key."""
 FAULTS_MAX = 100
 """So many tasks with faults are named; the rest of the batch is not read."""
 
@@ -61,7 +64,7 @@ class Submitter:
         text = dumps(arguments)
         identifier = self._new_id()
         row = _row(template, identifier, text)
-        dependencies = tuple([_resolved(reference, {}) for reference in template.dependencies])
+        dependencies = tuple([_resolved(template, r, {}) for r in template.dependencies])
         return Submission(identifier, template, row, dependencies)
 
     def batch(self, tasks: Sequence[Task], *, actor: str) -> TasksSubmitted:
@@ -75,7 +78,7 @@ class Submitter:
             raise _empty()
         ids = [self._new_id() for _ in tasks]
         keys = _keys(tasks, ids)
-        resolved = [tuple(_resolved(r, keys) for r in task.dependencies) for task in tasks]
+        resolved = [tuple(_resolved(task, r, keys) for r in task.dependencies) for task in tasks]
         _refuse_cycles(tasks, keys)
         return self._event(tasks, ids, resolved, actor)
 
@@ -163,9 +166,9 @@ def _empty() -> InvalidError:
     return InvalidError("a batch needs at least one task", (Fault("/tasks", "is empty"),))
 
 
-def _resolved(reference: str, keys: Mapping[str, bytes]) -> bytes | str:
+def _resolved(task: Task, reference: str, keys: Keys) -> bytes | str:
     """Return the id that a dependency names, or the key that the database must know."""
-    found = keys.get(reference) or parse(reference.removeprefix(_URI))
+    found = keys.get((task.namespace, reference)) or parse(reference.removeprefix(_URI))
     return reference if found is None else found
 
 
@@ -178,24 +181,27 @@ def _named(name: str, ids: Mapping[str, bytes], position: int) -> bytes:
     return identifier
 
 
-def _keys(tasks: Sequence[Task], ids: Sequence[bytes]) -> dict[str, bytes]:
-    keys: dict[str, bytes] = {}
+def _keys(tasks: Sequence[Task], ids: Sequence[bytes]) -> Keys:
+    keys: dict[tuple[str, str], bytes] = {}
     for position, (task, identifier) in enumerate(zip(tasks, ids, strict=True)):
         if task.key is None:
             continue
-        if task.key in keys:
+        place = (task.namespace, task.key)
+        if place in keys:
             detail = f"the key {task.key!r} stands twice in the batch"
             raise InvalidError(detail, (Fault(f"/tasks/{position}/key", detail),))
-        keys[task.key] = identifier
+        keys[place] = identifier
     return keys
 
 
-def _refuse_cycles(tasks: Sequence[Task], keys: Mapping[str, bytes]) -> None:
-    edges = {
-        task.key: [d for d in task.dependencies if d in keys]
-        for task in tasks
-        if task.key is not None
-    }
-    cycle = find_cycle(edges)
-    if cycle is not None:
-        raise CycleError("tasks wait for one another: " + " -> ".join(cycle))
+def _refuse_cycles(tasks: Sequence[Task], keys: Keys) -> None:
+    # A key is looked for in the task's own namespace, so no cycle leaves one.
+    edges: dict[str, dict[str, list[str]]] = {}
+    for task in tasks:
+        if task.key is not None:
+            found = [d for d in task.dependencies if (task.namespace, d) in keys]
+            edges.setdefault(task.namespace, {})[task.key] = found
+    for each in edges.values():
+        cycle = find_cycle(each)
+        if cycle is not None:
+            raise CycleError("tasks wait for one another: " + " -> ".join(cycle))

@@ -10,6 +10,7 @@ from tipman.errors import (
     KeyExistsError,
     NotFoundError,
     QuotaReachedError,
+    UnknownDependencyError,
 )
 from tipman.events import (
     NamespaceChanged,
@@ -153,6 +154,29 @@ def test_a_dependency_by_key_is_looked_for_in_its_own_namespace(house):
 
     with pytest.raises(InvalidError, match="unknown dependency 'first'"):
         house.submit({**WAIT, "namespace": "team", "dependencies": ["first"]})
+
+
+def test_a_dependency_by_id_is_of_the_same_namespace(house):
+    create(house, "team")
+    first = house.view(house.task())["id"]
+
+    with pytest.raises(UnknownDependencyError, match=first):
+        house.submit({**WAIT, "namespace": "team", "dependencies": [first]})
+
+
+def test_a_batch_may_have_one_key_in_two_namespaces(house):
+    create(house, "team")
+    (one, _, other, dependent) = house.submit(
+        *({**WAIT, "namespace": name, **fields}
+          for name in ("default", "team")
+          for fields in ({"key": "first"}, {"key": "second", "dependencies": ["first"]}))
+    )  # fmt: skip
+
+    house.ask("finish.reported", one)
+    assert house.state(dependent) == "waiting"
+    house.ask("finish.reported", other)
+
+    assert house.state(dependent) == "awaiting"
 
 
 # Turns.

@@ -110,7 +110,7 @@ def _count_dependencies(drafts: Drafts, edges: Edges, directory: TIPMan) -> list
                 draft.dependencies_remaining += 1
                 continue
             dependency = directory.find(identifier)
-            if dependency is None:
+            if dependency is None or dependency.namespace != draft.namespace:
                 pointer = f"/tasks/{positions[waiting]}/dependencies/{index}"
                 raise _unknown(text_of(identifier), pointer)
             outside.append(dependency)
