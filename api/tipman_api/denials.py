@@ -67,7 +67,6 @@ def log_denial(denial: Denial) -> None:
         denial.method,
         denial.path,
         denial.detail,
-        extra={"denial": denial._asdict()},
     )
 
 

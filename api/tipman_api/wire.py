@@ -40,8 +40,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take a connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > self._settings.connections_max:
-            transport.close()
-            self._note("too_many", f"more than {self._settings.connections_max} connections")
+            self._fault = ("too_many", f"more than {self._settings.connections_max} connections")
+            self._refuse()
             return
         self._is_in_head = True
         self._arm(self._end_head)
