@@ -23,7 +23,7 @@ from tipman_api.principals import Principal, principal_of
 from tipman_api.problems import RefusedError
 from tipman_api.representation import JSON
 
-HEADER = "idempotency-key"
+HEADER = b"idempotency-key"
 KEY_CHARACTERS_MAX = 255
 
 Outcome: TypeAlias = Callable[[Any], Answer]
@@ -100,9 +100,11 @@ def text_of(value: object) -> str:
 
 
 def _repeat_in(request: Request, key_of_body: str | None) -> Repeat | None:
-    keys = request.headers.getlist(HEADER) or ([key_of_body] if key_of_body is not None else [])
-    if not keys:
+    # The headers as they came: most writes have no key, and to decode all of them takes longer.
+    keys = [v.decode("latin-1") for name, v in request.scope["headers"] if name == HEADER]
+    if not keys and key_of_body is None:
         return None
+    keys = keys or [str(key_of_body)]
     key = keys[0]
     if len(keys) > 1 or not 0 < len(key) <= KEY_CHARACTERS_MAX or not _is_visible(key):
         raise RefusedError(
