@@ -73,8 +73,9 @@ crash: $(READY) ## Kill engine and server with -9, KILLS times each, and check w
 	TIPMAN_TEST_KILLS=$(KILLS) $(PY) -m pytest tests/crash tests/crash_rest
 
 .PHONY: soak
-soak: $(READY) ## Seeded interleavings and crashes under a manual clock, SEEDS of them
+soak: $(READY) ## Seeded interleavings and crashes, SEEDS of them; and 200,000 tasks of which few are kept
 	TIPMAN_TEST_SEEDS=$(SEEDS) $(PY) -m pytest tests/simulation
+	TIPMAN_TEST_SOAK_TASKS=200000 $(PY) -m pytest tests/operations/test_soak.py
 
 .PHONY: drawings
 drawings: $(READY) ## Draw the built-in charts into the docs again
