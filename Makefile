@@ -64,9 +64,12 @@ bench: $(READY) ## Speed, side by side with peers
 	$(PY) benchmarks/run.py
 
 .PHONY: binary
-binary: $(READY_TO_BUILD) ## The single program, dist/tipman
-	$(BUILD_VENV)/bin/python -m PyInstaller --noconfirm --log-level ERROR \
-	  --workpath build/pyinstaller build.spec
+binary: dist/tipman ## The single program: dist/tipman, and unpacked dist/tipman-folder/tipman
+
+dist/tipman: $(READY_TO_BUILD) build.spec $(shell find api engine -type f -not -name '*.pyc')
+	rm -rf build/pyinstaller dist/tipman dist/tipman-folder
+	PYINSTALLER_CONFIG_DIR=build/pyinstaller-cache $(BUILD_VENV)/bin/python -m PyInstaller \
+	  --noconfirm --log-level ERROR --workpath build/pyinstaller build.spec
 
 .PHONY: crash
 crash: $(READY) ## Kill engine and server with -9, KILLS times each, and check what is left
