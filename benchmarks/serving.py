@@ -158,6 +158,7 @@ def _command(options: argparse.Namespace, home: Path) -> list[str]:
         "program": lambda: servers.program(home),
         "bare": lambda: servers.peer("bare", home),
         "empty": lambda: servers.peer("empty", home),
+        "guarded": lambda: servers.peer("empty", home, "--guarded"),
     }
     return commands[options.server]()
 
@@ -167,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     scenarios = {"post": post, "get": get, "start": start, "history": history}
     parser.add_argument("scenario", choices=scenarios)
-    chosen = ["ours", "empty", "bare", "program"]
+    chosen = ["ours", "empty", "guarded", "bare", "program"]
     parser.add_argument("--server", choices=chosen, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=10_000)
