@@ -11,7 +11,7 @@ from core.house import House
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tipman import journal
-from tipman.errors import InvalidError
+from tipman.errors import InvalidError, UnavailableError
 from tipman.events import FinishReported
 from tipman.journal import ALL, START, Mark, Wanted, mark_of
 from tipman.tail import Batch, Follower, Tail
@@ -35,6 +35,17 @@ class Window:
 
     def unlisten(self, listener):
         self._house.core.listeners.remove(listener)
+
+
+class ClosingWindow(Window):
+    """Is an engine that stops while somebody follows."""
+
+    is_closed = False
+
+    def reading(self):
+        if self.is_closed:
+            raise UnavailableError("the engine is not running")
+        return super().reading()
 
 
 class HastyTail(Tail):
@@ -361,13 +372,17 @@ def test_twenty_who_come_and_go_get_ten_thousand_events_once_across_a_restart(sh
             assert len(client.lines) == 2 * tasks * lines_a_task
 
 
-def test_a_tail_ends_with_its_engine_and_says_so(shop):
+def test_a_tail_ends_with_its_engine_and_says_so(house, caplog):
+    window = ClosingWindow(house)
     ended = threading.Event()
-    engine = shop.start()
-    tail = Tail(engine, lambda: tail.has_ended and ended.set())
+    tail = Tail(window, lambda: tail.has_ended and ended.set())
     tail.start()
+    follower = Follower(tail, ALL, START)
 
-    tail.close()
-    engine.close()
+    window.is_closed = True
+    house.task()
 
     assert ended.wait(PATIENCE_S)
+    assert follower.has_ended
+    assert "the engine is not running" in caplog.text
+    tail.close()

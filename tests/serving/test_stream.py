@@ -1,6 +1,11 @@
 """The event log is followed over REST: each event once, in order, across breaks and restarts."""
 
+import itertools
+import random
+from contextlib import ExitStack
+
 import pytest
+from core.engines import in_thread
 from serving.followers import EVENT_STREAM, follow
 from serving.served import Served
 
@@ -91,6 +96,51 @@ def test_who_comes_back_goes_on_where_the_stream_broke_also_after_a_restart(serv
     ]
 
 
+class Wanderer:
+    """Follows all events, breaks off at random, and comes back with its last id."""
+
+    def __init__(self, seed):
+        self._chance = random.Random(seed)
+        self.last_id = "0"
+        self.seen = []
+
+    def follow(self, served, count):
+        """Follow until so many events were seen in all, while the server runs."""
+        while len(self.seen) < count:
+            with follow(served, ALL, last_id=self.last_id) as stream:
+                for message in itertools.islice(
+                    stream.messages(), min(self._chance.randrange(1, 400), count - len(self.seen))
+                ):
+                    self.last_id = message.id
+                    self.seen.append(message.json["data"]["name"] + message.json["subject"])
+
+
+def test_many_who_come_and_go_get_each_event_once_across_a_restart(served):
+    wanderers = [Wanderer(seed) for seed in range(8)]
+    batch = [{"type": "sleep", "arguments": {"duration_s": 0}}] * 40
+    for half in (1, 2):
+        with ExitStack() as stack:
+            for wanderer in wanderers:
+                stack.enter_context(in_thread(wanderer.follow, served, half * 1_000))
+            for _ in range(5):
+                served.engine.submit_batch(batch)
+        served.stop()
+        served.start()
+
+    expected = [e["data"]["name"] + e["subject"] for e in everything(served)]
+    assert len(expected) == 2_000
+    assert all(wanderer.seen == expected for wanderer in wanderers)
+
+
+def everything(served, limit=500):
+    """Read the list of events page by page."""
+    after = ""
+    while after is not None:
+        page = served.get(f"{ALL}?limit={limit}{after}").json
+        yield from page["items"]
+        after = page["next"] and f"&after={page['next']}"
+
+
 def test_who_heard_nothing_yet_knows_where_to_go_on(served):
     submit(served)
     with follow(served, ALL) as stream:
@@ -110,13 +160,8 @@ def test_the_list_of_events_is_what_is_followed(served):
     with follow(served, f"{ALL}?after=0") as stream:
         followed = [message.json for message in stream.take(15)]
 
-    listed, after = [], ""
-    while after is not None:
-        page = served.get(f"{ALL}?limit=3{after}").json
-        listed += page["items"]
-        after = page["next"] and f"&after={page['next']}"
-
-    assert listed == followed
+    assert list(everything(served)) == followed
+    assert list(everything(served, limit=4)) == followed
 
 
 @pytest.fixture(scope="module")
