@@ -17,7 +17,6 @@ class Instance:
         "cause",
         "chain",
         "configuration",
-        "definition",
         "dependencies_remaining",
         "dependencies_unmet",
         "dependents",
@@ -72,7 +71,6 @@ class Instance:
     chain: bytes
     early: str | None
     run: bytes | None
-    definition: str | None
     task: Task | None
     arguments: str
     stored_rare: Row
@@ -96,7 +94,7 @@ class Instance:
         self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
         self.cause = self.epoch = self.due_at = self.wake_at = None
         self.queued_at = self.started_at = self.settled_at = None
-        self.early = self.run = self.definition = None
+        self.early = self.run = None
         self.take(move)
 
     def take(self, move: Move) -> None:
@@ -120,7 +118,7 @@ class Instance:
             self.wake_at, self.queued_at, self.started_at, self.settled_at, chain,
             history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
             self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
-            self.run, self.definition,
+            self.run,
         ) = row  # fmt: skip
         self.id, self.chain = bytes(identifier), bytes(chain)
         self.cause = None if self.cause is None else bytes(self.cause)
@@ -147,7 +145,7 @@ class Instance:
         return (
             history_text(self.snapshot), self.opening, self.attempts_used, self.lost,
             self.dependencies_remaining, self.dependencies_unmet, self.dependents,
-            self.cause, self.due_at, self.early, self.run, self.definition,
+            self.cause, self.due_at, self.early, self.run,
         )  # fmt: skip
 
 
@@ -162,5 +160,5 @@ def row_of(instance: Instance, task_row: Row) -> TaskRow:
     )  # fmt: skip
 
 
-PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None, None)
+PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""

@@ -47,8 +47,8 @@ class Epoch(Table):
 class Instance(Table):
     """What lives: TIPMan's directory. `sequence` counts its log lines and guards every update.
 
-    From `state` on the columns change: up to `chain` with every step, the rest rarely. `chain` is
-    the last link over its log entries; `definition` is what it was made from, as `name@version`.
+    From `state` on the columns change: up to `chain`, the last link over its log entries, with every
+    step, the rest rarely.
     """
 
     id = BlobField(primary_key=True)
@@ -78,7 +78,6 @@ class Instance(Table):
     due_at = BigIntegerField(null=True)
     early = TextField(null=True)
     run = BlobField(null=True)
-    definition = TextField(null=True)
 
     class Meta:
         """Partial indexes keep what has settled out of them."""

@@ -63,7 +63,6 @@ class Instance(Table):
     due_at = BigIntegerField(null=True)
     early = TextField(null=True)
     run = BlobField(null=True)
-    definition = TextField(null=True)
 
     class Meta:
         table_name = "instance"
