@@ -47,8 +47,8 @@ class Epoch(Table):
 class Instance(Table):
     """What lives: TIPMan's directory. `sequence` counts its log lines and guards every update.
 
-    From `state` on the columns change: up to `chain`, the last link over its log entries, with every
-    step, the rest rarely.
+    From `state` on the columns change: up to `chain`, the last link over its log entries, with
+    every step, the rest rarely.
     """
 
     id = BlobField(primary_key=True)
