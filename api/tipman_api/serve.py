@@ -15,6 +15,7 @@ from tipman.errors import InvalidError
 from tipman.runtime import Engine
 from tipman.settings import Settings
 
+from tipman_api import logs
 from tipman_api.app import create_app
 from tipman_api.auth import Authentication, known_to
 from tipman_api.bridge import Bridge
@@ -74,6 +75,7 @@ def serve(options: ServeOptions, settings: Settings, outlet: Outlet) -> ExitCode
         allows_remote=options.is_remote,
         allowed_hosts=options.allowed_hosts,
     )
+    logs.configure(settings)
     for name in options.tasks:
         import_tasks(name)
     engine = Engine(settings=settings)

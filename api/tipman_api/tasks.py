@@ -12,6 +12,8 @@ from tipman.events import TasksSubmitted
 from tipman.ids import text_of
 from tipman.registry.records import Answer
 from tipman.resources import URI
+from tipman.submission import within
+from tipman.telemetry import traceparent_of
 
 from tipman_api import operations
 from tipman_api.bodies import body_of
@@ -45,7 +47,7 @@ async def submit_task(request: Request) -> Response:
     async def write(keep: Keep) -> Answer:
         nonlocal text
         try:
-            event = await _event(bridge, given, principal)
+            event = _within(request, await _event(bridge, given, principal))
             answer = _answer(event)
             text = await bridge.submit(event, keep(lambda _: answer))
         except InvalidError as error:
@@ -70,6 +72,7 @@ async def submit_batch(request: Request) -> Response:
             event = await bridge.call(lambda: engine.batch(given, actor=principal.name))
         else:
             event = engine.batch(given, actor=principal.name)
+        event = _within(request, event)
         answer = Answer(202, None, tuple(s.instance for s in event.submissions))
         await bridge.publish(event, keep(lambda _: answer))
         return answer
@@ -131,6 +134,12 @@ async def _event(bridge: Bridge, given: Any, principal: Principal) -> TasksSubmi
     if is_by_definition(given):
         return await bridge.call(lambda: engine.submission(given, actor=principal.name))
     return engine.submission(given, actor=principal.name)
+
+
+def _within(request: Request, event: TasksSubmitted) -> TasksSubmitted:
+    """Return the submission, made within the span that the request says it is part of."""
+    traceparent = traceparent_of(request.headers.get("traceparent"))
+    return event if traceparent is None else within(event, traceparent)
 
 
 def _answer(event: TasksSubmitted) -> Answer:

@@ -166,6 +166,8 @@ class Engine(Requests, Operations, Registrar):
             thread.join()
         self._settlements.close()
         self._core = None
+        # Before the connection that writes, which writes the log back if it is the last to go.
+        self.close_readers()
         with suppress(*(DRIVER_ERRORS if self.failure is not None else ())):
             core.close()
         self._let_go()

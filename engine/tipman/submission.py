@@ -4,6 +4,7 @@ All that can be refused without the database is refused here, before an event is
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from tipman.database import Row
@@ -15,6 +16,8 @@ from tipman.graph import find_cycle
 from tipman.ids import parse
 from tipman.jsontext import dumps
 
+_OPTIONS = 6
+"""Where the row of a task has its options."""
 _URI = "/api/v1/tasks/"
 
 Keys = Mapping[tuple[str, str], bytes]
@@ -129,6 +132,16 @@ def refusal_of_batch(errors: Mapping[int, InvalidError]) -> InvalidError:
     kinds = {type(error) for error in errors.values()}
     kind = kinds.pop() if len(kinds) == 1 else InvalidError
     return kind("; ".join(f"{pointer}: {detail}" for pointer, detail in faults), faults)
+
+
+def within(event: TasksSubmitted, traceparent: str) -> TasksSubmitted:
+    """Return the same submission, made within this span of W3C Trace Context."""
+    submissions = []
+    for each in event.submissions:
+        task = each.task.with_traceparent(traceparent)
+        row = (*each.row[:_OPTIONS], task.options, *each.row[_OPTIONS + 1 :])
+        submissions.append(replace(each, task=task, row=row))
+    return replace(event, submissions=tuple(submissions))
 
 
 def content_of(workflow: Workflow) -> str:

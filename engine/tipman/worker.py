@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from tipman.effects import Effect, StartAttempt, StopAttempt
 from tipman.events import AttemptFailed, Failure, Report, StopReason
 from tipman.executors import Executor
+from tipman.ids import text_of
 
 _log = logging.getLogger(__name__)
 Factory = Callable[[], Executor]
@@ -80,7 +81,8 @@ class Worker:
             executor.start(effect)
         except Exception as error:  # noqa: BLE001 - whatever it is, the attempt has failed
             # An executor that can not even begin must not leave the attempt running for ever.
-            _log.exception("the executor of %s tasks failed", effect.type)
+            about = {"task": text_of(effect.instance), "attempt": effect.attempt}
+            _log.exception("the executor of %s tasks failed", effect.type, extra=about)
             failure = Failure("executor", f"{type(error).__name__}: {error}")
             self.report(AttemptFailed(effect.instance, effect.attempt, effect.epoch, failure))
 

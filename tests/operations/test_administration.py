@@ -139,3 +139,22 @@ def test_a_document_of_each_call_is_there(served):
 
     for path in ("prune", "backup", "verify", "doctor", "workers"):
         assert f"{ADMIN}/{path}" in document["paths"]
+
+
+ABOVE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/tasks", {"type": "exec", "arguments": "echo $TRACEPARENT"}),
+        ("/api/v1/tasks/batch", {"tasks": [{"type": "exec", "arguments": "echo $TRACEPARENT"}]}),
+    ],
+)
+@pytest.mark.parametrize(("given", "told"), [(ABOVE, ABOVE), ("nonsense", "")])
+def test_the_span_that_submits_is_told_to_the_attempt(served, path, body, given, told):
+    answer = served.post(path, body, traceparent=given)
+
+    task = answer.json.get("items", [answer.json])[0]
+    handle = served.engine.find(task["id"]).wait(30)
+    assert served.engine.output_path(handle, 1, "stdout").read_text().strip() == told

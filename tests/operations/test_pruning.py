@@ -324,3 +324,14 @@ def test_an_engine_prunes_while_it_serves(shop):
     assert engine.task(last)["result"] == "last"
     with engine.reading() as database:
         assert pruning.settled_count(database) <= 50
+
+
+def test_without_the_second_look_an_open_task_loses_what_it_waits_for(house, monkeypatch):
+    """A negative control: what keeps rows is what the tests above rely on."""
+    first = settled(house)
+    house.task(**WAIT, dependencies=[text_of(first)])
+    monkeypatch.setattr(pruning, "_KEPT", ())
+
+    prune(house)
+
+    assert not house.is_known(first)
