@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 from tipman import queries
-from tipman.bus import Receipt
+from tipman.bus import Bus, Receipt
 from tipman.database import Database
 from tipman.errors import NotFoundError
 from tipman.events import Event, Submission, TasksSubmitted
@@ -43,7 +43,7 @@ class Bridge:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._calls: deque[Callable[[], None]] = deque()
-        self._is_called = False
+        self._is_called = self._is_attended = False
         self.at_stop.append(self._stopping.set)
 
     @property
@@ -71,7 +71,7 @@ class Bridge:
             TipmanError: the event was refused; it changed nothing.
         """
         receipt = _Answer(self, asyncio.get_running_loop().create_future(), memo)
-        self.engine.core.bus.publish_nowait(event, receipt)
+        self._put(event, receipt)
         await receipt.decided
         return receipt
 
@@ -89,7 +89,7 @@ class Bridge:
         """
         receipt = _Submitted(self, asyncio.get_running_loop().create_future(), memo)
         receipt.submission = event.submissions[0]
-        self.engine.core.bus.publish_nowait(event, receipt)
+        self._put(event, receipt)
         await receipt.decided
         if receipt.row is None:
             return await self.read(lambda database: self._text(event.instance, database))
@@ -153,6 +153,21 @@ class Bridge:
         return True
 
     # Inside.
+
+    def _put(self, event: Event, receipt: Receipt) -> None:
+        """Put an event onto the bus, together with what else this turn of the loop brings.
+
+        A bus that looked at once would take the first of many and commit it alone.
+        """
+        bus = self.engine.core.bus
+        bus.put(event, receipt)
+        if not self._is_attended:
+            self._is_attended = True
+            asyncio.get_running_loop().call_soon(self._attend, bus)
+
+    def _attend(self, bus: Bus) -> None:
+        self._is_attended = False
+        bus.attend()
 
     def _text(self, identifier: bytes, database: Database) -> str:
         texts = queries.task_texts(database, (identifier,), epoch=self.engine.epoch)

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from tipman_api.answers import DATA_HEADERS
 from tipman_api.denials import Denial, Denials
+from tipman_api.joining import joining
 from tipman_api.problems import KINDS, MEDIA_TYPE, problem
 
 
@@ -38,7 +39,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as theirs
         """Take a connection, unless there are too many."""
-        super().connection_made(transport)
+        super().connection_made(joining(transport, self.loop))
         if len(self.connections) > self._settings.connections_max:
             self._fault = ("too_many", f"more than {self._settings.connections_max} connections")
             self._refuse()

@@ -120,7 +120,7 @@ class Bus:
         self._turn = allocate_lock()
         self._signal: SimpleQueue[None] = SimpleQueue()
         self._signalled = False
-        self.interludes = Interludes(database, self._wake)
+        self.interludes = Interludes(database, self.attend)
         self.is_running = False
 
     # Publishing, from any thread.
@@ -136,8 +136,9 @@ class Bus:
 
     def publish_nowait(self, event: Event, receipt: Receipt | None = None) -> Receipt:
         """Put an event onto the bus; the receipt, a new one or the one given, tells of it."""
-        receipt = self._put(event, receipt or Receipt())
-        self._wake()
+        receipt = receipt or Receipt()
+        self.put(event, receipt)
+        self.attend()
         return receipt
 
     def publish_many(self, events: Iterable[Event]) -> list[Receipt]:
@@ -147,21 +148,22 @@ class Bus:
     def report(self, event: Event) -> None:
         """Put an event onto the bus and expect no answer, as executors and timers do."""
         self._queue.put((event, None))
-        self._wake()
+        self.attend()
 
     def wake(self) -> None:
         """Make a waiting `run` look again."""
         self._signal.put(None)
 
-    def _put(self, event: Event, receipt: Receipt) -> Receipt:
+    def put(self, event: Event, receipt: Receipt) -> None:
+        """Put an event onto the bus without making it look; `attend` does, once for several."""
         self._queue.put((event, receipt))
         closed = self._closed
         if closed is not None:
             # Nobody comes to take it any more.
             self._refuse_waiting(closed)
-        return receipt
 
-    def _wake(self) -> None:
+    def attend(self) -> None:
+        """Make the bus look, unless it is about to."""
         # Set before the put and cleared before the look, so that no event is overlooked.
         if not self._signalled:
             self._signalled = True
