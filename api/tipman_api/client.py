@@ -20,7 +20,7 @@ from tipman_api.refusals import NoServerError, RefusedError
 
 PREFIX = "/api/v1"
 ANSWER_S = 60.0
-"""How long an answer may take."""
+"""How long an answer may take unless told otherwise."""
 WAIT_S_MAX = 30.0
 """How long one answer may wait for what it is about, well below that."""
 SILENCE_S = 60.0
@@ -59,11 +59,13 @@ class Answer:
 class Client:
     """Asks one server; use it from one thread, as a context manager.
 
-    *find* says which; it is asked again when a server that went away is looked for.
+    *find* says which; it is asked again when a server that went away is looked for. *answer_s* is
+    how long an answer may take.
     """
 
-    def __init__(self, find: Callable[[], Destination]) -> None:
+    def __init__(self, find: Callable[[], Destination], *, answer_s: float = ANSWER_S) -> None:
         self._find = find
+        self._answer_s = answer_s
         self._destination: Destination | None = None
         self._conversation: Conversation | None = None
 
@@ -163,7 +165,7 @@ class Client:
     def _once(
         self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
-        conversation = self._conversation = self._conversation or self._open(ANSWER_S)
+        conversation = self._conversation = self._conversation or self._open(self._answer_s)
         try:
             reply = self._ask(conversation, method, target, body, headers)
             content = reply.read()

@@ -60,6 +60,12 @@ class Directions:
             token = _token_in(home)
         return Destination(address, None if token is None else _checked(token))
 
+    def has_server(self, environ: Mapping[str, str] = os.environ) -> bool:
+        """Tell whether a server is named, or runs on the home directory."""
+        if self.url or environ.get("TIPMAN_URL"):
+            return True
+        return find_server(self.home_folder(environ)) is not None
+
     def home_folder(self, environ: Mapping[str, str] = os.environ) -> Path:
         """Return the home directory, as `tipman serve` finds it.
 

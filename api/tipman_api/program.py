@@ -59,6 +59,25 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         ),
         "token": Entry("tokens", "token", "List, create and revoke tokens."),
     },
+    "Looking after it": {
+        "prune": Entry("maintenance", "prune", "Remove what settled longer ago than is kept."),
+        "backup": Entry(
+            "maintenance", "backup", "Copy the database to FILE, also while it is served."
+        ),
+        "doctor": Entry(
+            "maintenance", "doctor", "Look for what may be wrong, and say what to do about it."
+        ),
+        "verify": Entry(
+            "maintenance",
+            "verify",
+            "Replay every event log against its state.",
+        ),
+        "migrate": Entry(
+            "maintenance",
+            "migrate",
+            "Bring the database to this version, after a backup.",
+        ),
+    },
     "The program": {
         "completion": Entry(
             "completion",

@@ -21,6 +21,7 @@ from tipman_api.cli import cli, exit_code_of_command
 from tipman_api.exits import exit_code_of
 from tipman_api.program import SECTIONS
 
+HELP_COLUMNS = 80 - len("  definition  ")
 NAMES = [name for section in SECTIONS.values() for name in section]
 
 
@@ -52,6 +53,7 @@ def test_a_command_says_of_itself_what_the_table_says_of_it(name):
     assert command.name == name
     assert command.help.splitlines()[0] == entry.help
     assert entry.help.endswith(".")
+    assert len(entry.help) <= HELP_COLUMNS
 
 
 def test_versions_are_printed(call):

@@ -2,25 +2,32 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tipman_api.client import PATIENCE_S, PREFIX, Client
+from tipman_api.client import ANSWER_S, PATIENCE_S, PREFIX, Client
 from tipman_api.destinations import Directions
 from tipman_api.printing import Printer
 from tipman_api.references import COLLECTIONS, find
 
+if TYPE_CHECKING:
+    from tipman.settings import Settings
+
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 API = PREFIX
+_LONG_S = 3600.0
+"""What a server may take to look after its database; a large one takes minutes."""
 
 
 class Session:
     """What a client command works with: the server and the printer."""
 
-    def __init__(self, directions: Directions, *, as_json: bool) -> None:
+    def __init__(
+        self, directions: Directions, *, as_json: bool, answer_s: float = ANSWER_S
+    ) -> None:
         self.directions = directions
-        self.client = Client(directions.destination)
+        self.client = Client(directions.destination, answer_s=answer_s)
         self.printer = Printer(as_json=as_json)
 
     def find(self, reference: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -46,10 +53,39 @@ def client_command(function: Callback) -> Callback:
         with session.client:
             return function(session, **given)
 
-    for option in reversed(_CLIENT_OPTIONS):
-        call = option(call)
     # The decorators return what they were given.
-    return call  # type: ignore[return-value]
+    return client_options(call)  # type: ignore[return-value]
+
+
+def maintenance_command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command a `Session`, and `settings` that are None where a server is to be asked."""
+
+    @click.option("--database", metavar="URL", help="Without a server: sqlite:///FILE.")
+    @wraps(function)
+    def call(*, database: str | None, as_json: bool, **given: Any) -> Any:
+        directions = Directions(**{name: given.pop(name) for name in ("url", "token", "home")})
+        session = Session(directions, as_json=as_json, answer_s=_LONG_S)
+        settings = None
+        if database is not None or not directions.has_server():
+            settings = settings_of(database, directions)
+        with session.client:
+            return function(session, settings=settings, **given)
+
+    return client_options(call)
+
+
+def settings_of(database: str | None, directions: Directions) -> "Settings":
+    """Return the settings of an engine on this database, else on that of the home."""
+    from tipman_api.configuration import settings_here  # noqa: PLC0415 - a server does without
+
+    return settings_here(flags={"home": directions.home, "database": database})
+
+
+def client_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options `url`, `token`, `home` and `as_json`."""
+    for option in reversed(_CLIENT_OPTIONS):
+        function = option(function)
+    return function
 
 
 _CLIENT_OPTIONS = (
