@@ -26,8 +26,12 @@ def uri_of(line: Line) -> str:
 
 def line_text(line: Line) -> str:
     """Return a line of one instance's log as JSON text."""
+    return _line_text(line, rfc3339(line.at))
+
+
+def _line_text(line: Line, at: str) -> str:
     return (
-        f'{{"seq":{line.sequence},"name":{_quoted(line.name)},"at":"{rfc3339(line.at)}",'
+        f'{{"seq":{line.sequence},"name":{_quoted(line.name)},"at":"{at}",'
         f'"actor":{_quoted(line.actor)},"before":{_quoted(line.before)},'
         f'"after":{_quoted(line.after)},"data":{line.data or "null"}}}'
     )
@@ -39,13 +43,14 @@ def envelope_text(line: Line) -> str:
     Beside the attributes of the specification it has `namespace`, `kind`, and the instance's own
     `subjectname` and `subjectkey` (left out when it has none).
     """
+    at = rfc3339(line.at)
     key = "" if line.key is None else f'"subjectkey":{_quoted(line.key)},'
     return (
         f'{{"specversion":"1.0","id":"{line.mark}","source":"{SOURCE}","type":{_quoted(line.name)},'
-        f'"subject":"{uri_of(line)}","time":"{rfc3339(line.at)}",'
+        f'"subject":"{uri_of(line)}","time":"{at}",'
         f'"datacontenttype":"application/json","namespace":{_quoted(line.namespace)},'
         f'"kind":{_quoted(line.kind)},{key}"subjectname":{_quoted(line.label)},'
-        f'"data":{line_text(line)}}}'
+        f'"data":{_line_text(line, at)}}}'
     )
 
 
