@@ -14,7 +14,7 @@ from typing import Any, cast
 from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive
 from tipman.errors import Fault, InvalidError
-from tipman.jsontext import Json, loads, pointer_of
+from tipman.jsontext import Json, levels, loads, pointer_of
 from tipman.settings import Settings
 
 from tipman_api.problems import RefusedError
@@ -26,8 +26,7 @@ BYTES_PER_S_MIN = 16 * 1024
 """A body that comes slower than this is one that does not come."""
 _INLINE_BYTES_MAX = 64 * 1024
 _PARSED_AT_ONCE = 2
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_OPENER = re.compile(rb"[\[{](?!\s*[\]}])")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _CHARSET = re.compile(rb';\s*charset\s*=\s*"?([^\s";]*)"?\s*', re.IGNORECASE)
 _JSON = re.compile(rb"application/(?:[a-z0-9!#$&^_.+-]+\+)?json")
 _UTF8 = frozenset({b"utf-8", b"utf8"})
@@ -227,7 +226,10 @@ def parsed(body: bytes, settings: Settings) -> Json:
         InvalidError: it is no JSON, or past a limit; the fault has a pointer.
     """
     # Every value takes a byte, and every string as many as it has.
-    if len(body) > settings.values_max and _values(body) > settings.values_max:
+    if (
+        len(body) > settings.values_max
+        and _values(body, settings.values_max) > settings.values_max
+    ):
         detail = f"more than {settings.values_max:,} values"
         raise InvalidError(detail, (Fault("", detail),))
     value = loads(body, depth_max=settings.depth_max)
@@ -236,14 +238,27 @@ def parsed(body: bytes, settings: Settings) -> Json:
     return value
 
 
-def _values(body: bytes) -> int:
-    """Count the values of a JSON text before it is parsed: one, one a comma, one an opener."""
+def _values(body: bytes, values_max: int) -> int:
+    """Count the values of a JSON text before it is parsed: one, one a comma, one an opener.
+
+    Strings are left out only where what stands in them matters for *values_max*.
+    """
     count = body.count(b",") + body.count(b"[") + body.count(b"{") + 1
-    bare = _STRING.sub(b"0", body) if b'"' in body else body
-    return min(count, 1 + bare.count(b",") + len(_OPENER.findall(bare)))
+    if count <= values_max:
+        return count
+    bare = b"0".join(_STRING.split(body)).translate(None, b" \t\r\n")
+    empty = bare.count(b"[]") + bare.count(b"{}")
+    return 1 + bare.count(b",") + bare.count(b"[") + bare.count(b"{") - empty
 
 
 def _check_strings(value: Json, bytes_max: int) -> None:
+    # UTF-8 takes at most four bytes a character.
+    if not any(
+        isinstance(item, str) and len(item) * 4 > bytes_max
+        for items in levels(value)
+        for item in items
+    ):
+        return
     pending: list[tuple[tuple[str | int, ...], Json]] = [((), value)]
     while pending:
         path, item = pending.pop()
@@ -258,7 +273,6 @@ def _check_strings(value: Json, bytes_max: int) -> None:
 
 
 def _check_string(text: str, path: tuple[str | int, ...], bytes_max: int) -> None:
-    # UTF-8 takes at most four bytes a character.
     if len(text) * 4 > bytes_max and len(text.encode()) > bytes_max:
         detail = f"a string of more than {bytes_max:,} bytes"
         pointer = pointer_of(path)

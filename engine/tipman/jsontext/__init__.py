@@ -25,6 +25,7 @@ from tipman.jsontext.values import (
     Json,
     Path,
     Place,
+    levels,
     pointer_of,
     value_faults,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "check",
     "decoded",
     "dumps",
+    "levels",
     "loads",
     "parsed",
     "place_at",

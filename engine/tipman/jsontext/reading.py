@@ -16,16 +16,16 @@ from tipman.jsontext.values import (
     Path,
     Place,
     deep,
+    has_unfit_string,
     invalid,
     is_deeper,
     is_unicode,
     pointer_of,
     reason_against,
     short,
-    value_faults,
 )
 
-SEARCH_CHARACTERS_MAX = 1_000_000
+SEARCH_CHARACTERS_MAX = 250_000
 """How far `loads` looks for the place of a fault; `text_faults` looks everywhere."""
 
 _BLANK = " \t\n\r"
@@ -192,8 +192,8 @@ _decode: Callable[[str, int], tuple[object, int]] = _decoder.scan_once
 
 
 def _is_clean(body: str, value: object, depth_max: int) -> bool:
-    if _SUSPECT_ESCAPE.search(body):
-        return next(value_faults(value, depth_max=depth_max), None) is None
+    if _SUSPECT_ESCAPE.search(body) and has_unfit_string(value):
+        return False
     if body.count("[") + body.count("{") > depth_max and is_deeper(value, depth_max):
         return False
     return body.isascii() or is_unicode(body)

@@ -64,22 +64,47 @@ def value_faults(value: object, *, depth_max: int = DEPTH_MAX) -> Iterator[Fault
 def is_deeper(value: object, depth_max: int) -> bool:
     """Tell whether arrays and objects lie more than *depth_max* within one another.
 
-    Goes by levels and makes no paths: ten times as fast as looking for all faults.
-
     >>> is_deeper([[]], 1), is_deeper([[]], 2)
     (True, False)
     """
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(depth_max):
-        if not level:
-            return False
-        level = [
-            part
-            for item in level
-            for part in (item.values() if isinstance(item, dict) else item)
-            if isinstance(part, dict | list)
-        ]
-    return bool(level)
+    return any(
+        depth > depth_max and any(is_container(item) for item in items)
+        for depth, items in enumerate(levels(value), 1)
+    )
+
+
+def levels(value: object) -> Iterator[list[object]]:
+    """Yield all that lies equally deep in a parsed value, the keys too, from the outside inwards.
+
+    Makes no paths: ten times as fast as looking for all faults.
+
+    >>> list(levels({"a": [1, "b"]}))
+    [[{'a': [1, 'b']}], ['a', [1, 'b']], [1, 'b']]
+    """
+    level: list[object] = [value]
+    while level:
+        yield level
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item)
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        level = inner
+
+
+def has_unfit_string(value: object) -> bool:
+    """Tell whether a parsed value has a string or key with NUL or a lone surrogate.
+
+    >>> has_unfit_string(["a", {"b": None}])
+    False
+    """
+    for items in levels(value):
+        text = "".join([item for item in items if isinstance(item, str)])
+        if "\0" in text or not is_unicode(text):
+            return True
+    return False
 
 
 def invalid(*faults: Fault) -> InvalidError:
