@@ -39,29 +39,30 @@ class TooManyStreamsError(TipmanError):
 class Subscriber:
     """One connection that follows something; lives on the loop only."""
 
-    __slots__ = ("_is_due", "_wake", "has_gone", "hub", "sending")
+    __slots__ = ("_is_due", "_is_refused", "_is_welcome", "_wake", "has_gone", "hub", "sending")
 
-    def __init__(self, hub: "Hub") -> None:
+    def __init__(self, hub: "Hub", is_welcome: Callable[[], bool]) -> None:
         self.hub = hub
+        self._is_welcome = is_welcome
         self.has_gone = False
         """Whether the connection is known to be lost."""
         self.sending: asyncio.Timeout | None = None
         """Bounds what is being sent to it."""
         self._wake = asyncio.Event()
-        self._is_due = False
+        self._is_due = self._is_refused = False
 
     @property
     def is_over(self) -> bool:
         """Whether there is nobody to send to, or nothing any more."""
-        return self.has_gone or self.hub.is_closed
+        return self.has_gone or self._is_refused or self.hub.is_closed
 
     def wake(self) -> None:
         """Let it look again for what there is."""
         self._wake.set()
 
     def beat(self) -> None:
-        """Let it say that it lives."""
-        self._is_due = True
+        """Let it say that it lives, or end if whoever it is may ask no more."""
+        self._is_due, self._is_refused = True, not self._is_welcome()
         self._wake.set()
 
     def leave(self) -> None:
@@ -69,16 +70,12 @@ class Subscriber:
         self.has_gone = True
         self._wake.set()
 
-    async def woken(self, timeout_s: float | None = None) -> bool:
+    async def woken(self) -> bool:
         """Wait for `wake`, a heartbeat or the end; return whether a heartbeat is due.
 
         A wake that came since the last wait is not overlooked: it ends this one at once.
         """
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
+        await self._wake.wait()
         self._wake.clear()
         is_due, self._is_due = self._is_due, False
         return is_due
@@ -111,8 +108,8 @@ class Hub:
         return len(self._subscribers)
 
     @contextmanager
-    def subscriber(self) -> Iterator[Subscriber]:
-        """Let one more follow, while the block lasts.
+    def subscriber(self, is_welcome: Callable[[], bool]) -> Iterator[Subscriber]:
+        """Let one more follow, while the block lasts and, at each heartbeat, it is welcome.
 
         Raises:
             TooManyStreamsError: there are as many as may.
@@ -124,7 +121,7 @@ class Hub:
             raise TooManyStreamsError(
                 f"{self._most} clients follow already, as many as `streams_max` lets"
             )
-        subscriber = Subscriber(self)
+        subscriber = Subscriber(self, is_welcome)
         self._subscribers.add(subscriber)
         if self._heart is None:
             self._arm()

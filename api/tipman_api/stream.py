@@ -7,13 +7,16 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from tipman.errors import Fault, InvalidError, TipmanError
 
+from tipman_api.auth import Authentication
 from tipman_api.hub import STALL_S, Hub, Subscriber
+from tipman_api.principals import SCOPE_KEY
 
 MEDIA_TYPE = "text/event-stream"
 RETRY_MS = 2_000
@@ -47,10 +50,9 @@ class EventStream(Response):
         self._hub = hub
         self._frames = frames
 
-    # The name of the argument is that of the framework.
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Be sent."""
-        with self._hub.subscriber() as subscriber:
+        with self._hub.subscriber(partial(_is_known, scope)) as subscriber:
             async with aclosing(self._frames(subscriber)) as frames:
                 first = await anext(frames, ())
                 watch = asyncio.create_task(_watch(receive, subscriber))
@@ -89,6 +91,16 @@ async def _send_some(
             await send({"type": "http.response.body", "body": body, "more_body": more})
     finally:
         subscriber.sending = None
+
+
+def _is_known(scope: Scope) -> bool:
+    """Tell whether the token of a request is good for what it was good for when it came."""
+    authentication: Authentication = scope["app"].state.authentication
+    try:
+        found = authentication.principal(dict(scope["headers"]), scope["method"])
+    except TipmanError:
+        return False
+    return bool(found == scope[SCOPE_KEY])
 
 
 async def _watch(receive: Receive, subscriber: Subscriber) -> None:

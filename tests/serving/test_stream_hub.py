@@ -9,19 +9,23 @@ import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from serving.followers import EVENT_STREAM, Stream
 from serving.served import PATIENCE_S, Served
+from tipman.clock import SystemClock
 from tipman.errors import UnavailableError
 from tipman.executors.functions import Registry
 from tipman.journal import ALL
 from tipman.runtime import Engine
 from tipman.settings import Settings
+from tipman_api.auth import Authentication
 from tipman_api.bridge import Bridge
 from tipman_api.events import _all_frames
 from tipman_api.hub import Hub, TooManyStreamsError
+from tipman_api.principals import SCOPE_KEY, Principal, Scope
 from tipman_api.serve import ServeOptions
 from tipman_api.stream import EventStream
 
@@ -79,15 +83,26 @@ async def hub_on(home, *, heartbeat_s=60.0, **settings):
         bridge.close()
 
 
-def stream(hub, connection, mark=None):
+READER = Principal("reader", Scope.READ)
+EVERYBODY = Authentication(lambda _secret: READER, SystemClock())
+
+
+def stream(hub, connection, mark=None, known=EVERYBODY):
     """Follow all events over this connection."""
 
     async def frames(subscriber):
         async for some in _all_frames(subscriber, wanted=ALL, mark=mark):
             yield some
 
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "headers": [(b"authorization", b"Bearer secret")],
+        "app": SimpleNamespace(state=SimpleNamespace(authentication=known)),
+        SCOPE_KEY: READER,
+    }
     answer = EventStream(hub, frames)
-    return asyncio.create_task(answer({"type": "http"}, connection.receive, connection.send))
+    return asyncio.create_task(answer(scope, connection.receive, connection.send))
 
 
 def run(coroutine):
@@ -109,6 +124,24 @@ def test_a_client_that_hears_nothing_is_told_that_the_server_lives(tmp_path):
 
         assert bodies[0].startswith(b"retry: ")
         assert bodies[1:] == [b": \n\n", b": \n\n"]
+
+    run(scenario())
+
+
+def test_a_token_that_is_revoked_follows_no_more(tmp_path):
+    principals = {"secret": READER}
+
+    async def scenario():
+        async with hub_on(tmp_path / "home", heartbeat_s=0.05) as (_, hub):
+            connection = Connection()
+            known = Authentication(principals.get, SystemClock())
+            following = stream(hub, connection, known=known)
+            await connection.bodies.get()
+
+            principals.clear()
+            await following
+
+            assert connection.is_complete
 
     run(scenario())
 
