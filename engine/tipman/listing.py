@@ -27,6 +27,8 @@ LIMIT_MAX = 1_000
 PAGE_BYTES = 8 * 1024 * 1024
 """Characters after which a page ends; one item may go beyond."""
 _CHUNK = 50
+_NARROW = 4
+"""A narrow window has so many rows for each that is wanted."""
 _MARK_BYTES = 6
 _ID_BYTES = 16
 NEWEST = b"\xff" * _ID_BYTES
@@ -134,21 +136,30 @@ def find(database: Database, wanted: Filter, *, before: bytes, limit: int) -> Fo
     looked = _window(database, wanted, before, limit)
     if looked.ids is not None:
         return _among(database, wanted, looked.ids, limit)
-    sql, parameters = _conditions(wanted)
-    rows = database.fetch(
-        f"SELECT i.id, i.state FROM (SELECT * FROM instance AS i WHERE {looked.path} AND id < ?"  # noqa: S608 - our names
-        f" ORDER BY id DESC LIMIT ?) AS i {_JOIN} WHERE {sql} ORDER BY i.id DESC LIMIT ?",
-        (*looked.parameters, before, looked.size, *parameters, limit),
-    )
-    instances = [(bytes(row[0]), row[1]) for row in rows]
-    if len(instances) == limit:
-        return Found(instances, instances[-1][0])
+    instances: list[tuple[bytes, str]] = []
+    # The database reads a whole window before it gives the first row: mostly a narrow one will do.
+    for size in (min(limit * _NARROW, looked.size), looked.size):
+        instances = _in_window(database, wanted, looked._replace(size=size), before, limit)
+        if len(instances) == limit:
+            return Found(instances, instances[-1][0])
     edge = database.fetch(
         f"SELECT id FROM instance AS i WHERE {looked.path} AND id < ?"  # noqa: S608 - as above
         " ORDER BY id DESC LIMIT 1 OFFSET ?",
         (*looked.parameters, before, looked.size - 1),
     )
     return Found(instances, bytes(edge[0][0]) if edge else None)
+
+
+def _in_window(
+    database: Database, wanted: Filter, looked: "_Path", before: bytes, limit: int
+) -> list[tuple[bytes, str]]:
+    sql, parameters = _conditions(wanted)
+    rows = database.fetch(
+        f"SELECT i.id, i.state FROM (SELECT * FROM instance AS i WHERE {looked.path} AND id < ?"  # noqa: S608 - our names
+        f" ORDER BY id DESC LIMIT ?) AS i {_JOIN} WHERE {sql} ORDER BY i.id DESC LIMIT ?",
+        (*looked.parameters, before, looked.size, *parameters, limit),
+    )
+    return [(bytes(row[0]), row[1]) for row in rows]
 
 
 def namespace_of(database: Database, identifier: bytes) -> str:
