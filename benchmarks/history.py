@@ -39,11 +39,11 @@ def _multiply(database: sqlite3.Connection, table: str, copies: int) -> None:
     values = ", ".join(_value(name, span) for name in columns)
     # What counts the copies is the outer loop, so that rows come in the order of their ids.
     copied = (
-        f"INSERT INTO {table} SELECT {values.replace('$age', f'({copies} - number)')}"  # noqa: S608 - as above
+        f"INSERT INTO {table} SELECT {values.replace('$age', f'({copies} - copy.nth)')}"  # noqa: S608 - as above
         " FROM copy CROSS JOIN template"
     )
-    counted = f"SELECT 1 UNION ALL SELECT number + 1 FROM copy WHERE number < {copies}"  # noqa: S608 - a number
-    database.execute(f"WITH RECURSIVE copy (number) AS ({counted}) {copied}")
+    counted = f"SELECT 1 UNION ALL SELECT nth + 1 FROM copy WHERE nth < {copies}"  # noqa: S608 - a number
+    database.execute(f"WITH RECURSIVE copy (nth) AS ({counted}) {copied}")
     database.execute("DROP TABLE template")
 
 
@@ -54,7 +54,7 @@ def _value(name: str, span: int) -> str:
     if name == "at" or name.endswith("_at"):
         return f"{name} - $age * {_STEP_MS * 1000}"
     if name == "position":
-        return f"position + (number - 1) * {span}"
+        return f"position + (copy.nth - 1) * {span}"
     return f'"{name}"'
 
 
