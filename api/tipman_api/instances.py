@@ -4,11 +4,10 @@ from fastapi import Request
 from starlette.responses import Response
 from tipman import listing
 from tipman.charts import STATES
-from tipman.clock import rfc3339
 from tipman.errors import NotFoundError
 from tipman.ids import parse
 from tipman.listing import Filter
-from tipman.runtime import Engine
+from tipman.pruning import absence
 
 from tipman_api import operations
 from tipman_api.bridge import bridge_of
@@ -20,7 +19,6 @@ from tipman_api.targets import Target
 
 router = Router(prefix="/api/v1/instances", tags=["instances"])
 KINDS = ("task",)
-_DAY_US = 86_400 * 1_000_000
 
 
 @router.get("", scope=Scope.READ, **operations.LIST_INSTANCES)
@@ -53,22 +51,14 @@ async def show_instance(request: Request) -> Response:
     reference = request.path_params["reference"]
     principal = principal_of(request)
     target = Target(reference, principal.namespace_for(None), principal)
-    if parse(reference) is None:
+    identifier = parse(reference)
+    if identifier is None:
         raise NotFoundError(
             f"{reference!r} is no UUID; keys are looked up in the list of their kind"
         )
     try:
         text = await bridge.show(target)
     except NotFoundError:
-        raise _nothing(bridge.engine, reference) from None
+        words = await bridge.read(lambda database: absence(database, identifier))
+        raise NotFoundError(words) from None
     return shown_bytes(request, text.encode(), JSON)
-
-
-def _nothing(engine: Engine, reference: str) -> NotFoundError:
-    """Return the error for an instance that is not there."""
-    days = engine.settings.retention_days
-    since = rfc3339(engine.core.clock.wall_us() - round(days * _DAY_US))
-    return NotFoundError(
-        f"no instance has the id {reference}: it never existed, or it settled before {since}"
-        f" and was pruned (what has settled is kept for {days:g} days)"
-    )

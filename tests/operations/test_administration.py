@@ -9,6 +9,7 @@ import pytest
 from serving.served import Served
 from tipman.definitions import task_of
 from tipman.executors.functions import Registry
+from tipman.ids import text_of
 
 ADMIN = "/api/v1/admin"
 
@@ -158,3 +159,18 @@ def test_the_span_that_submits_is_told_to_the_attempt(served, path, body, given,
     task = answer.json.get("items", [answer.json])[0]
     handle = served.engine.find(task["id"]).wait(30)
     assert served.engine.output_path(handle, 1, "stdout").read_text().strip() == told
+
+
+def test_an_unknown_id_is_404_and_says_whether_it_may_have_been_pruned(served):
+    never = served.get("/api/v1/instances/ffffffff-ffff-7fff-bfff-ffffffffffff")
+    run(served)
+    with served.engine.reading() as database:
+        [(first,)] = database.fetch("SELECT id FROM instance")
+    run(served, 1_010)
+    done(served, "prune")
+
+    pruned = served.get(f"/api/v1/instances/{text_of(first)}")
+
+    assert (never.status, pruned.status) == (404, 404)
+    assert "never existed" in never.json["detail"]
+    assert "it was pruned, at 20" in pruned.json["detail"]
