@@ -2,6 +2,9 @@
 
 import importlib
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -21,10 +24,8 @@ def import_tasks(name: str) -> None:
         _import_file(path.resolve())
         return
     _look_in(Path.cwd())
-    try:
+    with _blaming(name):
         importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise InvalidError(f"--tasks {name}: {error}") from None
 
 
 def _import_file(path: Path) -> None:
@@ -36,7 +37,18 @@ def _import_file(path: Path) -> None:
         raise InvalidError(f"--tasks {path}: there is no such file")
     _look_in(path.parent)
     module = sys.modules[name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with _blaming(str(path)):
+        spec.loader.exec_module(module)
+
+
+@contextmanager
+def _blaming(name: str) -> Iterator[None]:
+    """Let what somebody else's code raises be their error, with its place."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - it is somebody else's code, and they must be told
+        trace = "".join(traceback.format_exception(error))
+        raise InvalidError(f"--tasks {name} can not be imported:\n{trace}") from None
 
 
 def _look_in(folder: Path) -> None:

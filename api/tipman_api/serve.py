@@ -3,10 +3,12 @@
 import asyncio
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -78,6 +80,7 @@ def serve(options: ServeOptions, settings: Settings, outlet: Outlet) -> ExitCode
     logs.configure(settings)
     for name in options.tasks:
         import_tasks(name)
+    make_home(settings.home)
     engine = Engine(settings=settings)
     # The lock comes first: that another engine runs here says more than that its port is taken.
     engine.open()
@@ -89,7 +92,7 @@ def serve(options: ServeOptions, settings: Settings, outlet: Outlet) -> ExitCode
     url = url_of(listener)
 
     def tell() -> None:
-        outlet.line(f"Tipman serves {url}")
+        outlet.line(f"Tipman serves {url}{_entrance(options, settings)}")
         outlet.flush()
 
     with announced(settings.home, url):
@@ -98,6 +101,14 @@ def serve(options: ServeOptions, settings: Settings, outlet: Outlet) -> ExitCode
         click.echo(f"tipman: internal fault: {engine.failure}", err=True)
         return ExitCode.INTERNAL
     return ExitCode.OK
+
+
+def _entrance(options: ServeOptions, settings: Settings) -> str:
+    """Return what lets a browser in, for a terminal only: what is logged is read by others."""
+    path = settings.home / TOKEN_FILE
+    if not (options.has_auth and sys.stdout.isatty() and path.is_file()):
+        return ""
+    return f"/#token={path.read_text(encoding='ascii').strip()}"
 
 
 class Service:
@@ -159,6 +170,15 @@ class Service:
             for number in heard:
                 loop.remove_signal_handler(number)
 
+    def _stopping_words(self) -> str:
+        engine = self._engine
+        running = engine.core.frontier.slots_taken
+        if not running:
+            return "stopping"
+        noun = "task" if running == 1 else "tasks"
+        within = f"{engine.settings.drain_s:g} s"
+        return f"stopping: {running} running {noun} may end within {within}; again to stop now"
+
     def _end(self, _error: BaseException) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._server.hurry)
@@ -170,6 +190,7 @@ class Service:
     def _hear(self) -> None:
         self._stops += 1
         if self._stops == 1:
+            click.echo(self._stopping_words(), err=True)
             self._server.stop()
         else:
             self._server.hurry()
@@ -180,6 +201,18 @@ def _is_ours(number: signal.Signals) -> bool:
     """Tell whether to hear a signal: what is ignored stays so, as under nohup."""
     is_main = threading.current_thread() is threading.main_thread()
     return is_main and signal.getsignal(number) is not signal.SIG_IGN
+
+
+def make_home(home: Path) -> None:
+    """Make the folder that holds database and token, for its owner alone.
+
+    Raises:
+        InvalidError: it can not be made.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidError(f"can not make the home {home}: {error.strerror}") from None
 
 
 def listen(host: str, port: int) -> socket.socket:
