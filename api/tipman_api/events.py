@@ -12,6 +12,7 @@ from tipman.registry.register import unknown_namespace
 from tipman.registry.views import namespace
 
 from tipman_api import operations
+from tipman_api.bridge import bridge_of
 from tipman_api.envelopes import envelope_frame, envelope_text
 from tipman_api.hub import Subscriber, hub_of
 from tipman_api.parameters import Parameters
@@ -40,18 +41,20 @@ _READS_MAX = 20
 async def list_events(request: Request) -> Response:
     """Return events of all instances, oldest first, or follow them."""
     parameters = Parameters(request, ("after", "limit", *_FILTERS))
-    hub = hub_of(request)
+    hub, bridge = hub_of(request), bridge_of(request)
     limit, cursor = parameters.limit(), parameters.text("after")
     if is_asked_for(request):
         cursor = cursor_of(request, cursor)
     principal = principal_of(request)
-    wanted = await hub.read(lambda database: _wanted(database, parameters, principal))
-    mark = None if cursor is None else await hub.read(partial(_mark, cursor=cursor))
+    wanted = await bridge.read(lambda database: _wanted(database, parameters, principal))
+    mark = None if cursor is None else await bridge.read(partial(_mark, cursor=cursor))
     if is_asked_for(request):
         if mark is None and wanted.since_us is not None:
             mark = journal.START
         return EventStream(hub, partial(_all_frames, wanted=wanted, mark=mark))
-    page = await hub.read(partial(_page, wanted=wanted, mark=mark or journal.START, limit=limit))
+    page = await bridge.read(
+        partial(_page, wanted=wanted, mark=mark or journal.START, limit=limit)
+    )
     items = [envelope_text(line) for line in page.lines]
     return shown_page(request, Page(items, None if page.is_last else str(page.mark)))
 

@@ -8,6 +8,7 @@ from tipman.database import Database
 from tipman.errors import InvalidError
 from tipman.journal import Mark, Wanted
 
+from tipman_api.bridge import bridge_of
 from tipman_api.envelopes import line_frame
 from tipman_api.hub import Subscriber, hub_of
 from tipman_api.stream import BEAT, EventStream, Frames, cursor_of, hello, refused_cursor
@@ -23,7 +24,6 @@ async def follow_events(request: Request, target: Target, after: str | None) -> 
         NotFoundError: there is no such task.
         InvalidError: its log has no such line.
     """
-    hub = hub_of(request)
     sequence = _sequence(cursor_of(request, after))
 
     def place(database: Database) -> tuple[Wanted, Mark]:
@@ -33,8 +33,10 @@ async def follow_events(request: Request, target: Target, after: str | None) -> 
         except InvalidError as error:
             raise refused_cursor(str(error)) from None
 
-    wanted, mark = await hub.read(place)
-    return EventStream(hub, partial(_lines, wanted=wanted, mark=mark, sequence=sequence))
+    wanted, mark = await bridge_of(request).read(place)
+    return EventStream(
+        hub_of(request), partial(_lines, wanted=wanted, mark=mark, sequence=sequence)
+    )
 
 
 async def _lines(subscriber: Subscriber, *, wanted: Wanted, mark: Mark, sequence: int) -> Frames:

@@ -55,7 +55,7 @@ async def follow_output(
     """
     hub, bridge = hub_of(request), bridge_of(request)
     place = _place(cursor_of(request, after), attempt)
-    task, last = await hub.read(partial(_located, target=target))
+    task, last = await bridge.read(partial(_located, target=target))
     if place.attempt is not None and place.attempt > last:
         raise NotFoundError(f"there is no attempt {place.attempt} of {target.reference!r} yet")
     if place.is_end:
@@ -156,8 +156,7 @@ class _Feed:
         return bool(lines)
 
     async def _look(self) -> None:
-        hub = self._subscriber.hub
-        self._attempt, self._outcome = await hub.read(
+        self._attempt, self._outcome = await self._bridge.read(
             partial(_standing, task=self._task.identifier, attempt=self._attempt)
         )
 

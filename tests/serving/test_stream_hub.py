@@ -1,6 +1,8 @@
 """Those who follow are bounded, woken by commits alone, noticed when gone, and ended by a stop."""
 
 import asyncio
+import http.client
+import json
 import logging
 import os
 import re
@@ -245,6 +247,7 @@ def test_a_stop_with_fifty_clients_attached_ends_the_server_in_good_order(tmp_pa
     )
     with server:
         url = re.search(r"http://\S+", server.stdout.readline())[0]
+        leave_long_events(url, 10)
         streams = [Stream(url, EVENTS) for _ in range(50)]
         stuck = connect_and_read_nothing(url)
 
@@ -258,11 +261,30 @@ def test_a_stop_with_fifty_clients_attached_ends_the_server_in_good_order(tmp_pa
     stuck.close()
 
 
+def leave_long_events(url, count):
+    """Leave in the log more than a connection holds that nobody reads."""
+    link = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
+    typed = {"Content-Type": "application/json"}
+    long = json.dumps({"name": "fail.reported", "data": "x" * 900_000})
+    for number in range(count):
+        task = json.dumps({"type": "wait", "key": f"k{number}"})
+        for path, body in (("", task), (f"/k{number}/events", long)):
+            link.request("POST", f"/api/v1/tasks{path}", body, typed)
+            answer = link.getresponse()
+            assert answer.status == 202, answer.read()
+            answer.read()
+    link.close()
+
+
 def connect_and_read_nothing(url):
+    """Follow from the oldest event on, and take no more than the beginning of the answer."""
     address = urlsplit(url)
-    link = socket.create_connection((address.hostname, address.port))
+    link = socket.socket()
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    link.connect((address.hostname, address.port))
     head = f"GET {EVENTS}?after=0 HTTP/1.1\r\nHost: {address.netloc}\r\n"
     link.sendall(f"{head}Accept: text/event-stream\r\n\r\n".encode())
+    assert link.recv(12) == b"HTTP/1.1 200"
     return link
 
 
