@@ -27,6 +27,7 @@ from tipman.tipman import TIPMan
 PASS_EVERY_S = 3600.0
 FIRST_PASS_S = 60.0
 """After a start, which has other things to do at first."""
+CLOSE_WAIT_S = 5.0
 _DAY_S = 86_400
 _SLACK = 0.25
 """Share of what is kept that may have settled on top of it before a pass comes early."""
@@ -78,11 +79,13 @@ class Retention:
         self._arm(FIRST_PASS_S)
 
     def close(self) -> None:
-        """Call the alarm off; a pass that goes on ends with the bus."""
+        """Call the alarm off, and let a pass end, which the bus takes nothing from any more."""
         with self._alarm_lock:
             self._is_closed = True
             if self._alarm is not None:
                 self._alarm.cancel()
+        if self._turn.acquire(timeout=CLOSE_WAIT_S):
+            self._turn.release()
 
     def notice(self, entries: int) -> None:
         """Take note of a commit of so many log entries; on the bus's thread."""

@@ -11,7 +11,7 @@ from tipman.pruning import settled_count
 from tipman.runtime import Engine
 
 BATCH = 500
-SAMPLES = 40
+SAMPLES = 200
 
 
 def main(folder, tasks, kept):

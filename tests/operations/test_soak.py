@@ -9,6 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tipman.pruning import tombstone
+from tipman.runtime import Engine
+
 PROGRAM = Path(__file__).with_name("soak.py")
 TASKS = int(os.environ.get("TIPMAN_TEST_SOAK_TASKS", "6000"))
 KEPT = TASKS // 20
@@ -50,3 +53,21 @@ def test_without_pruning_the_file_grows(tmp_path):
 
     assert samples[-1]["settled"] == samples[-1]["done"]
     assert samples[-1]["bytes"] > 1.5 * samples[0]["bytes"]
+
+
+def test_a_kill_while_pruning_leaves_every_family_whole(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for samples in (3, 5, 4):
+        command = [sys.executable, str(PROGRAM), str(tmp_path / "home"), "100000", "100"]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment
+        ) as child:
+            for _ in range(samples):
+                assert child.stdout.readline()
+            child.kill()
+
+    with Engine(home=tmp_path / "home", retention_tasks_max=100) as engine:
+        engine.prune()
+        assert engine.verify().faults == []
+        with engine.reading() as database:
+            assert tombstone(database) is not None
