@@ -2,8 +2,10 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from playhouse.migrations import Runner
 from tipman import migrations
 from tipman.backup import FOLDER
 from tipman.clock import ManualClock
@@ -21,11 +23,22 @@ def execute(url, *statements):
             database.execute(statement)
 
 
-def make_older(url):
-    """Take back the last migration, which made tables only."""
-    made = ("namespace", "definition", "token", "kept_answer")
-    undone = f"DELETE FROM schema_migration WHERE name = '{LAST}'"  # noqa: S608 - a name of ours
-    execute(url, *(f"DROP TABLE {name}" for name in made), undone)
+def make_older(url, folder):
+    """Take back the last migration: drop what a database that never had it does not have."""
+    scratch = Database(f"sqlite:///{folder / 'scratch.db'}")
+    scratch.open()
+    Runner(scratch.peewee, str(Path(migrations.__file__).parent)).up(migrations.known()[-2])
+    kept = {name for (name,) in scratch.fetch("SELECT name FROM sqlite_master")}
+    scratch.close()
+    database = Database(url)
+    database.open()
+    found = database.fetch("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL")
+    made = sorted((kind, name) for kind, name in found if name not in kept | {"schema_migration"})
+    # Indexes come first by their kind's name, and a table takes its own along.
+    drops = [f'DROP {kind} IF EXISTS "{name}"' for kind, name in made if "schema_" not in name]
+    assert drops, "the last migration makes nothing; take it back otherwise"
+    database.close()
+    execute(url, *drops, f"DELETE FROM schema_migration WHERE name = '{LAST}'")  # noqa: S608 - ours
 
 
 @pytest.fixture
@@ -42,7 +55,7 @@ def older(shop, *, with_rows=True):
     engine = shop.start()
     handle = engine.submit(shop.echo, value=1).wait(30) if with_rows else None
     engine.close()
-    make_older(shop.url)
+    make_older(shop.url, shop.folder)
     return handle
 
 
