@@ -15,8 +15,9 @@ from starlette.types import Receive, Scope, Send
 from tipman.errors import Fault, InvalidError, TipmanError
 
 from tipman_api.auth import Authentication
-from tipman_api.hub import STALL_S, Hub, Subscriber
+from tipman_api.hub import LAST_WORDS_S, STALL_S, Hub, Subscriber
 from tipman_api.principals import SCOPE_KEY
+from tipman_api.wire import ABORT
 
 MEDIA_TYPE = "text/event-stream"
 RETRY_MS = 2_000
@@ -58,6 +59,10 @@ class EventStream(Response):
                 watch = asyncio.create_task(_watch(receive, subscriber))
                 try:
                     await self._send(subscriber, _chained(first, frames), send)
+                except TimeoutError:
+                    # It has a place that others wait for; what it missed it gets when it resumes.
+                    _log.warning("a client that follows took nothing any more and was cut off")
+                    await _abort(scope)
                 finally:
                     watch.cancel()
                     with suppress(asyncio.CancelledError):
@@ -68,17 +73,13 @@ class EventStream(Response):
     ) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         try:
-            try:
-                async for some in frames:
-                    for body in packed(some, self._hub.frame_bytes):
-                        await _send_some(subscriber, send, body)
-            except TipmanError as error:
-                # The engine has stopped, say; who comes back is told so.
-                _log.warning("a stream was ended: %s", error)
-            await _send_some(subscriber, send, b"", more=False)
-        except TimeoutError:
-            # It holds a place that others wait for; what it missed it gets when it resumes.
-            _log.warning("a client that follows took nothing any more and was cut off")
+            async for some in frames:
+                for body in packed(some, self._hub.frame_bytes):
+                    await _send_some(subscriber, send, body)
+        except TipmanError as error:
+            # The engine has stopped, say; who comes back is told so.
+            _log.warning("a stream was ended: %s", error)
+        await _send_some(subscriber, send, b"", more=False)
 
 
 async def _send_some(
@@ -86,11 +87,21 @@ async def _send_some(
 ) -> None:
     if subscriber.has_gone:
         return
+    limit_s = LAST_WORDS_S if subscriber.hub.is_closed else STALL_S
     try:
-        async with asyncio.timeout(STALL_S) as subscriber.sending:
+        async with asyncio.timeout(limit_s) as subscriber.sending:
             await send({"type": "http.response.body", "body": body, "more_body": more})
     finally:
         subscriber.sending = None
+
+
+async def _abort(scope: Scope) -> None:
+    """End the connection, since nothing that is still to be sent will be taken."""
+    ends: dict[str, Callable[[], None]] = scope.get("extensions", {}).get(ABORT, {})
+    for call in ends.values():
+        call()
+    # The server learns of it when the loop turns, and is then not surprised by half an answer.
+    await asyncio.sleep(0)
 
 
 def _is_known(scope: Scope) -> bool:

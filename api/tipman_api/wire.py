@@ -19,6 +19,9 @@ from tipman_api.denials import Denial, Denials
 from tipman_api.joining import joining
 from tipman_api.problems import KINDS, MEDIA_TYPE, problem
 
+ABORT = "tipman.abort"
+"""Among the extensions of a scope: its `call` ends the connection, unsent bytes being lost."""
+
 
 class GuardedProtocol(HttpToolsProtocol):
     """One connection.
@@ -76,6 +79,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin a head."""
         self._is_in_head = self._is_in_message = True
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
 
     def on_headers_complete(self) -> None:
         """End a head, unless its target is none of a path here."""
