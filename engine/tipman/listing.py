@@ -34,7 +34,7 @@ _ID_BYTES = 16
 NEWEST = b"\xff" * _ID_BYTES
 """After every id there is."""
 # As the index says it, so that the database knows that the index will do.
-_UNSUCCESSFUL = "state IN ('abandoned', 'cancelled', 'failed', 'skipped')"
+_UNSUCCESSFUL = "i.state IN ('abandoned', 'cancelled', 'failed', 'skipped')"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,27 +137,37 @@ def find(database: Database, wanted: Filter, *, before: bytes, limit: int) -> Fo
     if looked.ids is not None:
         return _among(database, wanted, looked.ids, limit)
     instances: list[tuple[bytes, str]] = []
-    # The database reads a whole window before it gives the first row: mostly a narrow one will do.
+    edge: bytes | None = None
+    # Where a window ends is found by going through it: mostly a narrow one will do.
     for size in (min(limit * _NARROW, looked.size), looked.size):
-        instances = _in_window(database, wanted, looked._replace(size=size), before, limit)
+        edge = _edge(database, looked, before, size)
+        instances = _between(database, wanted, looked, (edge or b"", before), limit)
         if len(instances) == limit:
             return Found(instances, instances[-1][0])
-    edge = database.fetch(
-        f"SELECT id FROM instance AS i WHERE {looked.path} AND id < ?"  # noqa: S608 - as above
-        " ORDER BY id DESC LIMIT 1 OFFSET ?",
-        (*looked.parameters, before, looked.size - 1),
+        if edge is None:
+            break
+    return Found(instances, edge)
+
+
+def _edge(database: Database, looked: "_Path", before: bytes, size: int) -> bytes | None:
+    """Return the last id of a window, None when there are not so many."""
+    rows = database.fetch(
+        f"SELECT id FROM instance AS i WHERE {looked.path} AND i.id < ?"  # noqa: S608 - our names
+        " ORDER BY i.id DESC LIMIT 1 OFFSET ?",
+        (*looked.parameters, before, size - 1),
     )
-    return Found(instances, bytes(edge[0][0]) if edge else None)
+    return bytes(rows[0][0]) if rows else None
 
 
-def _in_window(
-    database: Database, wanted: Filter, looked: "_Path", before: bytes, limit: int
+def _between(
+    database: Database, wanted: Filter, looked: "_Path", bounds: tuple[bytes, bytes], limit: int
 ) -> list[tuple[bytes, str]]:
+    """Return the wanted instances from the lower bound on and below the upper."""
     sql, parameters = _conditions(wanted)
     rows = database.fetch(
-        f"SELECT i.id, i.state FROM (SELECT * FROM instance AS i WHERE {looked.path} AND id < ?"  # noqa: S608 - our names
-        f" ORDER BY id DESC LIMIT ?) AS i {_JOIN} WHERE {sql} ORDER BY i.id DESC LIMIT ?",
-        (*looked.parameters, before, looked.size, *parameters, limit),
+        f"SELECT i.id, i.state FROM instance AS i {_JOIN} WHERE {looked.path}"  # noqa: S608 - our names
+        f" AND i.id >= ? AND i.id < ? AND {sql} ORDER BY i.id DESC LIMIT ?",
+        (*looked.parameters, *bounds, *parameters, limit),
     )
     return [(bytes(row[0]), row[1]) for row in rows]
 
@@ -190,10 +200,10 @@ def _window(database: Database, wanted: Filter, before: bytes, limit: int) -> _P
     size = max(WINDOW_TEXT if wanted.text else WINDOW, limit)
     if wanted.key is not None:
         namespaces = (wanted.namespace,) if wanted.namespace else ()
-        by = "namespace = ? AND " if namespaces else ""
-        return _Path(f"{by}kind = 'task' AND key = ?", (*namespaces, wanted.key), size)
+        by = "i.namespace = ? AND " if namespaces else ""
+        return _Path(f"{by}i.kind = 'task' AND i.key = ?", (*namespaces, wanted.key), size)
     if wanted.run is not None:
-        return _Path("run = ?", (wanted.run,), size)
+        return _Path("i.run = ?", (wanted.run,), size)
     states = set(wanted.states)
     if states and states <= UNSUCCESSFUL:
         return _Path(_UNSUCCESSFUL, (), size)
@@ -202,7 +212,7 @@ def _window(database: Database, wanted: Filter, before: bytes, limit: int) -> _P
         if ids is not None:
             return _Path("", (), size, [i for i in ids if i < before])
     if wanted.namespace not in {None, "default"}:
-        return _Path("namespace = ? AND namespace <> 'default'", (wanted.namespace,), size)
+        return _Path("i.namespace = ? AND i.namespace <> 'default'", (wanted.namespace,), size)
     return _Path("1 = 1", (), size)
 
 

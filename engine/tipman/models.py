@@ -103,6 +103,22 @@ Instance.add_index(
 
 
 Instance.add_index(Instance.index(Instance.run, where=SQL("run IS NOT NULL"), name="instance_run"))
+# For lists: what went well in the default namespace is in neither.
+Instance.add_index(
+    Instance.index(
+        Instance.id,
+        where=SQL("state IN ('abandoned', 'cancelled', 'failed', 'skipped')"),
+        name="instance_unsuccessful",
+    )
+)
+Instance.add_index(
+    Instance.index(
+        Instance.namespace,
+        Instance.id,
+        where=SQL("namespace <> 'default'"),
+        name="instance_elsewhere",
+    )
+)
 
 
 class WorkflowRun(Table):
