@@ -13,6 +13,7 @@ from tipman.executors.premises import CHILD_CHANNEL
 from tipman.executors.shell import LAST_LINE_CHARACTERS_MAX, exit_failure
 from tipman.jsontext import loads
 
+_ADVICE = "; the setting `python` names the interpreter of `eval` and `python` tasks"
 _NAMES = {"result": "result", "kept": "kept state"}
 
 
@@ -116,7 +117,8 @@ def interpreter_failure(end: Mapping[str, Any]) -> Failure | None:
     """Return why an attempt in an interpreter that ended by itself failed, None if it did not."""
     refusal = end.get("failure")
     if refusal is not None:
-        return Failure(refusal["code"], refusal["message"])
+        advice = _ADVICE if refusal["code"] == "interpreter" else ""
+        return Failure(refusal["code"], refusal["message"] + advice)
     outcome = end["outcome"]
     if outcome is not None and "failure" in outcome:
         failure = outcome["failure"]
