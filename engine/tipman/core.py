@@ -73,7 +73,7 @@ class Core:
             self.handlers.dispatch,
         )
         self.worker = Worker(factories, self.bus.report)
-        self.scheduler = Scheduler(clock, self.bus.report, self.database.reader)
+        self.scheduler = Scheduler(clock, self.bus.publish_nowait, self.database.reader)
         self.retention = Retention(
             clock, self.bus, self.directory, self.frontier, settings, self.database.reader
         )

@@ -7,6 +7,7 @@ wall clock that was moved is noticed; where no row has a deadline, none is armed
 import threading
 from collections.abc import Callable, Mapping
 
+from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS, Alarm, Clock
 from tipman.database import Database, Row
 from tipman.events import Event, TimerFired
@@ -21,19 +22,19 @@ class Scheduler:
     def __init__(
         self,
         clock: Clock,
-        report: Callable[[Event], None],
+        publish: Callable[[Event], Receipt],
         reader: Callable[[], Database],
     ) -> None:
-        """Take *report* to publish with, and *reader* to open a database connection with."""
+        """Take *publish* to publish with, and *reader* to open a database connection with."""
         self._clock = clock
-        self._report = report
+        self._publish = publish
         self._open_reader = reader
         self._reader: Database | None = None
         self._lock = threading.Lock()
         self._alarm: Alarm | None = None
         self._armed_for: int | None = None
-        self._told: dict[bytes, tuple[int, float]] = {}
-        """What was due at the last look: the deadline, and when (monotonic) it was published."""
+        self._told: dict[bytes, Receipt] = {}
+        """What was due at the last look, with the receipt of its event."""
         self._closed = False
 
     def start(self) -> None:
@@ -79,8 +80,8 @@ class Scheduler:
         ):
             if len(due) == _BATCH:
                 due += self._same_instant(reader, due[-1][1])
-            for identifier, wake_at in due:
-                self._tell(bytes(identifier), wake_at, told)
+            for identifier, _ in due:
+                self._tell(bytes(identifier), told)
             last = due[-1][1]
         rows = reader.fetch(
             "SELECT min(wake_at) FROM instance WHERE settled_at IS NULL AND wake_at > ?", (now,)
@@ -99,22 +100,17 @@ class Scheduler:
             (instant,),
         )
 
-    def _tell(
-        self, identifier: bytes, wake_at: int, told: Mapping[bytes, tuple[int, float]]
-    ) -> None:
-        """Publish a deadline once, however often it is found before the bus has reached it.
+    def _tell(self, identifier: bytes, told: Mapping[bytes, Receipt]) -> None:
+        """Publish a deadline, unless the bus has yet to reach the event of an earlier look.
 
-        After `ALARM_S_MAX` it is published again: it may have been refused by a clock that was
-        set back meanwhile.
+        One that it has reached and that is still due was refused, by a clock that was set back
+        meanwhile.
         """
-        if identifier in self._told:
-            return
-        now_s = self._clock.monotonic()
-        known = told.get(identifier)
-        if known is None or known[0] != wake_at or now_s - known[1] >= ALARM_S_MAX:
-            self._report(TimerFired(identifier))
-            known = (wake_at, now_s)
-        self._told[identifier] = known
+        if identifier not in self._told:
+            receipt = told.get(identifier)
+            if receipt is None or receipt.is_decided:
+                receipt = self._publish(TimerFired(identifier))
+            self._told[identifier] = receipt
 
     def _arm(self, wake_at: int) -> None:
         if self._closed:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from core.house import PLAIN
+from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS, rfc3339
 
 
@@ -235,7 +236,7 @@ def test_a_deadline_that_the_bus_has_not_reached_is_published_once(house):
     for after_s in (10, 11, 12):
         house.task(after_s=after_s)
     told = []
-    house.core.scheduler._report = told.append
+    house.core.scheduler._publish = lambda event: told.append(event) or Receipt()
 
     for _ in range(3):
         house.clock.advance(5)
@@ -243,12 +244,20 @@ def test_a_deadline_that_the_bus_has_not_reached_is_published_once(house):
     assert len(told) == 3
 
 
-def test_a_deadline_that_was_refused_is_published_again_half_a_minute_later(house):
+def test_a_deadline_that_was_refused_is_published_again_at_the_next_look(house):
     house.task(after_s=10)
+    house.task(after_s=11)
     told = []
-    house.core.scheduler._report = told.append
+    house.core.scheduler._publish = lambda event: told.append(event) or refused()
 
     house.clock.advance(10)
-    house.clock.advance(31)
+    house.clock.advance(1)
 
-    assert len(told) == 2
+    assert len(told) == 3
+
+
+def refused():
+    """Return the receipt of an event that changed nothing."""
+    receipt = Receipt()
+    receipt.settle(None)
+    return receipt

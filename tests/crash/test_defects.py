@@ -5,6 +5,7 @@ import threading
 from contextlib import closing, suppress
 
 import pytest
+from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS, ManualClock
 from tipman.core import Core
 from tipman.definitions import task_of
@@ -194,7 +195,7 @@ def test_a_deadline_that_is_committed_while_the_alarm_rings_is_not_forgotten(clo
         noticing[0].start()
         noticing[0].join(0.2)
 
-    scheduler = Scheduler(clock, lambda _event: None, lambda: OneRead(commit))
+    scheduler = Scheduler(clock, lambda _event: Receipt(), lambda: OneRead(commit))
     scheduler.start()
     scheduler.notice(soon)
 
