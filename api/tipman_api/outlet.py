@@ -1,6 +1,8 @@
 """Standard output, in bytes: whoever reads it may leave, the work goes on."""
 
 import os
+import select
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +20,8 @@ class Outlet:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._is_open = True
+        self.is_open = True
+        """Whether what is written goes anywhere, as far as a write has told."""
         self._at_line_start = True
 
     def line(self, text: str) -> None:
@@ -33,7 +36,7 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Write bytes as they are."""
-        if not self._is_open or not data:
+        if not self.is_open or not data:
             return
         try:
             self._stream.write(data)
@@ -43,7 +46,7 @@ class Outlet:
 
     def copy(self, path: Path) -> None:
         """Write what is in a file, if there is such a file."""
-        if not self._is_open:
+        if not self.is_open:
             return
         with suppress(FileNotFoundError), path.open("rb") as file:
             while data := file.read(_CHUNK_BYTES):
@@ -51,7 +54,7 @@ class Outlet:
 
     def flush(self) -> None:
         """Let out what was written."""
-        if self._is_open:
+        if self.is_open:
             try:
                 self._stream.flush()
             except OSError as error:
@@ -59,7 +62,7 @@ class Outlet:
 
     def give_up(self) -> None:
         """Write nothing more; what is left in buffers is flushed at exit, into nothing."""
-        self._is_open = False
+        self.is_open = False
         with suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
             os.dup2(nowhere, self._stream.fileno())
@@ -70,6 +73,27 @@ class Outlet:
         if not isinstance(error, BrokenPipeError):
             reason = error.strerror or error
             sys.stderr.write(f"tipman: standard output can not be written: {reason}\n")
+
+
+def end_with_reader() -> None:
+    """End this process, as a success, once nobody reads its standard output any more.
+
+    For what only prints, and would wait for long until a write tells it; only of a pipe or a
+    socket can that be known.
+    """
+    mode = os.fstat(sys.stdout.fileno()).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        import threading  # noqa: PLC0415 - who prints and ends does without
+
+        threading.Thread(target=_await_reader, name="tipman-reader", daemon=True).start()
+
+
+def _await_reader() -> None:
+    looking = select.poll()
+    looking.register(sys.stdout.fileno(), 0)
+    looking.poll()
+    # Nothing is left to be written or cleared away; the main thread waits for a server.
+    os._exit(0)
 
 
 def standard_output() -> Outlet:

@@ -30,6 +30,8 @@ class Printer:
         if not self.is_terminal:
             for item in items:
                 self.outlet.line(self._line(item, columns))
+                if not self.outlet.is_open:
+                    return
             self.outlet.flush()
         elif rows := [*items]:
             from shutil import get_terminal_size  # noqa: PLC0415 - only on a terminal

@@ -5,6 +5,8 @@ from typing import Any
 
 from tipman.errors import TipmanError
 
+from tipman_api.tables import printable
+
 _UNAUTHORIZED = 401
 
 
@@ -31,7 +33,9 @@ class RefusedError(TipmanError):
 
 
 def _words(status: int, members: Mapping[str, Any]) -> str:
-    words = str(members.get("detail") or members.get("title") or f"refused with status {status}")
+    said = members.get("detail") or members.get("title") or f"refused with status {status}"
+    # A server that is not ours may say what a terminal would obey.
+    words = printable(str(said))
     if status == _UNAUTHORIZED:
         return f"{words} (the token comes from --token, TIPMAN_TOKEN or the server's --home)"
     return words

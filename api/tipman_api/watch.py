@@ -9,6 +9,7 @@ from tipman.clock import SystemClock
 
 from tipman_api.client import PREFIX, Client
 from tipman_api.commands.options import Session
+from tipman_api.outlet import end_with_reader
 from tipman_api.printing import Printer
 from tipman_api.refusals import RefusedError
 from tipman_api.subscriptions import Subscription, lastingly
@@ -30,6 +31,7 @@ def watch_tasks(
     news = Subscription(
         client, f"{PREFIX}/events", [("namespace", namespace)], patience_s=patience_s
     )
+    end_with_reader()
     with ExitStack() as stack:
         show: Callable[[Sequence[Item]], None]
         if printer.is_terminal:
@@ -40,6 +42,8 @@ def watch_tasks(
         # Read after the stream was opened, so that no change falls between the two.
         show(ask().json["items"])
         for _ in news.batches():
+            if not printer.outlet.is_open:
+                return
             page = lastingly(client, ask, patience_s=patience_s, clock=SystemClock())
             show(page.json["items"])
 

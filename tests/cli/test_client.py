@@ -132,6 +132,10 @@ def test_every_status_has_its_exit_code(status, code):
     assert exit_code_of(RefusedError(status, {"detail": "x"})) == code
 
 
+def test_a_refusal_says_nothing_that_a_terminal_obeys():
+    assert str(RefusedError(400, {"detail": "\x1b[2Jgone"})) == r"\x1b[2Jgone"
+
+
 def test_a_refusal_that_is_no_problem_is_told_by_its_status():
     page = answering(b"<h1>Bad Gateway</h1>", status="502 Bad Gateway")
 

@@ -469,6 +469,16 @@ def test_a_reader_that_leaves_is_no_error(program, submitted):
     assert (ended.stdout.strip(), ended.stderr, ended.returncode) == ("1", "", 0)
 
 
+def test_what_is_followed_ends_when_its_reader_leaves(program, submitted):
+    identifier = submitted("exec", "true", "--wait")
+
+    ended = program.script(f"tipman events {identifier} -f | head -n 1; echo ${{PIPESTATUS[0]}}")
+
+    first, code = ended.stdout.splitlines()
+    assert "task.submitted" in first
+    assert (code, ended.stderr) == ("0", "")
+
+
 # Starting.
 
 HEAVY = (

@@ -15,6 +15,7 @@ from tipman_api.commands.options import (
     patience_option,
 )
 from tipman_api.lists import pages
+from tipman_api.outlet import end_with_reader
 from tipman_api.tables import Column, field
 
 _PATH = f"{API}/events"
@@ -77,9 +78,10 @@ def events(session: Session, *, reference: str | None, is_following: bool, **giv
     if reference is not None:
         query.append(("after", _BEGINNING))
     news = Subscription(session.client, _PATH, query, patience_s=given["patience_s"])
+    end_with_reader()
     left = given["limit"] or None
     for batch in news.batches():
         session.printer.rows(map(data_of, batch[:left]), COLUMNS)
         left = left and left - len(batch)
-        if left is not None and left <= 0:
+        if (left is not None and left <= 0) or not session.printer.outlet.is_open:
             return

@@ -13,6 +13,7 @@ from tipman_api.commands.options import (
     namespace_option,
     patience_option,
 )
+from tipman_api.outlet import end_with_reader
 from tipman_api.printing import Printer, compact
 
 _BYTES = "text/plain"
@@ -57,11 +58,13 @@ def logs(session: Session, *, reference: str, is_following: bool, **given: Any) 
 def _follow(session: Session, path: str, query: Query, *, patience_s: float) -> None:
     from tipman_api.subscriptions import Subscription, data_of  # noqa: PLC0415 - only to follow
 
+    end_with_reader()
+    outlet = session.printer.outlet
     for batch in Subscription(session.client, path, query, patience_s=patience_s).batches():
         for message in batch:
             _tell(session.printer, message.name, data_of(message))
-        session.printer.outlet.flush()
-        if batch[-1].name == "end":
+        outlet.flush()
+        if batch[-1].name == "end" or not outlet.is_open:
             return
 
 
