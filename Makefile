@@ -23,7 +23,11 @@ help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(if $(wildcard $(READY)),$(READY),$(READY_TO_RUN)) ## Run an example workflow to its end
+run: $(if $(wildcard $(READY)),$(READY),$(READY_TO_RUN)) ## Serve engine and REST on port 8000
+	$(BIN)/tipman serve
+
+.PHONY: example
+example: $(if $(wildcard $(READY)),$(READY),$(READY_TO_RUN)) ## Run an example workflow to its end
 	$(BIN)/tipman run examples/morning.yaml
 
 .PHONY: setup
@@ -79,6 +83,10 @@ crash: $(READY) ## Kill engine and server with -9, KILLS times each, and check w
 soak: $(READY) ## Seeded interleavings and crashes, SEEDS of them; and 200,000 tasks of which few are kept
 	TIPMAN_TEST_SEEDS=$(SEEDS) $(PY) -m pytest tests/simulation
 	TIPMAN_TEST_SOAK_TASKS=200000 $(PY) -m pytest tests/operations/test_soak.py
+
+.PHONY: openapi
+openapi: $(READY) ## Write the OpenAPI document again
+	$(PY) docs/openapi.py
 
 .PHONY: drawings
 drawings: $(READY) ## Draw the built-in charts into the docs again

@@ -1,0 +1,85 @@
+"""A new user's first ten minutes, as README tells them: its own lines, run."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli.program import Program
+
+ROOT = Path(__file__).parent.parent.parent
+SECTION = re.search(
+    r"^## Serve\n(.*?)^## ", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
+)[1]
+CURL, COMMANDS = re.findall(r"^```sh\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
+PYTHON = re.search(r"^```py\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)[1]
+ADDRESS = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def tipman(tmp_path):
+    """A clean folder that has the examples, as a clone has."""
+    tipman = Program(tmp_path)
+    shutil.copytree(ROOT / "examples", tipman.folder / "examples")
+    return tipman
+
+
+def serve(tipman):
+    running = tipman.start("serve", "--port", "0")
+    running.until("Tipman serves")
+    return running, running.stdout[0].rpartition(" ")[2]
+
+
+def test_make_run_serves():
+    said = subprocess.run(
+        ["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert said.splitlines()[-1].endswith("/tipman serve")
+
+
+def test_the_first_ten_minutes(tipman):
+    running, url = serve(tipman)
+    with running:
+        # By curl: three tasks that wait for one another, and the last one's end.
+        counted = tipman.script(CURL.replace(ADDRESS, url))
+        assert '"result":2' in counted.stdout, counted.stdout + counted.stderr
+
+        # By the command line: submit, read the output, list, retry, explain.
+        told = tipman.script("set -e\n" + COMMANDS)
+        assert told.returncode == 0, told.stderr
+        assert "tea" in told.stdout.splitlines()
+        assert "it failed, as it should" in told.stdout
+
+        # By Python; and watched meanwhile.
+        with tipman.start("list", "--watch", "--json") as watching:
+            watching.until_says('"key":"tea"')
+            (tipman.folder / "ask.py").write_text(PYTHON.replace(ADDRESS, url))
+            asked = subprocess.run(
+                [sys.executable, "ask.py"],
+                cwd=tipman.folder,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert asked.stdout.strip() == "awaiting", asked.stderr
+            watching.until_says('"key":"answer"')
+
+        assert tipman("cancel", "answer").returncode == 0
+        running.signal(signal.SIGINT)
+        assert running.wait() == 0
+
+    # Started again, everything is still there.
+    running, _ = serve(tipman)
+    with running:
+        shown = json.loads(tipman("show", "answer", "--json").stdout.splitlines()[0])
+        assert shown["state"] == "cancelled"
+        assert tipman("logs", "tea").stdout == "tea\n"
+        assert "retry.requested" in tipman("events", "tea").stdout
+        assert json.loads(tipman("show", "count", "--json").stdout)["result"] == 2
+        running.signal(signal.SIGINT)
+        assert running.wait() == 0
