@@ -17,6 +17,7 @@ READY_TO_BUILD := $(BUILD_VENV)/.ready
 
 KILLS ?= 2000
 SEEDS ?= 20000
+CASES ?= 1000
 
 .PHONY: help
 help: ## Print this list
@@ -80,8 +81,9 @@ crash: $(READY) ## Kill engine and server with -9, KILLS times each, and check w
 	TIPMAN_TEST_KILLS=$(KILLS) $(PY) -m pytest tests/crash tests/crash_rest
 
 .PHONY: soak
-soak: $(READY) ## Seeded interleavings and crashes, SEEDS of them; and 200,000 tasks of which few are kept
+soak: $(READY) ## SEEDS of interleavings and crashes, CASES of every request, 200,000 tasks
 	TIPMAN_TEST_SEEDS=$(SEEDS) $(PY) -m pytest tests/simulation
+	TIPMAN_TEST_CASES=$(CASES) $(PY) -m pytest tests/serving/test_openapi_fuzz.py
 	TIPMAN_TEST_SOAK_TASKS=200000 $(PY) -m pytest tests/operations/test_soak.py
 
 .PHONY: openapi
