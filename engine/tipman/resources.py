@@ -48,7 +48,8 @@ def task_text(row: TaskRow, dependencies: Sequence[bytes], epoch: int) -> str:
     """Return a task as JSON text; *epoch* is the living engine's."""
     uri = URI + text_of(row.id)
     is_running = row.state == "running" and row.epoch == epoch
-    attempts_max, timeout_s, definition = _options(row.options)
+    attempts_max, timeout_s, definition, asked = _options(row.options)
+    due_at = asked if row.due_at is None else _instant(row.due_at)
     needs = ",".join([f'"{URI}{text_of(each)}"' for each in dependencies])
     return (
         f'{{"id":"{uri[len(URI) :]}","uri":"{uri}","kind":"task","key":{_text(row.key)},'
@@ -59,7 +60,7 @@ def task_text(row: TaskRow, dependencies: Sequence[bytes], epoch: int) -> str:
         f'"attempts_max":{attempts_max},"dependencies":[{needs}],'
         f'"dependencies_remaining":{row.dependencies_remaining},"run":{_run(row.run)},'
         f'"schedule":null,"definition":{definition},"queue":{quoted(row.queue)},'
-        f'"priority":{row.priority},"timeout_s":{timeout_s},"due_at":{_instant(row.due_at)},'
+        f'"priority":{row.priority},"timeout_s":{timeout_s},"due_at":{due_at},'
         f'"owner":{f"{chr(34)}epoch-{epoch}{chr(34)}" if is_running else "null"},'
         f'"lease_expires_at":null,"submitted_at":{_instant(row.submitted_at)},'
         f'"queued_at":{_instant(row.queued_at)},"started_at":{_instant(row.started_at)},'
@@ -78,13 +79,13 @@ def error_text(error: str | None, cause: bytes | None) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def _options(options: str) -> tuple[str, str, str]:
-    """Return the JSON texts of `attempts_max`, `timeout_s` and `definition`."""
+def _options(options: str) -> tuple[str, str, str, str]:
+    """Return the JSON texts of `attempts_max`, `timeout_s`, `definition` and `due_at`."""
     stated = json.loads(options)
     attempts_max = stated.get("retry", {}).get("attempts_max", 1)
     found = (attempts_max, stated.get("timeout_s"), stated.get("definition"))
     first, second, third = map(json.dumps, found)
-    return first, second, third
+    return first, second, third, _instant(stated.get("due_at"))
 
 
 def _text(value: str | None) -> str:

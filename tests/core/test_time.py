@@ -49,8 +49,10 @@ def test_after_s_counts_from_when_the_dependencies_settled(house):
 
 def test_a_due_time_that_passed_while_it_waited_delays_no_more(house):
     first = house.task(key="first")
-    identifier = house.task(dependencies=["first"], due_at=instant(house, 50))
+    due_at = instant(house, 50)
+    identifier = house.task(dependencies=["first"], due_at=due_at)
     house.advance(100)
+    assert house.view(identifier)["due_at"] == due_at
 
     house.succeed(first)
 
