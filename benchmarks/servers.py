@@ -80,17 +80,24 @@ def _flags(settings: dict[str, Any]) -> list[str]:
 
 @contextmanager
 def running(command: list[str], home: Path, **variables: str) -> Iterator[Server]:
-    """Start a server, wait until it answers, and stop it at the end of the block."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        cwd=_HERE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **variables},
-    )
+    """Start a server, wait until it answers, and stop it at the end of the block.
+
+    Raises:
+        ValueError: it ended before; with what it complained of.
+    """
+    log = home.with_suffix(".log")
+    with log.open("w", encoding="utf-8") as complaints:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            cwd=_HERE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            env={**os.environ, **variables},
+        )
     try:
-        port = _port(process)
+        port = _port(process, log)
         _await_answer(port)
         taken_s = time.perf_counter() - began
         yield Server(psutil.Process(process.pid), port, _authorization(home), taken_s)
@@ -104,7 +111,7 @@ def running(command: list[str], home: Path, **variables: str) -> Iterator[Server
                 process.stdout.close()
 
 
-def _port(process: "subprocess.Popen[str]") -> int:
+def _port(process: "subprocess.Popen[str]", log: Path) -> int:
     """Return the port that the server says it has."""
     if process.stdout is None:
         raise ValueError("a server needs a pipe for what it prints")
@@ -112,7 +119,7 @@ def _port(process: "subprocess.Popen[str]") -> int:
         found = _ADDRESS.search(line)
         if found is not None:
             return int(found[1])
-    raise ValueError("the server ended before it said where it serves")
+    raise ValueError(f"the server ended before it served: {log.read_text(encoding='utf-8')}")
 
 
 def _await_answer(port: int) -> None:

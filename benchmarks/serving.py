@@ -178,7 +178,8 @@ def main() -> None:
     options = parser.parse_args()
     with TemporaryDirectory(dir=options.data) as folder:
         readings = scenarios[options.scenario](options, Path(folder))
-    emit(options.server, version("tipman"), clients=options.clients, **readings)
+    peer = {"ours": "tipman serve"}.get(options.server, options.server)
+    emit(peer, version("tipman"), clients=options.clients, **readings)
 
 
 if __name__ == "__main__":
