@@ -7,7 +7,8 @@ import pytest
 from binary.frozen import ROOT
 from cli.program import shell, write_workflow
 
-pytestmark = pytest.mark.binary
+# The first of them may have to wait until the program is built.
+pytestmark = [pytest.mark.binary, pytest.mark.timeout(900)]
 
 FILE_BYTES_MAX = 30 * 1000 * 1000
 LEFT_OUT = {

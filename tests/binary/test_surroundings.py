@@ -5,7 +5,8 @@ import json
 import pytest
 from cli.program import shell, write_workflow
 
-pytestmark = pytest.mark.binary
+# The first of them may have to wait until the program is built.
+pytestmark = [pytest.mark.binary, pytest.mark.timeout(900)]
 
 TRAPS = (
     "api",
