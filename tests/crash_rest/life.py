@@ -14,7 +14,7 @@ from tipman.registrar import FIRST_TOKEN
 
 SERVING_SHARE = 0.8
 """Of the rounds: those that begin when the server serves."""
-UNPACKED = "/_MEI"
+BOOTLOADER = "[PYI-"
 
 
 class RestLife(Life):
@@ -78,5 +78,6 @@ class ProgramLife(SlowLife):
 
     @staticmethod
     def _is_complaint(text):
-        # What just starts when the program is killed finds that gone which it was unpacked to.
-        return "Traceback" in text and UNPACKED not in text
+        # A helper that just starts when the program is killed finds the bundle gone, module by
+        # module; its bootloader says so. The server's own failure would leave nobody answered.
+        return "Traceback" in text and BOOTLOADER not in text
