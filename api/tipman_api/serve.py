@@ -1,6 +1,7 @@
 """`tipman serve`: an engine and its server in one process, from the first signal to the last."""
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -92,6 +93,9 @@ def serve(options: ServeOptions, settings: Settings, outlet: Outlet) -> ExitCode
     url = url_of(listener)
 
     def tell() -> None:
+        # What is there now stays: it is looked through no more, and new garbage is.
+        gc.freeze()
+        gc.enable()
         outlet.line(f"Tipman serves {url}{_entrance(options, settings)}")
         outlet.flush()
 
