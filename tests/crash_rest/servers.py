@@ -28,8 +28,6 @@ LOADED = (
 )
 """What every server would load at its start."""
 TESTS = Path(__file__).parents[1]
-PROGRAM = TESTS.parent / "dist" / "tipman"
-"""The single program, where it has been built."""
 SAID = "said"
 _SERVE = ("serve", "--home", ".", "--port", "0")
 _WITH_TASKS = (*_SERVE, "--tasks", "crash_rest.served")
@@ -134,9 +132,9 @@ def source():
     return Starter(sys.executable, "-m", "tipman_api", *_WITH_TASKS)
 
 
-def program():
-    """Return what starts servers from the single program."""
-    return Starter(str(PROGRAM), *_SERVE)
+def program(file):
+    """Return what starts servers from the single program, a *file*."""
+    return Starter(str(file), *_SERVE)
 
 
 if __name__ == "__main__":
