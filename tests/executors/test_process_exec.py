@@ -48,6 +48,14 @@ def test_a_program_gets_its_arguments_folder_variables_and_input(house):
     assert house.output(effort).decode() == f"{here}\none two grün\nline\n"
 
 
+def test_a_shell_line_can_have_input_too(house):
+    effort = house.begin("exec", {"shell": "sort | head -n 1", "stdin": "b\na\n"})
+
+    house.reports.next()
+
+    assert house.output(effort) == b"a\n"
+
+
 def test_a_failure_names_the_exit_code_and_the_last_line_of_standard_error(house):
     report = house.run("exec", "echo first >&2; echo ' no such day ' >&2; echo >&2; exit 3")
 

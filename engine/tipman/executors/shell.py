@@ -17,15 +17,19 @@ _SHELL_SIGNAL_BASE = 128
 
 
 def command_of(arguments: str | Mapping[str, Any]) -> list[str]:
-    """Return the program and its arguments.
+    r"""Return the program and its arguments.
 
     >>> command_of("make pack")
     ['/bin/sh', '-c', 'make pack']
     >>> command_of({"argv": ["make", "pack"]})
     ['make', 'pack']
+    >>> command_of({"shell": "sort | uniq", "stdin": "b\\na"})
+    ['/bin/sh', '-c', 'sort | uniq']
     """
     if isinstance(arguments, str):
         return [SHELL, "-c", arguments]
+    if "shell" in arguments:
+        return [SHELL, "-c", arguments["shell"]]
     return list(arguments["argv"])
 
 
