@@ -1,6 +1,8 @@
 """The frozen program where others have laid traps, and what it hands on to those it starts."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from cli.program import shell, write_workflow
@@ -51,6 +53,14 @@ def test_nothing_that_lies_around_is_imported(trapped):
     assert done["state"] == "succeeded"
     assert (listed.returncode, listed.stderr) == (0, "")
     assert not (trapped.folder / "sprung").exists()
+
+
+def test_the_traps_spring_for_whoever_looks_around(trapped):
+    env = {"PYTHONPATH": str(trapped.folder)}
+    subprocess.run([sys.executable, "-c", "import tipman"], env=env, check=True)
+
+    sprung = (trapped.folder / "sprung").read_text().split()
+    assert {"sitecustomize", "tipman"} <= set(sprung)
 
 
 def test_code_is_started_clean_and_finds_its_folder_as_with_any_python(trapped):
