@@ -39,6 +39,8 @@ from tipman_api.server import Server
 from tipman_api.wire import protocol
 
 BACKLOG = 2048
+GARBAGE = (20_000, 20, 20)
+"""How many new objects make Python look for cycles among them; see `gc.set_threshold`."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -93,8 +95,10 @@ def serve(options: ServeOptions, settings: Settings, outlet: Outlet) -> ExitCode
     url = url_of(listener)
 
     def tell() -> None:
-        # What is there now stays: it is looked through no more, and new garbage is.
+        # What is there now stays, and is looked through no more. What comes makes few cycles, so
+        # it is enough to look for some now and then.
         gc.freeze()
+        gc.set_threshold(*GARBAGE)
         gc.enable()
         outlet.line(f"Tipman serves {url}{_entrance(options, settings)}")
         outlet.flush()

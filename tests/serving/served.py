@@ -73,6 +73,12 @@ class Served:
         """Begin to stop, as a signal does; asked twice, at once."""
         self.service.stop()
 
+    def wait_for_the_end(self):
+        """Wait until it has ended by itself."""
+        self._thread.join(PATIENCE_S)
+        assert not self._thread.is_alive(), "the server did not end"
+        self._thread = None
+
     def stop(self):
         if self._thread is not None:
             with suppress(RuntimeError):
