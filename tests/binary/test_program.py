@@ -93,7 +93,9 @@ with multiprocessing.get_context("spawn").Pool(1) as pool:
     result = pool.map(abs, [-3])
 """
     with tipman.serving() as server:
-        task = server.submit(type="eval", arguments=code, timeout_s=60)
+        # One that is killed with its task leaves its folder, and shall not leave it to others.
+        env = {"TMPDIR": str(tipman.temporary)}
+        task = server.submit(type="eval", arguments=code, timeout_s=60, env=env)
 
     assert task["result"] == [3], task["error"]
 
