@@ -85,6 +85,7 @@ soak: $(READY) ## SEEDS of interleavings and crashes, CASES of every request, 20
 	TIPMAN_TEST_SEEDS=$(SEEDS) $(PY) -m pytest tests/simulation
 	TIPMAN_TEST_CASES=$(CASES) $(PY) -m pytest tests/serving/test_openapi_fuzz.py
 	TIPMAN_TEST_SOAK_TASKS=200000 $(PY) -m pytest tests/operations/test_soak.py
+	TIPMAN_TEST_CRON_SPECS=400000 $(PY) -m pytest tests/schedules/test_cron_oracle.py
 
 .PHONY: openapi
 openapi: $(READY) ## Write the OpenAPI document again

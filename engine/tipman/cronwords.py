@@ -231,7 +231,9 @@ class _Reader(NamedTuple):
             return span
         if len(steps) > 1:
             self._fail(word, "has more than one step")
-        return f"{span}/{self._step(steps[0], word)}"
+        step = self._step(steps[0], word)
+        # cronsim takes `5-5/2` for `5/2`, which goes on to the end of the field.
+        return span if "-" in base.text and "-" not in span else f"{span}/{step}"
 
     def _span(self, word: Word) -> str:
         low, *highs = word.parts("-")
@@ -242,13 +244,13 @@ class _Reader(NamedTuple):
         if not low.text or not highs[0].text:
             self._fail(word, "is half a range; write it as in `1-5`")
         first, last = self._value(low), self._value(highs[0])
-        if self.field is _WEEKDAY and last == 0:
+        if self.field is _WEEKDAY and last == 0 < first:
             last = self.field.high
         if last < first:
             top = self.field.low + self.field.size - 1
             turned = f"{first}-{top},{self.field.low}-{last}"
             self._fail(word, f"a range runs upwards; did you mean `{turned}`?")
-        return f"{first}-{last}"
+        return f"{first}-{last}" if first < last else str(first)
 
     def _step(self, word: Word, whole: Word) -> int:
         number = int(word.text) if _NUMBER.fullmatch(word.text) else 0
