@@ -19,7 +19,7 @@ from tipman.clock import Clock
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
 from tipman.errors import DatabaseError, RepeatedError, TipmanError
-from tipman.events import DependencyReopened, DependencySettled, Event
+from tipman.events import Event
 from tipman.interludes import Interludes
 from tipman.registry.repeats import Memo
 from tipman.tipman import TIPMan
@@ -373,14 +373,12 @@ class Bus:
 
 
 _LEFT: dict[str, type[Event]] = {
-    kind.__name__: kind
-    for kind in (
-        DependencySettled,
-        DependencyReopened,
-        event_module.FinishReported,
-        event_module.FailReported,
+    name: getattr(event_module, name)
+    for name in (
+        "DependencySettled", "DependencyReopened", "FinishReported", "FailReported",
+        "CancelRequested", "SlotSettled", "SlotReopened", "SlotReleased", "SlotSuperseded",
     )
-}
+}  # fmt: skip
 
 
 def _text_of(event: Event) -> str:

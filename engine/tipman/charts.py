@@ -31,6 +31,10 @@ class Verdict(StrEnum):
     AGAIN = "again"
     ABANDON = "abandon"
     STOP = "stop"
+    RUN = "run"
+    IDLE = "idle"
+    PAUSE = "pause"
+    FINISH = "finish"
 
 
 def _when(verdict: Verdict, target: str, **more: object) -> dict[str, object]:
@@ -88,6 +92,8 @@ _OUTLINE: dict[str, Any] = {
                                             _HEARD,
                                         ],
                                         "dependency.reopened": _HEARD,
+                                        "slot.released": _ADMISSION,
+                                        "slot.superseded": "skipped",
                                         "finish.reported": _HEARD,
                                         "fail.reported": _HEARD,
                                     }
@@ -172,6 +178,8 @@ _OUTLINE: dict[str, Any] = {
                         "resume.requested": [*_ADMISSION, {"target": "before_suspension"}],
                         "dependency.settled": _HEARD,
                         "dependency.reopened": _HEARD,
+                        "slot.released": _HEARD,
+                        "slot.superseded": "skipped",
                         "finish.reported": _HEARD,
                         "fail.reported": _HEARD,
                     }
@@ -207,6 +215,74 @@ _OUTLINE: dict[str, Any] = {
     },
 }
 
+_SLOT_HEARD: dict[str, object] = dict.fromkeys(
+    ("slot.decided", "slot.settled", "slot.reopened", "backfill.requested", "clock.jumped"), _HEARD
+)
+_RESUMING = [
+    _when(Verdict.RUN, "running"),
+    _when(Verdict.FINISH, "finished"),
+    _when(Verdict.IDLE, "idle"),
+]
+
+_SCHEDULE_OUTLINE: dict[str, Any] = {
+    "chart": "schedule",
+    "initial": "open",
+    "states": {
+        "open": {
+            "initial": "active",
+            "on": {"schedule.deleted": "finished", **_SLOT_HEARD},
+            "states": {
+                "active": {
+                    "initial": "idle",
+                    "on": {
+                        "pause.requested": "paused",
+                        "schedule.created": [_when(Verdict.PAUSE, "paused"), _HEARD],
+                        "schedule.changed": [
+                            _when(Verdict.PAUSE, "paused"),
+                            _when(Verdict.FINISH, "finished"),
+                            _HEARD,
+                        ],
+                    },
+                    "states": {
+                        "idle": {
+                            "on": {
+                                "slot.decided": [
+                                    _when(Verdict.RUN, "running"),
+                                    _when(Verdict.FINISH, "finished"),
+                                    _HEARD,
+                                ],
+                                "slot.reopened": "running",
+                                "backfill.requested": [_when(Verdict.RUN, "running"), _HEARD],
+                            }
+                        },
+                        "running": {
+                            "on": {
+                                "slot.settled": [
+                                    _when(Verdict.IDLE, "idle"),
+                                    _when(Verdict.PAUSE, "paused"),
+                                    _when(Verdict.FINISH, "finished"),
+                                    _HEARD,
+                                ],
+                            }
+                        },
+                    },
+                },
+                "paused": {
+                    "entry": [{"log": "schedule.paused"}],
+                    "on": {
+                        "resume.requested": _RESUMING,
+                        "schedule.changed": [*_RESUMING, _HEARD],
+                    },
+                },
+            },
+        },
+        "finished": {
+            "entry": [{"log": "schedule.finished"}],
+            "on": dict.fromkeys(("schedule.deleted", "slot.settled", "slot.reopened"), _HEARD),
+        },
+    },
+}
+
 
 def _with_ids(state: Mapping[str, Any]) -> dict[str, Any]:
     """Return a state whose children are known by their own names, not by their paths."""
@@ -217,6 +293,8 @@ def _with_ids(state: Mapping[str, Any]) -> dict[str, Any]:
 
 TASK_SOURCE: Mapping[str, Any] = _with_ids(_OUTLINE)
 TASK: Chart = compile_chart(TASK_SOURCE)
+SCHEDULE_SOURCE: Mapping[str, Any] = _with_ids(_SCHEDULE_OUTLINE)
+SCHEDULE: Chart = compile_chart(SCHEDULE_SOURCE)
 
 SETTLED = frozenset({"succeeded", "failed", "skipped", "cancelled", "abandoned"})
 UNSUCCESSFUL = SETTLED - {"succeeded"}
@@ -226,11 +304,14 @@ STATES = frozenset(
     {"waiting", "blocked", "delayed", "queued", "running", "backing_off", "awaiting", "suspended"}
     | SETTLED
 )
-"""The names that users see."""
+"""The names that users see of tasks."""
+ENDED = SETTLED | {"finished"}
+"""The states in which an instance of any kind has ended."""
+_PUBLIC = {**dict.fromkeys(RUNNING, "running"), "idle": "active", "running": "active"}
 
 
 class Move(NamedTuple):
-    """One step of the TASK chart, as much of it as is written down."""
+    """One step of a built-in chart, as much of it as is written down."""
 
     snapshot: Snapshot
     configuration: str
@@ -241,31 +322,42 @@ class Move(NamedTuple):
     """Log names of what the step made true besides, such as `task.settled`."""
 
 
-def _moved(snapshot: Snapshot, announced: tuple[str, ...]) -> Move:
-    configuration = TASK.configuration(snapshot)
+def _moved(chart: Chart, snapshot: Snapshot, announced: tuple[str, ...]) -> Move:
+    configuration = chart.configuration(snapshot)
     return Move(snapshot, configuration, public_state(configuration), announced)
 
 
 def public_state(configuration: str) -> str:
-    """Return the state users see for a leaf of the TASK chart.
+    """Return the state users see for a leaf of a built-in chart.
 
-    >>> public_state("parking")
-    'running'
+    >>> public_state("parking"), public_state("idle")
+    ('running', 'active')
     """
-    return "running" if configuration in RUNNING else configuration
+    return _PUBLIC.get(configuration, configuration)
 
 
-INITIAL = _moved(begin(TASK).snapshot, ())
+INITIAL = _moved(TASK, begin(TASK).snapshot, ())
+INITIAL_SCHEDULE = _moved(SCHEDULE, begin(SCHEDULE).snapshot, ())
 
 
 @lru_cache(maxsize=4096)
 def move(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
     """Step the TASK chart; None when the event changes nothing in this state."""
-    after, effects = take(TASK, snapshot, Event(name, {"verdict": str(verdict)}))
+    return _step(TASK, snapshot, name, verdict)
+
+
+@lru_cache(maxsize=1024)
+def move_schedule(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
+    """Step the SCHEDULE chart; None when the event changes nothing in this state."""
+    return _step(SCHEDULE, snapshot, name, verdict)
+
+
+def _step(chart: Chart, snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
+    after, effects = take(chart, snapshot, Event(name, {"verdict": str(verdict)}))
     if after is snapshot:
         return None
     announced = (e.label for e in effects if isinstance(e, Log))
-    return _moved(after, tuple(label for label in announced if label is not None))
+    return _moved(chart, after, tuple(label for label in announced if label is not None))
 
 
 @lru_cache(maxsize=1024)
@@ -277,8 +369,15 @@ def history_text(snapshot: Snapshot) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def snapshot_of(configuration: str, history: str | None) -> Snapshot:
-    """Return the snapshot that a row stands for."""
+def snapshot_of(kind: str, configuration: str, history: str | None) -> Snapshot:
+    """Return the snapshot that a row stands for; only tasks have a history."""
     if history is not None:
         return decode(TASK, json.loads(history))
-    return decode(TASK, {**encode(TASK, INITIAL.snapshot), "configuration": configuration})
+    chart, initial = _CHARTS[kind]
+    return decode(chart, {**encode(chart, initial.snapshot), "configuration": configuration})
+
+
+_CHARTS: Mapping[str, tuple[Chart, Move]] = {
+    "task": (TASK, INITIAL),
+    "schedule": (SCHEDULE, INITIAL_SCHEDULE),
+}

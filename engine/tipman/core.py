@@ -64,7 +64,7 @@ class Core:
         self.frontier = Frontier(settings.slots, settings.queues)
         for namespace in self.directory.registry.namespaces.values():
             self.frontier.limit(namespace.name, namespace.slots_max)
-        self.handlers = Handlers(settings, self.frontier)
+        self.handlers = Handlers(settings, self.frontier, clock)
         self.bus = Bus(
             self.database,
             self.directory,

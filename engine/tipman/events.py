@@ -214,6 +214,102 @@ class TasksSubmitted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleCreated(Event):
+    """Somebody made a schedule."""
+
+    wire: ClassVar[str] = "schedule.created"
+    actor: str
+    namespace: str
+    key: str | None
+    name: str
+    spec: str
+    """JSON text, validated."""
+    task: str
+    """JSON text of what it submits."""
+    parsed: Any
+    """The `tipman.definitions.schedules.Schedule` of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChanged(Event):
+    """Somebody gave a schedule another specification."""
+
+    wire: ClassVar[str] = "schedule.changed"
+    actor: str
+    revision: int
+    """The one that was looked at; the change is refused when there is a newer one by now."""
+    spec: str
+    task: str
+    parsed: Any
+    changes: tuple[str, ...]
+    """The names of the fields that were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleDeleted(Event):
+    """Somebody ended a schedule; its key is free again."""
+
+    wire: ClassVar[str] = "schedule.deleted"
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRequested(Requested):
+    """Somebody wants a schedule to submit nothing for a while."""
+
+    wire: ClassVar[str] = "pause.requested"
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerRequested(Requested):
+    """Somebody wants a schedule to submit once more, now."""
+
+    wire: ClassVar[str] = "trigger.requested"
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillRequested(Requested):
+    """Somebody wants instants of the past to be run; *data* is a `Backfill`."""
+
+    wire: ClassVar[str] = "backfill.requested"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSettled(Event):
+    """A run of a schedule, which *instance* names, has settled."""
+
+    wire: ClassVar[str] = "slot.settled"
+    run: bytes
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReopened(Event):
+    """A run of a schedule that had settled is tried again."""
+
+    wire: ClassVar[str] = "slot.reopened"
+    run: bytes
+    due_at: int
+    backfill: int
+    manual: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotReleased(Event):
+    """The turn of a run has come that waited for others of its schedule."""
+
+    wire: ClassVar[str] = "slot.released"
+
+
+@dataclass(frozen=True, slots=True)
+class SlotSuperseded(Event):
+    """A newer run of its schedule took the place of one that waited."""
+
+    wire: ClassVar[str] = "slot.superseded"
+    by: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Registered(Event):
     """Something that happened to the registry: it is for no instance."""
 

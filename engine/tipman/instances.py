@@ -1,6 +1,6 @@
 """Instances: one row of the directory, as the bus works with it."""
 
-from tipman.charts import SETTLED, Move, history_text, snapshot_of
+from tipman.charts import ENDED, Move, history_text, snapshot_of
 from tipman.database import Row
 from tipman.definitions import Task
 from tipman.resources import TaskRow
@@ -32,6 +32,7 @@ class Instance:
         "opening",
         "queued_at",
         "run",
+        "schedule",
         "sequence",
         "settled_at",
         "snapshot",
@@ -71,6 +72,8 @@ class Instance:
     chain: bytes
     early: str | None
     run: bytes | None
+    schedule: bytes | None
+    """The schedule that it is a run of."""
     task: Task | None
     arguments: str
     stored_rare: Row
@@ -94,7 +97,7 @@ class Instance:
         self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
         self.cause = self.epoch = self.due_at = self.wake_at = None
         self.queued_at = self.started_at = self.settled_at = None
-        self.early = self.run = None
+        self.early = self.run = self.schedule = None
         self.take(move)
 
     def take(self, move: Move) -> None:
@@ -106,7 +109,7 @@ class Instance:
     @property
     def is_settled(self) -> bool:
         """Whether it has ended, for this opening."""
-        return self.state in SETTLED
+        return self.state in ENDED
 
     @classmethod
     def from_row(cls, row: Row) -> "Instance":
@@ -118,12 +121,13 @@ class Instance:
             self.wake_at, self.queued_at, self.started_at, self.settled_at, chain,
             history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
             self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
-            self.run,
+            self.run, self.schedule,
         ) = row  # fmt: skip
         self.id, self.chain = bytes(identifier), bytes(chain)
         self.cause = None if self.cause is None else bytes(self.cause)
         self.run = None if self.run is None else bytes(self.run)
-        self.snapshot = snapshot_of(self.configuration, history)
+        self.schedule = None if self.schedule is None else bytes(self.schedule)
+        self.snapshot = snapshot_of(self.kind, self.configuration, history)
         self.stored_sequence = self.sequence
         self.stored_rare = self.rare()
         self.task, self.arguments = None, ""
@@ -145,8 +149,17 @@ class Instance:
         return (
             history_text(self.snapshot), self.opening, self.attempts_used, self.lost,
             self.dependencies_remaining, self.dependencies_unmet, self.dependents,
-            self.cause, self.due_at, self.early, self.run,
+            self.cause, self.due_at, self.early, self.run, self.schedule,
         )  # fmt: skip
+
+
+def schedule_instance(
+    identifier: bytes, namespace: str, key: str | None, name: str, now: int, move: Move
+) -> Instance:
+    """Return the instance of a schedule that has taken no step yet."""
+    steady = (identifier, "schedule", namespace, key, name, now)
+    often = (move.state, move.configuration, 0, 0, None, None, None, None, None, identifier)
+    return Instance.from_row((*steady, *often, *PLAIN))
 
 
 def row_of(instance: Instance, task_row: Row) -> TaskRow:
@@ -160,5 +173,5 @@ def row_of(instance: Instance, task_row: Row) -> TaskRow:
     )  # fmt: skip
 
 
-PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None)
+PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None, None)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""

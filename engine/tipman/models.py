@@ -78,6 +78,7 @@ class Instance(Table):
     due_at = BigIntegerField(null=True)
     early = TextField(null=True)
     run = BlobField(null=True)
+    schedule = BlobField(null=True)
 
     class Meta:
         """Partial indexes keep what has settled out of them."""
@@ -103,6 +104,14 @@ Instance.add_index(
 
 
 Instance.add_index(Instance.index(Instance.run, where=SQL("run IS NOT NULL"), name="instance_run"))
+# Only what is open: a schedule asks what of it still runs, its slots know what ever ran.
+Instance.add_index(
+    Instance.index(
+        Instance.schedule,
+        where=SQL("schedule IS NOT NULL AND settled_at IS NULL"),
+        name="instance_schedule",
+    )
+)
 # For lists: what went well in the default namespace is in neither.
 Instance.add_index(
     Instance.index(

@@ -31,6 +31,7 @@ from tipman.models import (
     UPSERT_KEPT,
 )
 from tipman.registry.register import Registry
+from tipman.schedules.ledger import Ledger
 
 CACHE_MAX = 50_000
 """Instances kept in memory; the least recently loaded that do not run are dropped first."""
@@ -51,10 +52,11 @@ class TIPMan:
     """
 
     def __init__(self, database: Database, epoch: int) -> None:
-        self._database = database
+        self._database = self.database = database
         self.epoch = epoch
         self.edges = Edges(database)
         self.registry = Registry(database)
+        self.schedules = Ledger(database)
         self.now = 0
         self._cache: dict[bytes, Instance] = {}
         self._tolerated = 0
@@ -183,11 +185,15 @@ class TIPMan:
 
     def add(self, instance: Instance, task_row: Row, dependencies: list[bytes]) -> None:
         """Stage a new task instance with its task and its edges."""
-        self._cache[instance.id] = self._new[instance.id] = instance
+        self.add_row(instance)
         self._tasks.append(task_row)
         if instance.key is not None:
             self._new_keys[instance.namespace, instance.key] = instance.id
         self.edges.add(instance.id, dependencies)
+
+    def add_row(self, instance: Instance) -> None:
+        """Stage a new instance of whatever kind."""
+        self._cache[instance.id] = self._new[instance.id] = instance
 
     def add_run(self, row: Row) -> None:
         """Stage a row of the runs of workflows."""
@@ -254,12 +260,14 @@ class TIPMan:
         """Put all that is staged into the open transaction."""
         run, insert = self._database.execute_many, self._database.insert
         self.earliest_wake = self._earliest_wake()
+        self.schedules.write_first()
         if self._runs:
             insert(INSERT_RUN, self._runs)
         if self._new:
             self._insert()
             insert(INSERT_TASK, self._tasks)
         self.edges.write()
+        self.schedules.write()
         if self._touched:
             self._update()
         if self._attempts:
@@ -317,7 +325,7 @@ class TIPMan:
     @property
     def rows_staged(self) -> int:
         """How many rows `write` would write, about; every event has its log entry."""
-        return 3 * len(self._log)
+        return 3 * len(self._log) + self.schedules.rows_staged
 
     def committed(self) -> list[Row]:
         """Forget what was staged, now that it is on disk; return its log entries."""
@@ -330,6 +338,7 @@ class TIPMan:
         self._kept, self._tasks, self._attempts = {}, [], []
         self._runs = []
         self.edges.committed()
+        self.schedules.committed()
         self._log, self._inbox, self._handled = [], [], []
         if len(self._cache) > max(CACHE_MAX, self._tolerated):
             self._shrink()
@@ -348,6 +357,7 @@ class TIPMan:
     def _drop(self, identifier: bytes) -> None:
         self._cache.pop(identifier, None)
         self.edges.forget(identifier)
+        self.schedules.forget(identifier)
 
     def _remember_input(self, run: bytes, text: str) -> str:
         if len(self._inputs) >= INPUTS_MAX:

@@ -1,7 +1,7 @@
 """The shapes of a task and of its retries: one for files, REST and Python."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
@@ -209,6 +209,8 @@ class Task(Shape):
     """What it was made from, `name@version`; its arguments are filled in already."""
     traceparent: ClassVar[str | None] = None
     """The span that submitted it, as W3C Trace Context writes it."""
+    slot: ClassVar[Sequence[int] | None] = None
+    """Of a run of a schedule: when it was due, in µs, and the numbers of backfill and trigger."""
 
     def with_arguments(self, arguments: Json) -> Self:
         """Return the same task with other arguments, which are taken as they are.
@@ -291,6 +293,7 @@ _OPTIONS = (
     "has_expressions",
     "definition",
     "traceparent",
+    "slot",
 )
 DEFAULT_OPTIONS: Mapping[str, Any] = {
     name: Task.model_fields[name].get_default(call_default_factory=True)

@@ -8,7 +8,9 @@ effects, for after the commit.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tipman.clock import Clock
 from tipman.effects import Effect
+from tipman.errors import ConflictError
 from tipman.events import (
     AnswerRecorded,
     AttemptFailed,
@@ -17,6 +19,7 @@ from tipman.events import (
     AttemptReturned,
     AttemptSucceeded,
     AttemptTimedOut,
+    BackfillRequested,
     CancelRequested,
     DefinitionAdded,
     DefinitionRetired,
@@ -28,21 +31,34 @@ from tipman.events import (
     NamespaceChanged,
     NamespaceCreated,
     NamespaceDeleted,
+    PauseRequested,
+    Requested,
     ResumeRequested,
     RetryRequested,
+    ScheduleChanged,
+    ScheduleCreated,
+    ScheduleDeleted,
+    SlotReleased,
+    SlotReopened,
+    SlotSettled,
+    SlotSuperseded,
     SuspendRequested,
     TasksSubmitted,
     TimerFired,
     TokenCreated,
     TokenRevoked,
+    TriggerRequested,
 )
 from tipman.frontier import Frontier
 from tipman.handlers.attempts import Attempts
+from tipman.handlers.firing import Firing
 from tipman.handlers.registering import Registering
 from tipman.handlers.requests import Requests
+from tipman.handlers.scheduling import Scheduling
 from tipman.handlers.steps import Steps
 from tipman.handlers.submitting import Submitting
 from tipman.handlers.waiting import Waiting
+from tipman.ids import IdSource, text_of
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
 
@@ -50,15 +66,21 @@ Handler = Callable[[Any, TIPMan], list[Effect]]
 
 
 class Handlers:
-    """All handlers of the core, over the rules and the frontier."""
+    """All handlers of the core, over the rules and the frontier.
 
-    def __init__(self, settings: Settings, frontier: Frontier) -> None:
+    What was due before they were made, and has no decision, was due while nobody was there.
+    """
+
+    def __init__(self, settings: Settings, frontier: Frontier, clock: Clock) -> None:
         steps = Steps(settings, frontier)
         self.attempts = Attempts(steps)
         self.submitting = Submitting(steps)
         self.waiting = Waiting(steps, self.attempts)
         self.requests = Requests(steps, self.attempts)
         self.registering = Registering(frontier)
+        new_id = IdSource(lambda: clock.wall_us() // 1000)
+        self.firing = Firing(self.submitting, new_id, clock.wall_us())
+        self.scheduling = Scheduling(self.firing)
 
     def dispatch(self, directory: TIPMan) -> list[Effect]:
         """Start what is queued while slots are free."""
@@ -78,15 +100,25 @@ class Handlers:
             AttemptInterrupted: self.attempts.interrupted,
             AttemptLost: self.attempts.lost,
             AttemptReturned: self.attempts.returned,
-            TimerFired: self.waiting.timer_fired,
+            TimerFired: self._timer_fired,
             DependencySettled: self.waiting.dependency_settled,
             DependencyReopened: self.waiting.dependency_reopened,
-            CancelRequested: self.requests.cancel,
-            SuspendRequested: self.requests.suspend,
-            ResumeRequested: self.requests.resume,
-            RetryRequested: self.requests.retry,
-            FinishReported: self.requests.outcome,
-            FailReported: self.requests.outcome,
+            CancelRequested: _of_a_task(self.requests.cancel),
+            SuspendRequested: _of_a_task(self.requests.suspend),
+            ResumeRequested: self._resumed,
+            RetryRequested: _of_a_task(self.requests.retry),
+            FinishReported: _of_a_task(self.requests.outcome),
+            FailReported: _of_a_task(self.requests.outcome),
+            ScheduleCreated: self.scheduling.created,
+            ScheduleChanged: self.scheduling.changed,
+            ScheduleDeleted: self.scheduling.deleted,
+            PauseRequested: self.scheduling.paused,
+            TriggerRequested: self.scheduling.triggered,
+            BackfillRequested: self.scheduling.backfilled,
+            SlotSettled: self.firing.slot_settled,
+            SlotReopened: self.firing.slot_reopened,
+            SlotReleased: self.waiting.slot_released,
+            SlotSuperseded: self.waiting.slot_superseded,
             NamespaceCreated: self.registering.namespace_created,
             NamespaceChanged: self.registering.namespace_changed,
             NamespaceDeleted: self.registering.namespace_deleted,
@@ -96,3 +128,31 @@ class Handlers:
             TokenRevoked: self.registering.token_revoked,
             AnswerRecorded: self.registering.answer_recorded,
         }
+
+    def _timer_fired(self, event: TimerFired, directory: TIPMan) -> list[Effect]:
+        instance = directory.cached(event.instance)
+        if instance is None:
+            # What is due at one instant comes into memory at once, not one by one.
+            self.firing.load_due(directory)
+            instance = directory.find(event.instance)
+        if instance is not None and instance.kind == "schedule":
+            return self.firing.timer_fired(instance, directory)
+        return self.waiting.timer_fired(event, directory)
+
+    def _resumed(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:
+        if directory.load(event.instance).kind == "schedule":
+            return self.scheduling.resumed(event, directory)
+        return self.requests.resume(event, directory)
+
+
+def _of_a_task(handler: Handler) -> Handler:
+    """Return a handler that is only asked about tasks."""
+
+    def handle(event: Requested, directory: TIPMan) -> list[Effect]:
+        instance = directory.load(event.instance)
+        if instance.kind != "task":
+            words = f"{event.wire} changes nothing: {text_of(event.instance)} is a {instance.kind}"
+            raise ConflictError(words, instance.state)
+        return handler(event, directory)
+
+    return handle

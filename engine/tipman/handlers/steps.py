@@ -17,6 +17,8 @@ from tipman.events import (
     FailReported,
     FinishReported,
     Requested,
+    SlotReopened,
+    SlotSettled,
     StopReason,
 )
 from tipman.frontier import Entry, Frontier, mark_of
@@ -92,6 +94,9 @@ class Steps:
         instance.opening += 1
         instance.attempts_used = instance.lost = 0
         instance.settled_at = instance.cause = None
+        if instance.schedule is not None:
+            slot = directory.task_of(instance).slot or (0, 0, 0)
+            directory.raised.append(SlotReopened(instance.schedule, instance.id, *slot))
 
     def _entered(self, was: str, instance: Instance, directory: TIPMan) -> None:
         state = instance.state
@@ -117,6 +122,8 @@ class Steps:
     def _settled(instance: Instance, directory: TIPMan) -> None:
         instance.settled_at, instance.due_at = directory.now, None
         directory.registry.settled(instance.namespace)
+        if instance.schedule is not None:
+            directory.raised.append(SlotSettled(instance.schedule, instance.id, instance.state))
         if instance.dependents:
             settled = partial(
                 DependencySettled,

@@ -47,15 +47,28 @@ class Submitting:
             directory.add(draft, submission.row, edges.get(draft.id, []))
         for submission, draft in zip(event.submissions, drafts.values(), strict=True):
             verdict = admission(draft, submission.task, directory.now)
-            step = must_move(draft, "task.submitted", verdict)
+            step = must_move(draft, TasksSubmitted.wire, verdict)
             if verdict is Verdict.SKIP:
                 draft.cause = cause_of(edges[draft.id], directory)
             data = f'{{"verdict":"{verdict}"}}'
-            self._steps.advance(directory, draft, step, "task.submitted", data, event.actor)
+            self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, event.actor)
         for dependency in outside:
             dependency.dependents += 1
             directory.touch(dependency)
         return []
+
+    def slot_submitted(
+        self, submission: Submission, schedule: bytes, directory: TIPMan, *, waits_for: int
+    ) -> None:
+        """Stage a run of a schedule that counts as admitted; it may wait for its turn."""
+        identifier, task = submission.instance, submission.task
+        draft = Instance(identifier, task, submission.arguments, directory.now, INITIAL)
+        draft.schedule, draft.dependencies_remaining = schedule, waits_for
+        verdict = admission(draft, task, directory.now)
+        step = must_move(draft, TasksSubmitted.wire, verdict)
+        directory.add(draft, submission.row, [])
+        data = f'{{"verdict":"{verdict}"}}'
+        self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, "schedule")
 
 
 def _known_keys(submissions: tuple[Submission, ...], directory: TIPMan) -> Keys:
@@ -110,7 +123,11 @@ def _count_dependencies(drafts: Drafts, edges: Edges, directory: TIPMan) -> list
                 draft.dependencies_remaining += 1
                 continue
             dependency = directory.find(identifier)
-            if dependency is None or dependency.namespace != draft.namespace:
+            if (
+                dependency is None
+                or dependency.namespace != draft.namespace
+                or dependency.kind != "task"
+            ):
                 pointer = f"/tasks/{positions[waiting]}/dependencies/{index}"
                 raise _unknown(text_of(identifier), pointer)
             outside.append(dependency)

@@ -2,7 +2,14 @@
 
 from tipman.charts import Verdict, move
 from tipman.effects import Effect
-from tipman.events import DependencyReopened, DependencySettled, StopReason, TimerFired
+from tipman.events import (
+    DependencyReopened,
+    DependencySettled,
+    SlotReleased,
+    SlotSuperseded,
+    StopReason,
+    TimerFired,
+)
 from tipman.handlers.attempts import Attempts
 from tipman.handlers.steps import Steps, cause_of, must_move, ready, undelayed
 from tipman.ids import text_of
@@ -70,4 +77,27 @@ class Waiting:
         data = f'{{"verdict":"{verdict}","dependency":"{text_of(event.dependency)}"}}'
         self._steps.advance(directory, instance, step, event.wire, data)
         instance.cause = cause
+        return []
+
+    def slot_released(self, event: SlotReleased, directory: TIPMan) -> list[Effect]:
+        """Go on: those of its schedule that it waited for have settled."""
+        instance = directory.load(event.instance)
+        if instance.is_settled or not instance.dependencies_remaining:
+            return []
+        verdict = undelayed(directory.task_of(instance), directory.now)
+        step = must_move(instance, event.wire, verdict)
+        instance.dependencies_remaining = 0
+        data = f'{{"verdict":"{verdict}"}}'
+        self._steps.advance(directory, instance, step, event.wire, data)
+        return []
+
+    def slot_superseded(self, event: SlotSuperseded, directory: TIPMan) -> list[Effect]:
+        """Settle it as skipped: another run of its schedule took its place."""
+        instance = directory.load(event.instance)
+        if instance.is_settled or not instance.dependencies_remaining:
+            return []
+        step = must_move(instance, event.wire)
+        instance.dependencies_remaining, instance.cause = 0, event.by
+        data = f'{{"by":"{text_of(event.by)}"}}'
+        self._steps.advance(directory, instance, step, event.wire, data)
         return []

@@ -1,0 +1,103 @@
+"""Plans: a schedule's specification, made ready for deciding and submitting."""
+
+from dataclasses import dataclass
+
+from tipman.clock import MICROSECONDS
+from tipman.database import Row
+from tipman.definitions import Task, task_from_row
+from tipman.definitions.named import reference_of
+from tipman.definitions.schedules import Schedule, stored_schedule
+from tipman.definitions.timing import timetable_for
+from tipman.events import Submission
+from tipman.frontier import mark_of
+from tipman.jsontext import dumps, parsed
+from tipman.schedules.decisions import Policy
+from tipman.schedules.records import OpenRun, Record
+from tipman.timetable import Timetable, jitter_us
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a schedule does and when; the instants it yields are those that are not excluded."""
+
+    schedule: Schedule
+    timetable: Timetable
+    task: Task
+    pin: tuple[str, int | None] | None
+    """Name and version of the definition that the task was made from."""
+    row: Row
+    """The row of the task's table, but for its id, and its options without their end."""
+    policy: Policy
+    jitter_s: float
+    excludes: bool
+    """Whether it leaves any instant out."""
+
+    def submission(self, identifier: bytes, slot: OpenRun) -> Submission:
+        """Return a run's submission."""
+        place = (slot.due_at, slot.backfill, slot.manual)
+        options = f'{self.row[-1]}"slot":[{place[0]},{place[1]},{place[2]}]}}'
+        task = self.task.beside(slot=place, options=options)
+        return Submission(identifier, task, (identifier, *self.row[:-1], options), ())
+
+    def delay(self, identifier: bytes, due: int) -> int:
+        """Return by how much an instant is put off; always less than until the next."""
+        return jitter_us(identifier, due, jitter_s=self.jitter_s) if self.jitter_s else 0
+
+    def next_due(self, record: Record) -> int | None:
+        """Return the first instant after the last decision, None when there is none any more."""
+        runs_max = self.schedule.runs_max
+        if runs_max is not None and record.runs >= runs_max:
+            return None
+        return self.timetable.next_after(record.decided_until)
+
+    def is_excluded(self, due: int) -> bool:
+        """Tell whether an instant lies on an excluded day, by the schedule's own clock."""
+        return self.excludes and self.timetable.excluded_until(due) is not None
+
+    def next_after(self, instant_us: int) -> int | None:
+        """Return the first instant strictly after that is not excluded."""
+        due = self.timetable.next_after(instant_us)
+        while due is not None and self.is_excluded(due):
+            due = self.timetable.next_after(due)
+        return due
+
+    def previous_before(self, instant_us: int) -> int | None:
+        """Return the last instant strictly before that is not excluded."""
+        due = self.timetable.previous_before(instant_us)
+        while due is not None and self.is_excluded(due):
+            due = self.timetable.previous_before(due)
+        return due
+
+
+def plan_of(record: Record) -> Plan:
+    """Return the plan of a record, made once while the record is in memory."""
+    if record.plan is None:
+        record.plan = _made(record)
+    found: Plan = record.plan
+    return found
+
+
+def task_text(task: Task) -> str:
+    """Return a task as a record keeps it."""
+    kept = (task.name, task.namespace, task.type, dumps(task.arguments), task.options)
+    return dumps(kept)
+
+
+def _made(record: Record) -> Plan:
+    schedule = stored_schedule(record.spec)
+    name, namespace, type_, arguments, options = parsed(record.task)
+    task = task_from_row(type_, arguments, options, name, None, namespace)
+    mark = mark_of(namespace, task.exclusive)
+    open_options = options[:-1] + ("," if options != "{}" else "")
+    catch_up = schedule.catch_up
+    window_us = round(catch_up.window_s * MICROSECONDS)
+    return Plan(
+        schedule,
+        timetable_for(schedule, record.anchor_at),
+        task,
+        None if task.definition is None else reference_of(task.definition),
+        (type_, task.queue, task.priority, mark, arguments, open_options),
+        Policy(catch_up.policy, window_us, catch_up.max),
+        schedule.jitter_s,
+        bool(schedule.exclude),
+    )

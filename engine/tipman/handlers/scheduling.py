@@ -1,0 +1,226 @@
+"""Handlers of what people do with schedules: make, change, pause, resume, trigger and end them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tipman.charts import INITIAL_SCHEDULE, Verdict, move_schedule
+from tipman.definitions.timing import timetable_for
+from tipman.effects import Effect
+from tipman.errors import ConflictError, KeyExistsError, NotFoundError
+from tipman.events import (
+    BackfillRequested,
+    CancelRequested,
+    Event,
+    PauseRequested,
+    Requested,
+    ResumeRequested,
+    ScheduleChanged,
+    ScheduleCreated,
+    ScheduleDeleted,
+    TimerFired,
+    TriggerRequested,
+)
+from tipman.handlers.firing import Firing, arm, is_due, slot_text, step_schedule, take_step
+from tipman.handlers.plans import plan_of
+from tipman.ids import text_of
+from tipman.instances import Instance, schedule_instance
+from tipman.jsontext import dumps, parsed
+from tipman.schedules.backfills import Backfill, wanted_instants
+from tipman.schedules.decisions import Reason
+from tipman.schedules.records import OpenRun, Record, Slot
+from tipman.tipman import TIPMan
+
+Handler = Callable[[Any, TIPMan], list[Effect]]
+URI = "/api/v1/schedules/"
+
+
+class Scheduling:
+    """Does what somebody asked of a schedule, or says why it changes nothing."""
+
+    def __init__(self, firing: Firing) -> None:
+        self._firing = firing
+
+    def created(self, event: ScheduleCreated, directory: TIPMan) -> list[Effect]:
+        """Stage a schedule; its first instant comes after now."""
+        directory.registry.namespace(event.namespace)
+        if event.key is not None:
+            holder = directory.schedules.find_key(event.namespace, event.key)
+            if holder is not None:
+                uri = URI + text_of(holder)
+                raise KeyExistsError(f"the key {event.key!r} belongs to {uri}", uri)
+        now = directory.now
+        starts_at = event.parsed.instant("starts_at")
+        anchor = now if starts_at is None else starts_at
+        record = Record(event.instance, event.key, event.spec, event.task, 1, anchor, now, None)
+        record.next_at = plan_of(record).next_due(record)
+        names = (event.namespace, event.key, event.name)
+        instance = schedule_instance(event.instance, *names, now, INITIAL_SCHEDULE)
+        directory.add_row(instance)
+        directory.schedules.add(record, event.namespace)
+        verdict = Verdict.PAUSE if event.parsed.paused else Verdict.NONE
+        data = {"verdict": str(verdict), "revision": 1, "spec": parsed(event.spec)}
+        step_schedule(instance, event.wire, verdict, dumps(data), directory, event.actor)
+        arm(instance, record)
+        return []
+
+    def changed(self, event: ScheduleChanged, directory: TIPMan) -> list[Effect]:
+        """Stage a new revision; what was due before it is decided as it was."""
+        instance, record = self._open(event, event.wire, directory)
+        if record.revision != event.revision:
+            raise ConflictError(
+                f"the schedule was changed meanwhile: it is at revision {record.revision}",
+                instance.state,
+            )
+        plan_of(record)
+        timetable_for(event.parsed, record.anchor_at)
+        self._firing.decide_all(instance, directory)
+        now, starts_at = directory.now, event.parsed.instant("starts_at")
+        record.spec, record.task = event.spec, event.task
+        record.revision += 1
+        if {"every_s", "starts_at"} & {*event.changes}:
+            record.anchor_at = now if starts_at is None or starts_at < now else starts_at
+        directory.schedules.respecify(record)
+        was_paused = instance.state == "paused"
+        if not was_paused:
+            # While paused it stays where it is: what was due meanwhile is written on resuming.
+            record.decided_until = max(record.decided_until, now)
+        record.next_at = plan_of(record).next_due(record)
+        verdict = self._verdict(instance, record, paused=event.parsed.paused)
+        if was_paused and verdict is not Verdict.PAUSE:
+            record.paused_until = now
+        shown = {"verdict": str(verdict), "revision": record.revision}
+        data = dumps({**shown, "spec": parsed(event.spec), "changes": list(event.changes)})
+        step_schedule(instance, event.wire, verdict, data, directory, event.actor)
+        self._go_on(instance, record, directory)
+        return []
+
+    def deleted(self, event: ScheduleDeleted, directory: TIPMan) -> list[Effect]:
+        """End a schedule and free its key; what runs goes on, what waits is cancelled."""
+        instance = directory.load(event.instance)
+        record = self._record(instance, directory)
+        step = move_schedule(instance.snapshot, event.wire, Verdict.NONE)
+        if step is None or (instance.settled_at is not None and instance.key is None):
+            return []
+        self._firing.decide_all(instance, directory)
+        for run, slot in record.open.items():
+            if slot.held:
+                directory.raised.append(CancelRequested(run, event.actor, None))
+        record.next_at = None
+        directory.schedules.touch(record)
+        directory.schedules.free_key(record, instance.namespace)
+        instance.key = None
+        step_schedule(instance, event.wire, Verdict.NONE, None, directory, event.actor)
+        arm(instance, record)
+        return []
+
+    def paused(self, event: PauseRequested, directory: TIPMan) -> list[Effect]:
+        """Submit nothing until it is resumed."""
+        instance, record = self._open(event, event.wire, directory)
+        if instance.state == "paused":
+            raise _unmoved(event.wire, instance)
+        self._firing.decide_all(instance, directory)
+        if instance.state != "active":
+            raise _unmoved(event.wire, instance)
+        self._ask(event, instance, Verdict.NONE, directory)
+        arm(instance, record)
+        directory.schedules.touch(record)
+        return []
+
+    def resumed(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:
+        """Go on; what was due meanwhile gets its rows."""
+        instance, record = self._open(event, event.wire, directory)
+        record_paused = directory.now
+        verdict = self._verdict(instance, record, paused=False)
+        self._ask(event, instance, verdict, directory)
+        record.paused_until, record.failures = record_paused, 0
+        directory.schedules.touch(record)
+        self._go_on(instance, record, directory)
+        return []
+
+    def triggered(self, event: TriggerRequested, directory: TIPMan) -> list[Effect]:
+        """Submit once more now, if overlap lets it."""
+        instance, record = self._open(event, event.wire, directory)
+        due, number = directory.now, record.manuals + 1
+        place = OpenRun(due, 0, number, held=False)
+        run, (reason, blocking) = self._firing.submit(instance, record, place, directory)
+        record.manuals = number
+        slot = Slot(record.id, due, 0, number, "run", None, run, None, due)
+        if run is None:
+            slot = slot._replace(decision="skipped", reason=reason, blocking=blocking)
+        directory.schedules.decide(slot)
+        directory.schedules.touch(record)
+        verdict = Verdict.NONE if run is None else Verdict.RUN
+        text = slot_text(slot, verdict)
+        step_schedule(instance, event.wire, Verdict.NONE, None, directory, event.actor)
+        step_schedule(instance, "slot.decided", verdict, text, directory)
+        directory.registry.outcome = slot
+        return []
+
+    def backfilled(self, event: BackfillRequested, directory: TIPMan) -> list[Effect]:
+        """Submit runs for instants of the past, so many of them at a time as was asked for."""
+        instance, record = self._open(event, event.wire, directory)
+        backfill: Backfill = event.data
+        if self._firing.is_orphan(plan_of(record), instance.namespace, directory):
+            raise ConflictError("what it would run is gone", instance.state)
+        dues = wanted_instants(directory.database, record.id, plan_of(record), backfill)
+        number = record.backfills + 1
+        shown = {"verdict": "run" if dues else "", "backfill": number, **backfill.shown()}
+        text = dumps({**shown, "count": len(dues)})
+        for at, due in enumerate(dues):
+            place = OpenRun(due, number, 0, held=at >= backfill.concurrency)
+            run = self._firing.hand_in(instance, record, place, directory)
+            slot = Slot(record.id, due, number, 0, "run", None, run, None, directory.now)
+            if run is None:
+                slot = slot._replace(decision="skipped", reason=Reason.QUOTA)
+            directory.schedules.decide(slot)
+        record.backfills = number
+        directory.schedules.touch(record)
+        verdict = Verdict.RUN if record.open else Verdict.NONE
+        step_schedule(instance, event.wire, verdict, text, directory, event.actor)
+        directory.registry.outcome = (number, tuple(dues))
+        return []
+
+    # Inside.
+
+    def _open(self, event: Event, name: str, directory: TIPMan) -> tuple[Instance, Record]:
+        instance = directory.load(event.instance)
+        record = self._record(instance, directory)
+        if instance.state == "finished":
+            raise _unmoved(name, instance)
+        return instance, record
+
+    @staticmethod
+    def _record(instance: Instance, directory: TIPMan) -> Record:
+        if instance.kind != "schedule":
+            raise NotFoundError(f"no schedule at {URI}{text_of(instance.id)}")
+        return directory.schedules.record(instance.id)
+
+    @staticmethod
+    def _ask(event: Requested, instance: Instance, verdict: Verdict, directory: TIPMan) -> None:
+        step = move_schedule(instance.snapshot, event.wire, verdict)
+        if step is None:
+            raise _unmoved(event.wire, instance)
+        data = dumps({"verdict": str(verdict), "data": event.data})
+        take_step(instance, step, event.wire, data, directory, event.actor)
+
+    @staticmethod
+    def _verdict(instance: Instance, record: Record, *, paused: bool) -> Verdict:
+        """Return where a schedule goes that is changed or resumed."""
+        if paused:
+            return Verdict.PAUSE
+        if record.open:
+            return Verdict.RUN if instance.state == "paused" else Verdict.NONE
+        return Verdict.FINISH if record.next_at is None else Verdict.IDLE
+
+    @staticmethod
+    def _go_on(instance: Instance, record: Record, directory: TIPMan) -> None:
+        arm(instance, record)
+        if is_due(instance, directory):
+            directory.raised.append(TimerFired(instance.id))
+
+
+def _unmoved(name: str, instance: Instance) -> ConflictError:
+    return ConflictError(
+        f"{name} changes nothing: the schedule {text_of(instance.id)} is {instance.state}",
+        instance.state,
+    )

@@ -1,0 +1,78 @@
+"""Backfills: instants of the past that are to be run after all."""
+
+from typing import Any, Literal, NamedTuple
+
+from tipman.clock import rfc3339
+from tipman.database import Database
+from tipman.errors import Fault, InvalidError
+from tipman.schedules.decisions import Instants
+
+INSTANTS_MAX = 1_000
+"""Instants of one backfill; a longer past is filled in parts."""
+_LOOKED_AT_MAX = 100_000
+_SLOTS = (
+    "SELECT s.due_at, s.decision, i.state FROM slot AS s LEFT JOIN instance AS i"
+    " ON i.id = s.instance WHERE s.schedule = ? AND s.due_at >= ? AND s.due_at < ?"
+    " AND s.manual = 0"
+)
+_FAILED = frozenset({"failed", "abandoned", "cancelled"})
+
+
+class Backfill(NamedTuple):
+    """Which part of the past [*since*, *until*), in µs, and what of it."""
+
+    since: int
+    until: int
+    what: Literal["missing", "failed", "all"]
+    order: Literal["forwards", "backwards"]
+    concurrency: int
+
+    def shown(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "from": rfc3339(self.since),
+            "until": rfc3339(self.until),
+            "what": self.what,
+            "order": self.order,
+            "concurrency": self.concurrency,
+        }
+
+
+def wanted_instants(
+    database: Database, schedule: bytes, instants: Instants, backfill: Backfill
+) -> list[int]:
+    """Return the instants that a backfill runs, in its order, by the rows there are.
+
+    An instant is missing that no run stands for, whether decided otherwise or never; it is failed
+    when the last of its runs to settle did not succeed and none did.
+
+    Raises:
+        InvalidError: there are too many.
+    """
+    ran, failed = _known(database, schedule, backfill)
+    found: list[int] = []
+    due, looked_at = instants.next_after(backfill.since - 1), 0
+    while due is not None and due < backfill.until:
+        looked_at += 1
+        if backfill.what == "all" or (
+            due not in ran if backfill.what == "missing" else due in failed
+        ):
+            found.append(due)
+        if len(found) > INSTANTS_MAX or looked_at > _LOOKED_AT_MAX:
+            detail = f"more than {INSTANTS_MAX:,} instants; fill a longer past in parts"
+            raise InvalidError(f"/until: {detail}", (Fault("/until", detail),))
+        due = instants.next_after(due)
+    return found if backfill.order == "forwards" else found[::-1]
+
+
+def _known(database: Database, schedule: bytes, backfill: Backfill) -> tuple[set[int], set[int]]:
+    """Return the instants that have a run, and those of them of which none went well."""
+    ran: set[int] = set()
+    well: set[int] = set()
+    for due, decision, state in database.fetch(_SLOTS, (schedule, backfill.since, backfill.until)):
+        if decision == "run":
+            ran.add(due)
+            if state not in _FAILED:
+                # One that is open may still succeed, of one that was pruned nobody knows.
+                well.add(due)
+    return ran, ran - well

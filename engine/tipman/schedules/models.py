@@ -1,0 +1,97 @@
+"""The tables of schedules, as Peewee models, and the constant SQL built from them.
+
+Instants are integers, microseconds since 1970 UTC; ids are UUIDs in 16 bytes; JSON is text.
+"""
+
+from peewee import SQL, BigIntegerField, BlobField, CompositeKey, IntegerField, TextField
+
+from tipman.models import Table, columns_of, insert_of, insert_sql, update_sql
+
+
+class Schedule(Table):
+    """What a schedule is beside its row in the directory; from `decided_until` on often changed.
+
+    `key` stays here when the schedule is deleted and its key in the directory is free again.
+    `spec` is as it was asked for, `task` what it submits. Every instant up to `decided_until` has
+    its slot; `next_at` is the first after it. `stretch_at` names the slot that the next missed or
+    paused instant belongs to, while it is one row for many. Of the instants up to `backlog_until`
+    those from `wanted_from` to `wanted_until` are caught up, the rest is missed. Those up to
+    `paused_until` were due while it was paused.
+    """
+
+    id = BlobField(primary_key=True)
+    key = TextField(null=True)
+    spec = TextField()
+    task = TextField()
+    revision = IntegerField()
+    anchor_at = BigIntegerField()
+    decided_until = BigIntegerField()
+    next_at = BigIntegerField(null=True)
+    runs = IntegerField()
+    failures = IntegerField()
+    manuals = IntegerField()
+    backfills = IntegerField()
+    stretch_at = BigIntegerField(null=True)
+    backlog_until = BigIntegerField(null=True)
+    wanted_from = BigIntegerField(null=True)
+    wanted_until = BigIntegerField(null=True)
+    paused_until = BigIntegerField(null=True)
+
+    class Meta:
+        """Found by the id of its instance."""
+
+        table_name = "schedule"
+        without_rowid = True
+
+
+class Slot(Table):
+    """What was decided for an instant, or for `count` of them from `due_at` to `due_until`.
+
+    `backfill` and `manual` are 0, or the number of the backfill or the trigger that asked for it.
+    """
+
+    schedule = BlobField()
+    due_at = BigIntegerField()
+    backfill = IntegerField()
+    manual = IntegerField()
+    decision = TextField()
+    reason = TextField(null=True)
+    instance = BlobField(null=True)
+    blocking = BlobField(null=True)
+    decided_at = BigIntegerField()
+    due_until = BigIntegerField(null=True)
+    count = IntegerField(constraints=[SQL("DEFAULT 1")])
+
+    class Meta:
+        """One decision for an instant."""
+
+        table_name = "slot"
+        primary_key = CompositeKey("schedule", "due_at", "backfill", "manual")
+        without_rowid = True
+
+
+TABLES: tuple[type[Table], ...] = (Schedule, Slot)
+
+COLUMNS = columns_of(Schedule)
+CHANGING = COLUMNS[COLUMNS.index("decided_until") :]
+SPECIFIED = COLUMNS[COLUMNS.index("spec") :]
+SELECT_SCHEDULE = "SELECT {} FROM schedule".format(  # noqa: S608 - our names
+    ", ".join(f'"{name}"' for name in COLUMNS)
+)
+INSERT_SCHEDULE = insert_sql("schedule", COLUMNS)
+UPDATE_SCHEDULE = update_sql("schedule", CHANGING, ["id"])
+RESPECIFY_SCHEDULE = update_sql("schedule", SPECIFIED, ["id"])
+INSERT_SLOT = insert_of("slot", columns_of(Slot))
+STRETCH_SLOT = (
+    "UPDATE slot SET due_until = ?, count = count + ?, decided_at = ?"
+    " WHERE schedule = ? AND due_at = ? AND backfill = 0 AND manual = 0"
+)
+SUPERSEDE_SLOT = (
+    "UPDATE slot SET decision = 'skipped', reason = 'superseded', blocking = ?"
+    " WHERE schedule = ? AND due_at = ? AND backfill = ? AND manual = ?"
+)
+FREE_KEY = "UPDATE instance SET key = NULL WHERE id = ?"
+OPEN_RUNS = (
+    "SELECT i.schedule, i.id, i.dependencies_remaining, t.options FROM instance AS i"
+    " JOIN task AS t ON t.id = i.id WHERE i.settled_at IS NULL AND i.schedule IN (??)"
+)
