@@ -63,6 +63,9 @@ def run_session(options: RunOptions, outlet: Outlet) -> ExitCode:
     workflow = load_workflow(
         options.file, schema=options.schema, parameters=options.parameters, settings=settings
     )
+    if workflow.schedule is not None:
+        warn("the schedule block is left out: this runs the workflow once, now")
+        workflow = workflow.model_copy(update={"schedule": None})
     _refuse_what_can_not_end_well(workflow)
     if workflow.slots is not None:
         settings = replace(settings, slots=min(settings.slots, workflow.slots))

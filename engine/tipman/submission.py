@@ -90,7 +90,11 @@ class Submitter:
 
         Raises:
             UnknownDependencyError: a name that no task has.
+            InvalidError: it has a schedule block, which is for registering it.
         """
+        if workflow.schedule is not None:
+            detail = "registering a workflow comes with workflows; leave it out to run it once"
+            raise InvalidError(f"/schedule: {detail}", (Fault("/schedule", detail),))
         tasks = workflow.tasks
         run = (
             self._new_id(),

@@ -113,10 +113,29 @@ def test_every_file_is_validated(call, tmp_path):
     assert [line.partition(" ")[0] for line in err.splitlines()] == ["b.yaml:1:1", "none.yaml:"]
 
 
+def test_schedule_files_are_validated_too(call, tmp_path):
+    (tmp_path / "s.yaml").write_text("every_s: 5\ntask: {type: wait}\n")
+    (tmp_path / "t.yaml").write_text("- cron: 0 0 * * \n  task: {type: wait}\n")
+
+    code, out, err = call("validate", "s.yaml", "t.yaml")
+
+    assert (code, out) == (2, "s.yaml: ok\n")
+    assert err.startswith("t.yaml:1:3 [0].cron: ")
+
+
+def test_a_schedule_block_is_left_out_with_a_note(call, tmp_path):
+    write_workflow(tmp_path / "w.yaml", shell("a", "true"), schedule={"cron": "0 2 * * *"})
+
+    code, out, err = call("run", "w.yaml")
+
+    assert code == 0
+    assert "Ended : a" in out
+    assert err == "tipman: the schedule block is left out: this runs the workflow once, now\n"
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        ({"schedule": {"cron": "0 2 * * *"}}, "schedule"),
         ({"hooks": {}}, "hooks"),
         ({"merge": "last"}, "merge"),
         ({"on_failure": "continue"}, "on_failure"),

@@ -77,14 +77,14 @@ def run(file: Path | None, input_: Path | None, **given: Any) -> int:
 @click.command
 @click.argument("files", type=_FILE, nargs=-1, required=True, metavar="FILE...")
 def validate(files: tuple[Path, ...]) -> int:
-    """Check workflow files, and name every fault."""
-    from tipman.definitions import load_workflow  # noqa: PLC0415 - see `_Parameter`
+    """Check workflow and schedule files, and name every fault."""
+    from tipman.definitions import check_file  # noqa: PLC0415 - see `_Parameter`
 
     outlet = standard_output()
     code = ExitCode.OK
     for file in files:
         try:
-            load_workflow(file)
+            check_file(file)
         except InvalidError as error:
             click.echo(str(error), err=True)
             code = ExitCode.INVALID

@@ -5,7 +5,12 @@ shapes are pydantic models, frozen and strict: nothing unknown, nothing converte
 """
 
 from tipman.definitions.judgement import fill
-from tipman.definitions.loading import load_workflow, workflow_from_text
+from tipman.definitions.loading import (
+    check_file,
+    load_schedules,
+    load_workflow,
+    workflow_from_text,
+)
 from tipman.definitions.shapes import Retry, Task, TaskType
 from tipman.definitions.stored import options_of, task_from_row
 from tipman.definitions.tasks import task_of, tasks_of
@@ -16,7 +21,9 @@ __all__ = [
     "Task",
     "TaskType",
     "Workflow",
+    "check_file",
     "fill",
+    "load_schedules",
     "load_workflow",
     "options_of",
     "task_from_row",

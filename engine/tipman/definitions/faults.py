@@ -19,7 +19,6 @@ LATER_FIELDS: Mapping[str, str] = {
     "assignee": "comes with approvals and is not supported yet",
     "hooks": WORKFLOWS,
     "merge": WORKFLOWS,
-    "schedule": "comes with schedules and is not supported yet",
     "when": WORKFLOWS,
 }
 """Fields that a later version brings: refused, because ignoring them would do the wrong thing."""

@@ -1,10 +1,12 @@
-"""Workflow files: read, judged, and every fault named with its place."""
+"""Workflow and schedule files: read, judged, and every fault named with its place."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tipman.definitions.schemas import faults_by, schema_faults
+from tipman.definitions.schedules import TARGETS, TRIGGERS
+from tipman.definitions.schemas import below, faults_by, schema_faults
 from tipman.definitions.tasks import DEFAULTS
+from tipman.definitions.timing import check_schedule
 from tipman.definitions.workflows import Workflow, workflow_of
 from tipman.errors import Fault, InvalidError
 from tipman.files import Document, Format, read_bytes, read_file
@@ -33,6 +35,30 @@ def load_workflow(
     faults = [] if schema is None else [*faults_by(_schema(schema, settings), document.value)]
     value = _with_input(document.value, parameters) if parameters else document.value
     return _workflow(document, value, path.stem, settings, faults)
+
+
+def load_schedules(path: Path, *, settings: Settings = DEFAULTS) -> Sequence[Mapping[str, Json]]:
+    """Return the schedules in a file: one, a list of them, or a list below `schedules`.
+
+    They are as they stand there, known to be right.
+
+    Raises:
+        InvalidFileError: the file can not be used; `placed` names every fault with its place.
+    """
+    return _schedules(_read(path, settings), settings)
+
+
+def check_file(path: Path, *, settings: Settings = DEFAULTS) -> None:
+    """Judge a file of schedules, or else one of a workflow.
+
+    Raises:
+        InvalidFileError: the file can not be used; `placed` names every fault with its place.
+    """
+    document = _read(path, settings)
+    if _has_schedules(document.value):
+        _schedules(document, settings)
+    else:
+        _workflow(document, document.value, path.stem, settings, [])
 
 
 def workflow_from_text(
@@ -78,3 +104,47 @@ def _workflow(
     document.refuse(faults)
     assert workflow is not None  # noqa: S101 - it was refused otherwise
     return workflow
+
+
+_SCHEDULES = "schedules"
+
+
+def _has_schedules(value: Json) -> bool:
+    if isinstance(value, dict):
+        return "tasks" not in value and any(n in value for n in (_SCHEDULES, *TRIGGERS, *TARGETS))
+    return isinstance(value, list)
+
+
+def _schedules(document: Document, settings: Settings) -> Sequence[Mapping[str, Json]]:
+    value = document.value
+    faults: list[Fault] = []
+    if isinstance(value, dict) and "tasks" in value:
+        detail = "is of a workflow; to register its schedule comes with workflows"
+        faults.append(Fault("/tasks", f"this {detail} and is not supported yet"))
+    items: dict[str, Json] = {"": value}
+    if isinstance(value, list):
+        items = {f"/{at}": item for at, item in enumerate(value)}
+    elif isinstance(value, dict) and _SCHEDULES in value:
+        listed = value[_SCHEDULES]
+        faults += (Fault(f"/{n}", "stands beside `schedules`") for n in value if n != _SCHEDULES)
+        if not isinstance(listed, list):
+            faults.append(Fault(f"/{_SCHEDULES}", "must be a list"))
+        else:
+            items = {f"/{_SCHEDULES}/{at}": item for at, item in enumerate(listed)}
+    document.refuse(faults)
+    if not items:
+        document.refuse([Fault("", "has no schedules")])
+    document.refuse(_faults_of_schedules(items, settings))
+    return [item for item in items.values() if isinstance(item, dict)]
+
+
+def _faults_of_schedules(items: Mapping[str, Json], settings: Settings) -> Iterator[Fault]:
+    keys: dict[object, str] = {}
+    for pointer, item in items.items():
+        try:
+            check_schedule(item, settings=settings)
+        except InvalidError as error:
+            yield from below(pointer, error.faults)
+        key = item.get("key") if isinstance(item, dict) else None
+        if isinstance(key, str) and keys.setdefault(key, pointer) != pointer:
+            yield Fault(f"{pointer}/key", f"`{key}` is already the key of another")

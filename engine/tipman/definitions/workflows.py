@@ -18,6 +18,7 @@ from tipman.definitions.tasks import (
     refusal,
     twice,
 )
+from tipman.definitions.timing import block_faults
 from tipman.errors import Fault, InvalidError
 from tipman.jsontext import check
 from tipman.settings import Settings
@@ -28,7 +29,7 @@ class Workflow(Shape):
     """A workflow, made by `workflow_of`; its tasks know one another by name.
 
     `slots` None leaves the number of attempts at once to the settings. `priority` is that of the
-    tasks that do not have their own.
+    tasks that do not have their own. `schedule` says when to run it, and is nothing to a run.
     """
 
     name: Label
@@ -38,6 +39,7 @@ class Workflow(Shape):
     tasks: tuple[Task, ...] = ()
     slots: Count | None = None
     priority: Annotated[int, Field(ge=-PRIORITY_MAX, le=PRIORITY_MAX)] = 0
+    schedule: dict[str, Any] | None = None
 
 
 _LATER_HERE = {"timeout_s": "of a run comes with workflows and is not supported yet"}
@@ -66,6 +68,8 @@ def _read_head(given: Mapping[Any, Any], name: str) -> tuple[Workflow | None, li
     head = {field: value for field, value in given.items() if field != "tasks"}
     faults = [Fault(f"/{n}", f"`{n}` {words}") for n, words in _LATER_HERE.items() if n in head]
     known = {field: value for field, value in head.items() if field not in _LATER_HERE}
+    if isinstance(block := head.get("schedule"), Mapping):
+        faults += below("/schedule", block_faults(block))
     try:
         workflow = Workflow.model_validate({"name": name, **known})
     except ValidationError as error:
