@@ -35,6 +35,7 @@ _UNITS_US = {
     "d": 86_400_000_000,
 }
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)", re.ASCII)
+_DURATIONS = "write it as in `90s`, `500ms`, `1h30m` or `2d`"
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
@@ -99,13 +100,16 @@ class _Field(NamedTuple):
 
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_SHORT = 3
+"""Characters of a name."""
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 _DAY = _Field("day of month", 1, 31)
 _WEEKDAY = _Field("day of week", 0, 7, _WEEKDAYS)
+_HOUR = _Field("hour", 0, 23)
 _FIELDS = (
     _Field("second", 0, 59),
     _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
+    _HOUR,
     _DAY,
     _Field("month", 1, 12, _MONTHS),
     _WEEKDAY,
@@ -143,21 +147,25 @@ def interval_of(text: str) -> int | None:
     >>> interval_of("@every 90s")
     90000000
     """
-    name, _, rest = text.strip().partition(" ")
+    name, *rest = text.split(maxsplit=1) or [""]
     if name.lower() != EVERY:
         return None
-    duration = rest.strip()
+    duration = "".join(rest).rstrip()
     found = _DURATION.findall(duration)
     if not duration or "".join(number + unit for number, unit in found) != duration:
-        at = text.index(duration) if duration else len(text)
-        what = "is not a duration such as `90s`, `500ms`, `1h30m` or `2d`"
-        raise _error(text, EVERY, Word(duration, at), what)
+        start = text.index(duration, text.index("@") + len(EVERY)) if duration else len(text)
+        meant = f"did you mean `{duration}s`?" if _NUMBER.fullmatch(duration) else _DURATIONS
+        raise _error(text, None, Word(duration, start), f"no duration; {meant}")
     return int(sum(Decimal(number) * _UNITS_US[unit] for number, unit in found))
 
 
+def _span(first: int, last: int) -> str:
+    return f"{first}-{last}" if first < last else str(first)
+
+
 def _error(text: str, field: str | None, word: Word, what: str) -> CronError:
-    subject = f"{field} `{word.text}`" if field else f"`{word.text}`"
-    message = f"{subject} at character {word.start + 1} of `{text}`: {what}"
+    subject = " ".join(filter(None, (field, word.text and f"`{word.text}`")))
+    message = f"{subject} at character {word.start + 1} of `{text}`: {what}".lstrip()
     return CronError(message, field=field, token=word.text, position=word.start + 1)
 
 
@@ -179,10 +187,10 @@ def _check_number(text: str, words: tuple[Word, ...]) -> None:
         raise CronError(what, field=None, token="", position=1)
     if len(words) < len(_FIELDS) - 1:
         end = Word("", words[-1].start + len(words[-1].text))
-        raise _error(text, None, end, f"{len(words)} fields only; {_SHAPE}")
+        raise _error(text, None, end, f"ends with {len(words)} of its fields; {_SHAPE}")
     if len(words) > len(_FIELDS):
         extra = words[len(_FIELDS)]
-        what = f"{len(words)} fields are too many; {_SHAPE}, without year or command"
+        what = f"{len(words)} fields are too many; {_SHAPE}; no year, no command"
         raise _error(text, None, extra, what)
 
 
@@ -248,9 +256,9 @@ class _Reader(NamedTuple):
             last = self.field.high
         if last < first:
             top = self.field.low + self.field.size - 1
-            turned = f"{first}-{top},{self.field.low}-{last}"
+            turned = f"{_span(first, top)},{_span(self.field.low, last)}"
             self._fail(word, f"a range runs upwards; did you mean `{turned}`?")
-        return f"{first}-{last}" if first < last else str(first)
+        return _span(first, last)
 
     def _step(self, word: Word, whole: Word) -> int:
         number = int(word.text) if _NUMBER.fullmatch(word.text) else 0
@@ -264,8 +272,23 @@ class _Reader(NamedTuple):
         if text in self.field.names:
             return self.field.names.index(text) + self.field.low
         if not _NUMBER.fullmatch(text) or not self.field.low <= int(text) <= self.field.high:
-            self._fail(word, f"must be {self.field.scope}")
+            self._fail(word, self._expected(text))
         return int(text)
+
+    def _expected(self, text: str) -> str:
+        """Return what is wrong with a text that is none of the field's values."""
+        if not text:
+            return f"a value is missing; there must be {self.field.scope}"
+        scope = f"there must be {self.field.scope}"
+        if self.field is _DAY and not {"L", "W"}.isdisjoint(text):
+            return f"{scope}; of `L` and `W` only `L` and `LW` are known, the last (working) day"
+        if text in (*_MONTHS, *_WEEKDAYS):
+            return f"{scope}; are the fields in order?"
+        if self.field is _HOUR and text == "24":
+            return f"{scope}; did you mean `0`?"
+        if text[:_SHORT] in self.field.names:
+            return f"{scope}; did you mean `{text[:_SHORT]}`?"
+        return scope + hint(text, self.field.names)
 
     def _fail(self, word: Word, what: str) -> NoReturn:
         raise _error(self.text, self.field.name, word, what)

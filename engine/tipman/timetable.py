@@ -7,14 +7,14 @@ import hashlib
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Protocol
 
 from tipman.cron import cron_of
 from tipman.cronwords import interval_of
 from tipman.daylight import CronInZone
 from tipman.errors import Fault, InvalidError
-from tipman.zones import LAST_S, Zone, zone_of
+from tipman.zones import DAY_S, LAST_S, Zone, date_of, zone_of
 
 SECOND_US = 1_000_000
 LAST_US = LAST_S * SECOND_US
@@ -119,16 +119,16 @@ class Calendar:
 class Timetable:
     """When a schedule is due: a rule within a window, [starts_at_us, ends_at_us).
 
-    Excluded instants are due as well, so that somebody can be told that they were left out; ask
-    `excluded_until`.
+    What is due on excluded dates is due as well, so that somebody can be told that it was left
+    out; `open_after` and `open_before` pass it over. A date is excluded from midnight to midnight
+    by the zone's clocks, whatever they do.
     """
 
     rule: Rule
     zone: Zone
     starts_at_us: int
     ends_at_us: int
-    excluded_dates: frozenset[date]
-    excluded_us: frozenset[int]
+    excluded: frozenset[date]
 
     def next_after(self, instant_us: int) -> int | None:
         """Return the first due instant strictly after; None: none is left."""
@@ -156,15 +156,26 @@ class Timetable:
         until_us = min(until_us, self.ends_at_us - 1)
         return self.rule.count(after_us, until_us) if after_us < until_us else 0
 
-    def excluded_until(self, due_us: int) -> int | None:
-        """Return the first instant after this one that is not excluded; None: this one is not.
+    def open_after(self, instant_us: int) -> int | None:
+        """Return the first due instant strictly after that is not excluded."""
+        due_us = self.next_after(instant_us)
+        while due_us is not None and (open_us := self.excluded_until(due_us)) is not None:
+            due_us = self.next_after(open_us - 1)
+        return due_us
 
-        A date is excluded from midnight to midnight by the zone's clocks, whatever they do.
-        """
-        open_us = due_us
-        while (later_us := self._excluded_until(open_us)) is not None:
-            open_us = later_us
-        return None if open_us == due_us else open_us
+    def open_before(self, instant_us: int) -> int | None:
+        """Return the last due instant strictly before that is not excluded."""
+        due_us = self.previous_before(instant_us)
+        while due_us is not None and (span := self._excluded(due_us)) is not None:
+            due_us = self.previous_before(span[0])
+        return due_us
+
+    def excluded_until(self, instant_us: int) -> int | None:
+        """Return the first instant after this one that is not excluded; None: this one is not."""
+        open_us = instant_us
+        while (span := self._excluded(open_us)) is not None:
+            open_us = span[1]
+        return None if open_us == instant_us else open_us
 
     def note(self, due_us: int) -> str | None:
         """Return `gap` if a local time that does not exist was moved here, `fold` if twice."""
@@ -181,18 +192,18 @@ class Timetable:
         """
         return self.rule.apart_us()
 
-    def _excluded_until(self, instant_us: int) -> int | None:
-        if instant_us in self.excluded_us:
-            return instant_us + 1
-        if not self.excluded_dates:
+    def _excluded(self, instant_us: int) -> tuple[int, int] | None:
+        """Return a span of excluded time around an instant, first to first after; None: open."""
+        if not self.excluded:
             return None
-        local = self.zone.local(instant_us)
-        if local.date() not in self.excluded_dates:
-            return None
-        day = timedelta(hours=local.hour, minutes=local.minute, seconds=local.second)
         second = instant_us // SECOND_US
-        rest = 86_400 - int(day.total_seconds())
-        return min(second + rest, self.zone.stretch(second).end) * SECOND_US
+        stretch = self.zone.stretch(second)
+        day, passed = divmod(second + stretch.offset, DAY_S)
+        if date_of(day) not in self.excluded:
+            return None
+        midnight = second - passed
+        span = max(midnight, stretch.start), min(midnight + DAY_S, stretch.end)
+        return span[0] * SECOND_US, span[1] * SECOND_US
 
 
 def timetable_of(  # noqa: PLR0913 - a schedule says as much about its time, each by its name
@@ -204,13 +215,13 @@ def timetable_of(  # noqa: PLR0913 - a schedule says as much about its time, eac
     starts_at_us: int | None = None,
     ends_at_us: int | None = None,
     anchor_us: int,
-    excluded: Collection[date | int] = (),
+    excluded: Collection[date] = (),
 ) -> Timetable:
     """Return the timetable of a schedule.
 
     One of *cron*, *every_s* and *at_us* is given. *anchor_us* is what *every_s* and `@every`
     count from: `starts_at`, or else when the schedule was made or its interval changed. *excluded*
-    has dates of the zone and instants.
+    has dates of the zone.
 
     Raises:
         InvalidError: a value makes no sense; its fault points at `/cron`, `/timezone`, ….
@@ -219,7 +230,7 @@ def timetable_of(  # noqa: PLR0913 - a schedule says as much about its time, eac
     if starts_at_us is not None and ends_at_us is not None and ends_at_us <= starts_at_us:
         raise _invalid("/ends_at", "`ends_at` must be later than `starts_at`")
     if len(excluded) > EXCLUDED_MAX:
-        raise _invalid("/exclude", f"`exclude` has up to {EXCLUDED_MAX:,} entries")
+        raise _invalid("/exclude", f"`exclude` has up to {EXCLUDED_MAX:,} dates")
     zone = zone_of(timezone)
     rule: Rule
     match cron, every_s, at_us:
@@ -236,8 +247,7 @@ def timetable_of(  # noqa: PLR0913 - a schedule says as much about its time, eac
         zone=zone,
         starts_at_us=0 if starts_at_us is None else starts_at_us,
         ends_at_us=LAST_US if ends_at_us is None else ends_at_us,
-        excluded_dates=frozenset(day for day in excluded if isinstance(day, date)),
-        excluded_us=frozenset(us for us in excluded if isinstance(us, int)),
+        excluded=frozenset(excluded),
     )
 
 

@@ -1,7 +1,7 @@
 """Zones of the IANA database, as rows of stretches of time with one offset each."""
 
 from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
@@ -14,6 +14,7 @@ LAST_S = 253_370_764_800
 """The first second of the year 9999: from here on a local date may not be a date any more."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
 _SAMPLE_S = 3 * DAY_S
 """No zone has changed its offset twice within a week since 1960, the rules to come included."""
 _OVERLAP_S = 2 * DAY_S
@@ -63,6 +64,15 @@ class Zone:
         return (_EPOCH + timedelta(microseconds=instant_us)).astimezone(self.info)
 
 
+def date_of(day: int) -> date:
+    """Return the date of a day, counted from 1970-01-01.
+
+    >>> date_of(365)
+    datetime.date(1971, 1, 1)
+    """
+    return date.fromordinal(day + _EPOCH_DAY)
+
+
 def zone_of(name: str) -> Zone:
     """Return the zone with a name of the IANA database, such as `Europe/Prague`.
 
@@ -77,11 +87,13 @@ def zone_of(name: str) -> Zone:
 
 def _hint(name: str) -> str:
     """Return what may have been meant; a city alone, or in capitals, is found as well."""
-    plain = name.strip().replace(" ", "_").casefold()
-    for known in sorted(_names()):
-        if plain in (known.casefold(), known.rpartition("/")[2].casefold()):
-            return f"; did you mean `{known}`?"
-    return hint(name, sorted(_names())) or "; write it as in `Europe/Prague`, or `UTC`"
+    plain, known = name.strip().replace(" ", "_").casefold(), sorted(_names())
+    cities = {other.rpartition("/")[2].casefold(): other for other in reversed(known)}
+    whole = {other.casefold(): other for other in known}
+    meant = {**cities, **whole}.get(plain)
+    if meant is not None:
+        return f"; did you mean `{meant}`?"
+    return hint(name, known) or "; write it as in `Europe/Prague`, or `UTC`"
 
 
 @cache
