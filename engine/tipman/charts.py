@@ -216,7 +216,8 @@ _OUTLINE: dict[str, Any] = {
 }
 
 _SLOT_HEARD: dict[str, object] = dict.fromkeys(
-    ("slot.decided", "slot.settled", "slot.reopened", "backfill.requested", "clock.jumped"), _HEARD
+    ("slot.decided", "slot.settled", "slot.reopened", "trigger.requested", "backfill.requested"),
+    _HEARD,
 )
 _RESUMING = [
     _when(Verdict.RUN, "running"),

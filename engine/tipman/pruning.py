@@ -39,6 +39,7 @@ _KEPT = (
         "SELECT e.dependent FROM dependency AS e JOIN instance AS i ON i.id = e.dependency"
         " WHERE i.settled_at IS NULL AND e.dependent IN (??)"
     ),
+    "SELECT schedule FROM instance WHERE settled_at IS NULL AND schedule IN (??)",
 )
 """Each finds, among ids, those that something keeps."""
 # The positions of the log count on: a database that has lost its last row gives its number again.
@@ -53,6 +54,8 @@ _COUNTED = (
     ("attempts", "attempt", "instance"),
     ("dependencies", "dependency", "dependent"),
     ("tasks", "task", "id"),
+    ("slots", "slot", "schedule"),
+    ("schedules", "schedule", "id"),
     ("instances", "instance", "id"),
 )
 """What goes with an instance: how it is counted, its table, and whose it is."""

@@ -12,7 +12,14 @@ from tipman.clock import rfc3339
 from tipman.database import Database, Row
 from tipman.errors import NotFoundError
 from tipman.ids import parse, text_of
-from tipman.resources import URI, TaskRow, error_text, task_text
+from tipman.resources import (
+    SCHEDULES_URI,
+    URI,
+    TaskRow,
+    error_text,
+    superseded_text,
+    task_text,
+)
 
 _ALL = 2**31 - 1
 _TABLES = {
@@ -28,8 +35,21 @@ _FROM = (
 _SELECT = "SELECT " + ", ".join(f"{t}.{name}" for name, t in _TABLES.items()) + _FROM
 
 
-def find(database: Database, reference: str, namespace: str = "default") -> bytes:
+def find_task(database: Database, reference: str, namespace: str = "default") -> bytes:
     """Return the id of the task that a UUID, a key or a URI names.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    identifier = find(database, reference, namespace)
+    rows = database.fetch("SELECT 1 FROM instance WHERE id = ? AND kind = 'task'", (identifier,))
+    if not rows:
+        raise NotFoundError(f"no task {reference!r}")
+    return identifier
+
+
+def find(database: Database, reference: str, namespace: str = "default") -> bytes:
+    """Return the id of the instance that a UUID, or of the task that a key or a URI names.
 
     Raises:
         NotFoundError: there is none.
@@ -126,13 +146,15 @@ def outcome(database: Database, identifier: bytes) -> tuple[str, Any, dict[str, 
         NotFoundError: it never existed, or was pruned.
     """
     rows = database.fetch(
-        "SELECT i.state, i.cause, a.result, a.error FROM instance AS i LEFT JOIN attempt AS a"
-        " ON a.instance = i.id AND a.number = i.attempt WHERE i.id = ?",
+        "SELECT i.state, i.cause, i.schedule, a.result, a.error FROM instance AS i"
+        " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt WHERE i.id = ?",
         (identifier,),
     )
     if not rows:
         raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
-    state, cause, result, error = rows[0]
+    state, cause, schedule, result, error = rows[0]
+    if cause is not None and schedule is not None:
+        return state, _value(result), _value(superseded_text(bytes(cause)))
     return state, _value(result), _error(error, cause)
 
 
@@ -207,15 +229,19 @@ def explain(database: Database, identifier: bytes, obstacle: str) -> dict[str, A
         NotFoundError: it never existed, or was pruned.
     """
     rows = database.fetch(
-        "SELECT state, configuration, attempt, wake_at, due_at FROM instance WHERE id = ?",
+        "SELECT state, configuration, attempt, wake_at, due_at, schedule FROM instance"
+        " WHERE id = ?",
         (identifier,),
     )
     if not rows:
         raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
-    state, configuration, attempt, wake_at, due_at = rows[0]
+    state, configuration, attempt, wake_at, due_at, schedule = rows[0]
     until = None if wake_at is None else rfc3339(wake_at)
     waiting: list[dict[str, Any]] = []
-    if state in {"waiting", "blocked"}:
+    if state == "waiting" and schedule is not None:
+        uri = SCHEDULES_URI + text_of(bytes(schedule))
+        waiting = [_reason("schedule", "its turn among the runs of its schedule", uri=uri)]
+    elif state in {"waiting", "blocked"}:
         waiting = _unsettled_dependencies(database, identifier)
     elif state == "queued":
         waiting = [_reason("slot", obstacle)]
@@ -281,6 +307,7 @@ def _task_row(row: Row) -> TaskRow:
         id=bytes(found.id),
         cause=None if found.cause is None else bytes(found.cause),
         run=None if found.run is None else bytes(found.run),
+        schedule=None if found.schedule is None else bytes(found.schedule),
     )
 
 

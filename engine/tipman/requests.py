@@ -3,18 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tipman.errors import Fault, InvalidError
+from tipman.errors import Fault, InvalidError, NotFoundError
 from tipman.events import (
     CancelRequested,
     Event,
     FailReported,
     FinishReported,
+    PauseRequested,
     Requested,
     ResumeRequested,
     RetryRequested,
     SuspendRequested,
+    TriggerRequested,
 )
 from tipman.handles import Handle
+from tipman.schedules.views import find as find_schedule
 from tipman.spelling import hint
 from tipman.views import Views
 
@@ -27,6 +30,8 @@ REQUESTS: Mapping[str, type[Requested]] = {
         RetryRequested,
         FinishReported,
         FailReported,
+        PauseRequested,
+        TriggerRequested,
     )
 }
 """What may be asked for from outside, by wire name."""
@@ -56,17 +61,24 @@ class Requests(Views):
     def send(
         self, reference: str | Handle, name: str, data: Any = None, *, actor: str = "local"
     ) -> Handle:
-        """Publish an event for a task from outside; return once it is on disk.
+        """Publish an event for a task or a schedule from outside; return once it is on disk.
 
         Raises:
             InvalidError: there is no such event.
-            NotFoundError: there is no such task.
-            ConflictError: it changes nothing in the state the task is in.
+            NotFoundError: there is no such task, nor such a schedule.
+            ConflictError: it changes nothing in the state that is in.
         """
         kind = kind_of_request(name)
-        handle = self.find(reference)
+        handle = self._target(reference)
         self._publish(kind(handle.identifier, actor, data))
         return handle
+
+    def _target(self, reference: str | Handle) -> Handle:
+        try:
+            return self.find(reference)
+        except NotFoundError:
+            with self.reading() as database:
+                return Handle(find_schedule(database, str(reference)), self)
 
     def cancel(self, reference: str | Handle) -> Handle:
         """End a task, and all that its attempt started."""

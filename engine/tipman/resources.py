@@ -15,6 +15,7 @@ from tipman.ids import text_of
 
 URI = "/api/v1/tasks/"
 RUNS_URI = "/api/v1/runs/"
+SCHEDULES_URI = "/api/v1/schedules/"
 
 
 class TaskRow(NamedTuple):
@@ -35,6 +36,7 @@ class TaskRow(NamedTuple):
     started_at: int | None
     settled_at: int | None
     run: bytes | None
+    schedule: bytes | None
     type: str
     queue: str
     priority: int
@@ -59,14 +61,27 @@ def task_text(row: TaskRow, dependencies: Sequence[bytes], epoch: int) -> str:
         f'"running":{"true" if is_running else "false"},"attempt":{row.attempt},'
         f'"attempts_max":{attempts_max},"dependencies":[{needs}],'
         f'"dependencies_remaining":{row.dependencies_remaining},"run":{_run(row.run)},'
-        f'"schedule":null,"definition":{definition},"queue":{quoted(row.queue)},'
+        f'"schedule":{_schedule(row.schedule)},"definition":{definition},"queue":{quoted(row.queue)},'
         f'"priority":{row.priority},"timeout_s":{timeout_s},"due_at":{due_at},'
         f'"owner":{f"{chr(34)}epoch-{epoch}{chr(34)}" if is_running else "null"},'
         f'"lease_expires_at":null,"submitted_at":{_instant(row.submitted_at)},'
         f'"queued_at":{_instant(row.queued_at)},"started_at":{_instant(row.started_at)},'
         f'"settled_at":{_instant(row.settled_at)},"result":{row.result or "null"},'
-        f'"error":{error_text(row.error, row.cause) or "null"},"context":{{}}}}'
+        f'"error":{_error(row) or "null"},"context":{{}}}}'
     )
+
+
+def _error(row: TaskRow) -> str | None:
+    if row.cause is None or row.schedule is None:
+        return error_text(row.error, row.cause)
+    return superseded_text(row.cause)
+
+
+def superseded_text(by: bytes) -> str:
+    """Return why a run of a schedule was skipped that had waited for its turn."""
+    uri = URI + text_of(by)
+    message = f"skipped because a newer run of its schedule, {uri}, took its place"
+    return f'{{"code":"superseded","message":"{message}","cause":"{uri}"}}'
 
 
 def error_text(error: str | None, cause: bytes | None) -> str | None:
@@ -94,6 +109,10 @@ def _text(value: str | None) -> str:
 
 def _run(run: bytes | None) -> str:
     return "null" if run is None else f'"{RUNS_URI}{text_of(run)}"'
+
+
+def _schedule(schedule: bytes | None) -> str:
+    return "null" if schedule is None else f'"{SCHEDULES_URI}{text_of(schedule)}"'
 
 
 def _instant(instant_us: int | None) -> str:

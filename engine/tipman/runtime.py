@@ -21,18 +21,18 @@ from tipman.handles import Handle, Settlements
 from tipman.ids import IdSource
 from tipman.leases import FileLock
 from tipman.operations import Operations
-from tipman.registrar import Registrar
 from tipman.requests import Requests
 from tipman.settings import Settings
 from tipman.settings import load as load_settings
 from tipman.submission import FAULTS_MAX, Submitter, check_type, refusal_of_batch
+from tipman.timekeeping import Timekeeping
 from tipman.version import VERSION
 from tipman.workshop import Workshop
 
 _INTERRUPT_SLACK_S = 2.0
 
 
-class Engine(Requests, Operations, Registrar):
+class Engine(Requests, Operations, Timekeeping):
     """Runs tasks durably, in this process, on one database.
 
     Use it as a context manager, or call `start` and `close`. *settings* are those of CONTRACT;
@@ -105,6 +105,7 @@ class Engine(Requests, Operations, Registrar):
                 version=VERSION,
             )
             core.bus.failed = self._failed
+            core.handlers.firing.has_code = self._has_code
         except BaseException:
             self._let_go()
             raise
@@ -303,10 +304,7 @@ class Engine(Requests, Operations, Registrar):
     ) -> Task:
         template = self._templates.get(registered) if what is registered else None
         if template is None:
-            options = what.options if isinstance(what, TaskCall) else registered.defaults
-            arguments = {"task": registered.name, "args": {}}
-            shape = {"name": registered.name, **options, "type": "inline", "arguments": arguments}
-            template = self._checked(shape)
+            template = self._checked(_shape(what, {}))
             if what is registered:
                 self._templates[registered] = template
         return template
@@ -330,6 +328,20 @@ class Engine(Requests, Operations, Registrar):
         template = self._template(what, registered)
         named = {"task": registered.name, "args": arguments}
         return self._submitter.call(template, named, actor="local")
+
+    def _asked(
+        self, what: RegisteredTask[..., Any] | TaskCall, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        (what.task if isinstance(what, TaskCall) else what).check(arguments)
+        return _shape(what, arguments)
+
+    def _has_code(self, task: Task) -> bool:
+        if task.type in self.settings.types_off:
+            return False
+        return task.type != "inline" or task.arguments["task"] in self._tasks
+
+    def _new_id(self) -> bytes:
+        return self._submitter.new_id()
 
     def _publish(self, event: Event) -> None:
         self._open_bus().publish(event)
@@ -370,6 +382,15 @@ class Engine(Requests, Operations, Registrar):
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def _shape(
+    what: RegisteredTask[..., Any] | TaskCall, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    registered = what.task if isinstance(what, TaskCall) else what
+    options = what.options if isinstance(what, TaskCall) else registered.defaults
+    named = {"task": registered.name, "args": dict(arguments)}
+    return {"name": registered.name, **options, "type": "inline", "arguments": named}
 
 
 def _make_home(home: Path) -> None:

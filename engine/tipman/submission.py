@@ -41,7 +41,7 @@ class Submitter:
     """Builds the events that hand tasks in; *new_id* makes the ids of instances."""
 
     def __init__(self, new_id: Callable[[], bytes]) -> None:
-        self._new_id = new_id
+        self.new_id = new_id
 
     def call(
         self, template: Task, arguments: Mapping[str, object], *, actor: str
@@ -65,7 +65,7 @@ class Submitter:
 
     def _call(self, template: Task, arguments: Mapping[str, object]) -> Submission:
         text = dumps(arguments)
-        identifier = self._new_id()
+        identifier = self.new_id()
         row = _row(template, identifier, text)
         dependencies = tuple([_resolved(template, r, {}) for r in template.dependencies])
         return Submission(identifier, template, row, dependencies)
@@ -79,7 +79,7 @@ class Submitter:
         """
         if not tasks:
             raise _empty()
-        ids = [self._new_id() for _ in tasks]
+        ids = [self.new_id() for _ in tasks]
         keys = _keys(tasks, ids)
         resolved = [tuple(_resolved(task, r, keys) for r in task.dependencies) for task in tasks]
         _refuse_cycles(tasks, keys)
@@ -97,13 +97,13 @@ class Submitter:
             raise InvalidError(f"/schedule: {detail}", (Fault("/schedule", detail),))
         tasks = workflow.tasks
         run = (
-            self._new_id(),
+            self.new_id(),
             workflow.name,
             content_of(workflow),
             dumps(workflow.input),
             now_us,
         )
-        ids = [self._new_id() for _ in tasks]
+        ids = [self.new_id() for _ in tasks]
         names = {task.name: identifier for task, identifier in zip(tasks, ids, strict=True)}
         resolved = [
             tuple(_named(name, names, position) for name in task.dependencies)

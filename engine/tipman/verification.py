@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from tipman.chain import link
-from tipman.charts import SETTLED, public_state
+from tipman.charts import ENDED, public_state
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.ids import text_of
 
@@ -30,7 +30,13 @@ _ENTRIES = (
     " FROM log_entry WHERE (instance, sequence) > (?, ?) AND instance <= ?"
     " ORDER BY instance, sequence LIMIT ?"
 )
-_OWNED = (("task", "id"), ("attempt", "instance"), ("dependency", "dependent"))
+_OWNED = (
+    ("task", "id"),
+    ("attempt", "instance"),
+    ("dependency", "dependent"),
+    ("schedule", "id"),
+    ("slot", "schedule"),
+)
 """Tables whose rows belong to an instance, and the column that says to which."""
 _BEYOND = b"\xff" * 17
 _SEQUENCE_MAX = 2**31 - 1
@@ -217,7 +223,7 @@ def _compare(
         yield f"its log ends in {configuration!r}, its row is in {head.configuration!r}"
     elif head.state != public_state(configuration):
         yield f"its row says {head.state!r} and is in {configuration!r}"
-    if (head.settled_at is not None) != (head.state in SETTLED):
+    if (head.settled_at is not None) != (head.state in ENDED):
         yield f"its row is {head.state!r}, and settled_at is {head.settled_at}"
     if head.opening != opening:
         yield f"its log opens it {opening} times, its row counts {head.opening}"

@@ -23,19 +23,30 @@ def execute(url, *statements):
             database.execute(statement)
 
 
+def columns_of(database):
+    return {
+        (table, column)
+        for (table,) in database.fetch("SELECT name FROM sqlite_master WHERE type = 'table'")
+        for (column,) in database.fetch("SELECT name FROM pragma_table_info(?)", (table,))
+    }
+
+
 def make_older(url, folder):
     """Take back the last migration: drop what a database that never had it does not have."""
     scratch = Database(f"sqlite:///{folder / 'scratch.db'}")
     scratch.open()
     Runner(scratch.peewee, str(Path(migrations.__file__).parent)).up(migrations.known()[-2])
     kept = {name for (name,) in scratch.fetch("SELECT name FROM sqlite_master")}
+    columns = columns_of(scratch)
     scratch.close()
     database = Database(url)
     database.open()
+    added = sorted(pair for pair in columns_of(database) - columns if pair[0] in kept)
     found = database.fetch("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL")
     made = sorted((kind, name) for kind, name in found if name not in kept | {"schema_migration"})
     # Indexes come first by their kind's name, and a table takes its own along.
     drops = [f'DROP {kind} IF EXISTS "{name}"' for kind, name in made if "schema_" not in name]
+    drops += [f'ALTER TABLE "{table}" DROP COLUMN "{column}"' for table, column in added]
     assert drops, "the last migration makes nothing; take it back otherwise"
     database.close()
     execute(url, *drops, f"DELETE FROM schema_migration WHERE name = '{LAST}'")  # noqa: S608 - ours

@@ -17,7 +17,7 @@ class Timehouse(House):
         """Make a schedule; return its id."""
         given = {"task": PLAIN, **fields}
         schedule, task = schedule_of(given)
-        identifier = self.submitter._new_id()
+        identifier = self.submitter.new_id()
         name = schedule.name or schedule.key or task.name
         event = ScheduleCreated(
             identifier, ACTOR, schedule.namespace, schedule.key, name, schedule.text,

@@ -67,6 +67,11 @@ class Registering:
                 f"the namespace {name!r} has {open_tasks:,} open tasks; cancel them, or wait",
                 "in_use",
             )
+        schedules = directory.schedules.count_open(name)
+        if schedules:
+            raise ConflictError(
+                f"the namespace {name!r} has {schedules:,} schedules; delete them", "in_use"
+            )
         registry.drop_namespace(name, directory.now)
         self._frontier.limit(name, None)
         return []

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from tipman.charts import INITIAL_SCHEDULE, Verdict, move_schedule
-from tipman.definitions.timing import timetable_for
 from tipman.effects import Effect
 from tipman.errors import ConflictError, KeyExistsError, NotFoundError
 from tipman.events import (
@@ -71,23 +70,16 @@ class Scheduling:
                 f"the schedule was changed meanwhile: it is at revision {record.revision}",
                 instance.state,
             )
-        plan_of(record)
-        timetable_for(event.parsed, record.anchor_at)
-        self._firing.decide_all(instance, directory)
+        self._catch_up(instance, record, directory)
         now, starts_at = directory.now, event.parsed.instant("starts_at")
         record.spec, record.task = event.spec, event.task
         record.revision += 1
         if {"every_s", "starts_at"} & {*event.changes}:
             record.anchor_at = now if starts_at is None or starts_at < now else starts_at
         directory.schedules.respecify(record)
-        was_paused = instance.state == "paused"
-        if not was_paused:
-            # While paused it stays where it is: what was due meanwhile is written on resuming.
-            record.decided_until = max(record.decided_until, now)
+        record.decided_until = max(record.decided_until, now)
         record.next_at = plan_of(record).next_due(record)
         verdict = self._verdict(instance, record, paused=event.parsed.paused)
-        if was_paused and verdict is not Verdict.PAUSE:
-            record.paused_until = now
         shown = {"verdict": str(verdict), "revision": record.revision}
         data = dumps({**shown, "spec": parsed(event.spec), "changes": list(event.changes)})
         step_schedule(instance, event.wire, verdict, data, directory, event.actor)
@@ -97,11 +89,13 @@ class Scheduling:
     def deleted(self, event: ScheduleDeleted, directory: TIPMan) -> list[Effect]:
         """End a schedule and free its key; what runs goes on, what waits is cancelled."""
         instance = directory.load(event.instance)
-        record = self._record(instance, directory)
+        if instance.kind != "schedule":
+            raise NotFoundError(f"no schedule at {URI}{text_of(instance.id)}")
+        record = directory.schedules.record(instance.id)
         step = move_schedule(instance.snapshot, event.wire, Verdict.NONE)
         if step is None or (instance.settled_at is not None and instance.key is None):
             return []
-        self._firing.decide_all(instance, directory)
+        self._catch_up(instance, record, directory)
         for run, slot in record.open.items():
             if slot.held:
                 directory.raised.append(CancelRequested(run, event.actor, None))
@@ -166,6 +160,7 @@ class Scheduling:
         number = record.backfills + 1
         shown = {"verdict": "run" if dues else "", "backfill": number, **backfill.shown()}
         text = dumps({**shown, "count": len(dues)})
+        runs: list[tuple[int, bytes | None]] = []
         for at, due in enumerate(dues):
             place = OpenRun(due, number, 0, held=at >= backfill.concurrency)
             run = self._firing.hand_in(instance, record, place, directory)
@@ -173,27 +168,33 @@ class Scheduling:
             if run is None:
                 slot = slot._replace(decision="skipped", reason=Reason.QUOTA)
             directory.schedules.decide(slot)
+            runs.append((due, run))
         record.backfills = number
         directory.schedules.touch(record)
         verdict = Verdict.RUN if record.open else Verdict.NONE
         step_schedule(instance, event.wire, verdict, text, directory, event.actor)
-        directory.registry.outcome = (number, tuple(dues))
+        directory.registry.outcome = (number, tuple(runs))
         return []
 
     # Inside.
 
     def _open(self, event: Event, name: str, directory: TIPMan) -> tuple[Instance, Record]:
         instance = directory.load(event.instance)
-        record = self._record(instance, directory)
+        if instance.kind != "schedule":
+            words = f"{name} changes nothing: {text_of(instance.id)} is a {instance.kind}"
+            raise ConflictError(words, instance.state)
+        record = directory.schedules.record(instance.id)
         if instance.state == "finished":
             raise _unmoved(name, instance)
         return instance, record
 
-    @staticmethod
-    def _record(instance: Instance, directory: TIPMan) -> Record:
-        if instance.kind != "schedule":
-            raise NotFoundError(f"no schedule at {URI}{text_of(instance.id)}")
-        return directory.schedules.record(instance.id)
+    def _catch_up(self, instance: Instance, record: Record, directory: TIPMan) -> None:
+        """Decide about all that is due by now, before something else is."""
+        if instance.state == "paused":
+            record.paused_until = directory.now
+            while record.next_at is not None and record.next_at <= directory.now:
+                self._firing.decide(instance, directory)
+        self._firing.decide_all(instance, directory)
 
     @staticmethod
     def _ask(event: Requested, instance: Instance, verdict: Verdict, directory: TIPMan) -> None:

@@ -72,7 +72,10 @@ class Registry:
             )
         }
         self.open_tasks.update(
-            fetch("SELECT namespace, count(*) FROM instance WHERE settled_at IS NULL GROUP BY 1")
+            fetch(
+                "SELECT namespace, count(*) FROM instance WHERE settled_at IS NULL"
+                " AND kind = 'task' GROUP BY 1"
+            )
         )
         self.committed()
 

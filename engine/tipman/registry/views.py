@@ -170,7 +170,7 @@ def token(database: Database, name: str) -> Token:
 def _counted(database: Database, rows: list[Row]) -> list[Namespace]:
     counts: dict[str, int] = dict(
         database.fetch_in(
-            "SELECT namespace, count(*) FROM instance WHERE settled_at IS NULL"
+            "SELECT namespace, count(*) FROM instance WHERE settled_at IS NULL AND kind = 'task'"
             " AND namespace IN (??) GROUP BY 1",
             [row[0] for row in rows],
         )

@@ -1,9 +1,14 @@
 """Backfills: instants of the past that are to be run after all."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from tipman.clock import rfc3339
+from pydantic import Field, ValidationError
+
+from tipman.clock import microseconds_of, rfc3339
 from tipman.database import Database
+from tipman.definitions.faults import faults_of
+from tipman.definitions.shapes import Instant, Shape
+from tipman.definitions.tasks import refusal
 from tipman.errors import Fault, InvalidError
 from tipman.schedules.decisions import Instants
 
@@ -18,6 +23,17 @@ _SLOTS = (
 _FAILED = frozenset({"failed", "abandoned", "cancelled"})
 
 
+class BackfillShape(Shape):
+    """A backfill as it is asked for."""
+
+    since: Instant
+    until: Instant
+    what: Literal["missing", "failed", "all"] = "missing"
+    order: Literal["forwards", "backwards"] = "forwards"
+    concurrency: Annotated[int, Field(ge=1, le=INSTANTS_MAX)] = 1
+    dry_run: bool = False
+
+
 class Backfill(NamedTuple):
     """Which part of the past [*since*, *until*), in µs, and what of it."""
 
@@ -30,12 +46,33 @@ class Backfill(NamedTuple):
     def shown(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         return {
-            "from": rfc3339(self.since),
+            "since": rfc3339(self.since),
             "until": rfc3339(self.until),
             "what": self.what,
             "order": self.order,
             "concurrency": self.concurrency,
         }
+
+
+def backfill_of(given: object, now_us: int) -> tuple[Backfill, bool]:
+    """Return the backfill that a mapping asks for, and whether nothing is to be run.
+
+    Raises:
+        InvalidError: `faults` names everything that is wrong.
+    """
+    try:
+        asked = BackfillShape.model_validate(given)
+    except ValidationError as error:
+        raise refusal(faults_of(error, BackfillShape)) from None
+    since, until = microseconds_of(asked.since), microseconds_of(asked.until)
+    faults = []
+    if until <= since:
+        faults.append(Fault("/until", "must come after since"))
+    if until > now_us + 1:
+        faults.append(Fault("/until", "must not lie in the future"))
+    if faults:
+        raise refusal(faults)
+    return Backfill(since, until, asked.what, asked.order, asked.concurrency), asked.dry_run
 
 
 def wanted_instants(

@@ -29,6 +29,7 @@ class Ledger:
         self._database = database
         self._records: dict[bytes, Record] = {}
         self._new: dict[bytes, Record] = {}
+        self._new_places: list[tuple[str, bytes]] = []
         self._new_keys: dict[tuple[str, str], bytes] = {}
         self._touched: dict[bytes, Record] = {}
         self._respecified: dict[bytes, Record] = {}
@@ -74,19 +75,20 @@ class Ledger:
         return None if (found,) in self._freed else found
 
     def count_open(self, namespace: str) -> int:
-        """Return how many schedules of a namespace have not finished, those on disk."""
+        """Return how many schedules of a namespace have not finished, those staged included."""
         rows = self._database.fetch(
             "SELECT count(*) FROM instance WHERE kind = 'schedule' AND namespace = ?"
             " AND settled_at IS NULL",
             (namespace,),
         )
-        return int(rows[0][0])
+        return int(rows[0][0]) + sum(place[0] == namespace for place in self._new_places)
 
     # Changing; only handlers call these, when nothing can fail any more.
 
     def add(self, record: Record, namespace: str) -> None:
         """Stage a new schedule."""
         self._records[record.id] = self._new[record.id] = record
+        self._new_places.append((namespace, record.id))
         if record.key is not None:
             self._new_keys[namespace, record.key] = record.id
 
@@ -154,6 +156,7 @@ class Ledger:
         """Forget what was staged, now that it is on disk."""
         if self._new or self._respecified:
             self._new, self._new_keys, self._respecified = {}, {}, {}
+            self._new_places = []
         if self._touched or self._slots:
             self._touched, self._slots, self._stretched, self._superseded = {}, [], [], []
         self._freed = []

@@ -1,0 +1,163 @@
+"""Schedules of an engine: made, changed, looked at and ended through its own methods."""
+
+import pytest
+from core.engines import Shop
+from storage.databases import new_url
+from tipman.errors import ConflictError, InvalidError, KeyExistsError, NotFoundError
+
+SLEEP = {"type": "sleep", "arguments": {"duration_s": 0}}
+HOURLY = {"every_s": 3600, "task": SLEEP}
+
+
+@pytest.fixture
+def engine(tmp_path):
+    shop = Shop(tmp_path, new_url("sqlite", tmp_path))
+    yield shop.start()
+    shop.close()
+
+
+def test_a_schedule_reads_as_it_was_made(engine):
+    handle = engine.create_schedule({**HOURLY, "key": "hourly", "overlap": "queue_one"})
+
+    view = handle.view()
+
+    assert view["uri"] == handle.uri
+    assert (view["kind"], view["key"], view["name"]) == ("schedule", "hourly", "hourly")
+    assert (view["state"], view["every_s"], view["overlap"]) == ("active", 3600, "queue_one")
+    assert view["task"] == SLEEP
+    assert view["catch_up"] == {"policy": "latest", "window_s": 3600, "max": 100}
+    assert view["next_at"] == handle.upcoming(limit=1)[0]["due_at"]
+
+
+def test_a_key_belongs_to_one_schedule_until_that_is_deleted(engine):
+    first = engine.create_schedule({**HOURLY, "key": "hourly"})
+    with pytest.raises(KeyExistsError, match=first.uri):
+        engine.create_schedule({**HOURLY, "key": "hourly"})
+
+    first.delete()
+
+    second = engine.create_schedule({**HOURLY, "key": "hourly"})
+    assert engine.find_schedule("hourly").id == second.id
+    assert (first.view()["state"], first.view()["key"]) == ("finished", "hourly")
+
+
+def test_what_can_not_be_a_schedule_is_refused_whole(engine):
+    with pytest.raises(InvalidError) as refusal:
+        engine.create_schedule({"cron": "61 * * * *", "timezone": "Mars/Base", "task": SLEEP})
+
+    assert {fault.pointer for fault in refusal.value.faults} == {"/cron", "/timezone"}
+    assert engine.schedules().items == []
+
+
+@pytest.mark.parametrize(
+    ("given", "pointer"),
+    [
+        ({"at": "2020-01-01T00:00:00Z"}, "/at"),
+        ({"every_s": 60, "jitter_s": 60}, "/jitter_s"),
+        ({"cron": "* * * * *", "jitter_s": 60}, "/jitter_s"),
+        ({"every_s": 60, "ends_at": "2020-01-01T00:00:00Z"}, ""),
+        ({"every_s": 60, "task": None, "definition": "nowhere"}, "/definition"),
+        ({"every_s": 60, "namespace": "nowhere"}, "/namespace"),
+    ],
+)
+def test_what_only_the_engine_knows_is_refused_too(engine, given, pointer):
+    with pytest.raises(InvalidError) as refusal:
+        engine.create_schedule({"task": SLEEP, **given})
+
+    assert [fault.pointer for fault in refusal.value.faults] == [pointer]
+
+
+def test_a_change_takes_the_place_of_another_trigger(engine):
+    handle = engine.create_schedule({**HOURLY, "jitter_s": 1})
+
+    handle.change(cron="0 2 * * *", timezone="Europe/Prague", jitter_s=None)
+
+    view = handle.view()
+    assert (view["every_s"], view["cron"], view["jitter_s"]) == (None, "0 2 * * *", 0)
+    assert view["revision"] == 2
+    assert handle.upcoming(limit=1)[0]["local"][11:19] == "02:00:00"
+
+
+def test_names_can_not_be_changed(engine):
+    handle = engine.create_schedule(HOURLY)
+
+    with pytest.raises(InvalidError, match="/key"):
+        handle.change(key="other")
+
+
+def test_a_paused_schedule_waits_for_somebody(engine):
+    handle = engine.create_schedule({**HOURLY, "paused": True})
+    assert handle.upcoming() == []
+    assert handle.explain()["waiting_for"][0]["text"] == "resume.requested"
+    with pytest.raises(ConflictError):
+        handle.pause()
+
+    handle.resume()
+
+    assert handle.explain()["waiting_for"][0]["kind"] == "timer"
+
+
+def test_a_trigger_submits_at_once(engine):
+    handle = engine.create_schedule({**HOURLY, "paused": True})
+
+    handle.trigger()
+
+    (slot,) = handle.slots().items
+    run = engine.find(slot["instance"])
+    run.wait(10)
+    assert slot["manual"]
+    assert engine.task(run)["schedule"] == handle.uri
+    assert handle.slots().items[0]["result"] == run.result
+
+
+def test_slots_come_in_pages(engine):
+    handle = engine.create_schedule({**HOURLY, "overlap": "allow"})
+    for _ in range(5):
+        handle.trigger()
+
+    first = handle.slots(limit=3)
+    second = handle.slots(limit=3, after=first.next)
+
+    dues = [slot["due_at"] for slot in (*first.items, *second.items)]
+    assert len(set(dues)) == 5
+    assert dues == sorted(dues, reverse=True)
+    assert second.next is None
+
+
+def test_schedules_come_in_pages_newest_first(engine):
+    made = [engine.create_schedule(HOURLY).id for _ in range(5)]
+    engine.find_schedule(made[1]).pause()
+
+    first = engine.schedules(limit=3)
+    second = engine.schedules(limit=3, after=first.next)
+
+    assert [item["id"] for item in (*first.items, *second.items)] == made[::-1]
+    assert second.next is None
+    assert [item["id"] for item in engine.schedules(states=["paused"]).items] == [made[1]]
+
+
+def test_what_comes_next_of_all_is_in_order(engine):
+    slow = engine.create_schedule(HOURLY)
+    quick = engine.create_schedule({**HOURLY, "every_s": 1000})
+
+    items = engine.all_upcoming(limit=4)
+
+    assert [item["schedule"] for item in items] == [quick.uri] * 3 + [slow.uri]
+
+
+def test_a_schedule_that_does_not_exist_is_not_found(engine):
+    for reference in ("nowhere", "0192f5a0-b1c2-7d3e-8f00-112233445566", "\0"):
+        with pytest.raises(NotFoundError):
+            engine.find_schedule(reference)
+
+
+def test_a_task_is_no_schedule_and_a_schedule_no_task(engine):
+    task = engine.submit_task({"type": "wait"})
+    schedule = engine.create_schedule(HOURLY)
+
+    with pytest.raises(NotFoundError):
+        engine.delete_schedule(task.identifier)
+    with pytest.raises(ConflictError, match="is a schedule"):
+        engine.send(schedule.id, "cancel.requested")
+    with pytest.raises(ConflictError, match="is a task"):
+        engine.send(task.id, "trigger.requested")
