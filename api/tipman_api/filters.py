@@ -4,7 +4,7 @@ from tipman.charts import STATES
 from tipman.definitions import TaskType
 from tipman.ids import parse
 from tipman.listing import Filter
-from tipman.resources import RUNS_URI
+from tipman.resources import RUNS_URI, SCHEDULES_URI
 
 from tipman_api.parameters import Parameters, refused
 from tipman_api.principals import Principal
@@ -24,8 +24,6 @@ def filter_of(parameters: Parameters, principal: Principal) -> Filter:
         InvalidError: one of them can not be; names it.
         ForbiddenError: a namespace that the token is not for.
     """
-    if parameters.text("schedule") is not None:
-        raise refused("schedule", "comes with schedules and is not supported yet")
     return Filter(
         kind="task",
         namespace=principal.namespace_for(parameters.text("namespace")),
@@ -34,17 +32,19 @@ def filter_of(parameters: Parameters, principal: Principal) -> Filter:
         name=parameters.text("name"),
         key=parameters.text("key"),
         queue=parameters.text("queue"),
-        run=_run(parameters.text("run")),
+        run=_identifier(parameters, "run", RUNS_URI),
+        schedule=_identifier(parameters, "schedule", SCHEDULES_URI),
         since_us=parameters.instant_us("since"),
         until_us=parameters.instant_us("until"),
         text=parameters.text("text", TEXT_MAX),
     )
 
 
-def _run(text: str | None) -> bytes | None:
+def _identifier(parameters: Parameters, name: str, collection: str) -> bytes | None:
+    text = parameters.text(name)
     if text is None:
         return None
-    identifier = parse(text.removeprefix(RUNS_URI))
+    identifier = parse(text.removeprefix(collection))
     if identifier is None:
-        raise refused("run", "must be the UUID or the URI of a run")
+        raise refused(name, f"must be the UUID or the URI of a {name}")
     return identifier

@@ -1,24 +1,29 @@
 """Instances over REST: whatever lives or has lived, of any kind, by its UUID."""
 
+import json
+from typing import Any
+
 from fastapi import Request
 from starlette.responses import Response
-from tipman import listing
-from tipman.charts import STATES
+from tipman import listing, queries
+from tipman.charts import STATES as TASK_STATES
 from tipman.errors import NotFoundError
-from tipman.ids import parse
+from tipman.ids import parse, text_of
 from tipman.listing import Filter
 from tipman.pruning import absence
+from tipman.runtime import Engine
+from tipman.schedules.views import STATES as SCHEDULE_STATES
 
 from tipman_api import operations
 from tipman_api.bridge import bridge_of
 from tipman_api.parameters import Parameters, refused
 from tipman_api.principals import Scope, principal_of
-from tipman_api.representation import JSON, shown_bytes, shown_page
+from tipman_api.representation import JSON, shown, shown_bytes, shown_items, shown_page
 from tipman_api.routes import Router
 from tipman_api.targets import Target
 
 router = Router(prefix="/api/v1/instances", tags=["instances"])
-KINDS = ("task",)
+KINDS = ("task", "schedule")
 
 
 @router.get("", scope=Scope.READ, **operations.LIST_INSTANCES)
@@ -31,16 +36,21 @@ async def list_instances(request: Request) -> Response:
             raise refused(name, "comes with charts and is not supported yet")
     kinds = parameters.texts("kind", KINDS)
     wanted = Filter(
-        kind=kinds[0] if kinds else None,
+        kind=kinds[0] if len(kinds) == 1 else None,
         namespace=principal_of(request).namespace_for(parameters.text("namespace")),
-        states=parameters.texts("state", STATES),
+        states=parameters.texts("state", TASK_STATES | SCHEDULE_STATES),
     )
     cursor, limit = parameters.text("after"), parameters.limit()
-    epoch = bridge.engine.epoch
-    page = await bridge.read(
-        lambda database: listing.page(database, wanted, cursor=cursor, limit=limit, epoch=epoch)
-    )
-    return shown_page(request, page)
+    engine = bridge.engine
+    if wanted.kind == "task":
+        page = await bridge.read(
+            lambda database: listing.page(
+                database, wanted, cursor=cursor, limit=limit, epoch=engine.epoch
+            )
+        )
+        return shown_page(request, page)
+    items, following = await bridge.call(lambda: _page(engine, wanted, cursor, limit))
+    return shown_items(request, items, following)
 
 
 @router.get("/{reference}", scope=Scope.READ, **operations.SHOW_INSTANCE)
@@ -57,8 +67,28 @@ async def show_instance(request: Request) -> Response:
             f"{reference!r} is no UUID; keys are looked up in the list of their kind"
         )
     try:
+        await bridge.read(target.locate)
+        kind = await bridge.read(lambda database: listing.kind_of(database, identifier))
+        if kind == "schedule":
+            view = await bridge.call(lambda: bridge.engine.schedule_view(identifier))
+            return shown(request, view)
         text = await bridge.show(target)
     except NotFoundError:
         words = await bridge.read(lambda database: absence(database, identifier))
         raise NotFoundError(words) from None
     return shown_bytes(request, text.encode(), JSON)
+
+
+def _page(
+    engine: Engine, wanted: Filter, cursor: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return a page of a list with schedules in it, and the cursor of what follows."""
+    before = listing.position_of(wanted, cursor)
+    with engine.reading() as database:
+        found = listing.find_any(database, wanted, before=before, limit=limit)
+        ids = [identifier for identifier, _ in found.instances]
+        texts = queries.task_texts(database, ids, epoch=engine.epoch)
+    tasks = {each["id"]: each for each in map(json.loads, texts)}
+    items = [tasks.get(text_of(each)) or engine.schedule_view(each) for each in ids]
+    following = None if found.last is None else listing.cursor_of(wanted, found.last)
+    return items, following

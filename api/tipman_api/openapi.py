@@ -10,7 +10,7 @@ from tipman.definitions import Task
 from tipman.definitions.arguments import SHAPES
 from tipman.version import VERSION
 
-from tipman_api import schemas
+from tipman_api import schedule_operations, schemas
 from tipman_api.principals import Scope
 from tipman_api.problems import documented
 from tipman_api.representation import shown
@@ -23,6 +23,7 @@ Runs tasks durably. Every write is answered once it is on disk; what is refused 
 problem (RFC 9457) with a stable `code`."""
 TAGS = {
     "tasks": "What is to be done, and how far it is.",
+    "schedules": "What is to be done when, and what became of each instant.",
     "instances": "Whatever lives or has lived, by its UUID.",
     "events": "What happened, told once or followed.",
     "definitions": "Named, versioned tasks with parameters.",
@@ -82,7 +83,8 @@ def _complete(operation: dict[str, Any]) -> None:
 
 
 def _schemas() -> dict[str, Any]:
-    return {**_task_schemas(), **schemas.COMPONENTS, **COMPONENTS["schemas"]}
+    own = {**schemas.COMPONENTS, **schedule_operations.COMPONENTS}
+    return {**_task_schemas(), **own, **COMPONENTS["schemas"]}
 
 
 def _task_schemas() -> dict[str, Any]:

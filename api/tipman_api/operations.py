@@ -40,7 +40,7 @@ class BulkEvent(Shape):
     data: Any = None
 
 
-_REFERENCE = {
+REFERENCE = {
     "name": "reference",
     "in": "path",
     "required": True,
@@ -50,61 +50,64 @@ _REFERENCE = {
 }
 
 
-def _query(name: str, words: str, schema: Schema) -> Schema:
+def query(name: str, words: str, schema: Schema) -> Schema:
+    """Return a parameter of a query."""
     return {
         "name": name, "in": "query", "required": False, "description": words, "schema": schema,
     }  # fmt: skip
 
 
-def _header(name: str, words: str, schema: Schema) -> Schema:
-    return {**_query(name, words, schema), "in": "header"}
+def header(name: str, words: str, schema: Schema) -> Schema:
+    """Return a header of a request."""
+    return {**query(name, words, schema), "in": "header"}
 
 
-_NAMED = {"type": "string", "minLength": 1, "maxLength": 200}
-NAMESPACE = _query("namespace", "Where a key is looked up, and what is listed.", _NAMED)
+NAMED = {"type": "string", "minLength": 1, "maxLength": 200}
+NAMESPACE = query("namespace", "Where a key is looked up, and what is listed.", NAMED)
 _STATES = f"States, with commas between them: {', '.join(sorted(STATES))}."
 _TYPES = f"Types, with commas between them: {', '.join(TaskType.__args__)}."  # type: ignore[attr-defined] # of every Literal
 FILTERS: Sequence[Schema] = (
-    _query("state", _STATES, TEXT),
-    _query("type", _TYPES, TEXT),
-    _query("name", "The whole name.", _NAMED),
-    _query("key", "The whole key.", _NAMED),
-    _query("queue", "The whole name of the queue.", _NAMED),
-    _query("run", "UUID or URI of a run.", TEXT),
-    _query("schedule", "Comes with schedules; refused until then.", TEXT),
-    _query("since", "Submitted at this instant or later.", INSTANT),
-    _query("until", "Submitted before this instant.", INSTANT),
-    _query("text", "Stands somewhere in name, key or arguments, in whatever case.", _NAMED),
+    query("state", _STATES, TEXT),
+    query("type", _TYPES, TEXT),
+    query("name", "The whole name.", NAMED),
+    query("key", "The whole key.", NAMED),
+    query("queue", "The whole name of the queue.", NAMED),
+    query("run", "UUID or URI of a run.", TEXT),
+    query("schedule", "UUID or URI of a schedule.", TEXT),
+    query("since", "Submitted at this instant or later.", INSTANT),
+    query("until", "Submitted before this instant.", INSTANT),
+    query("text", "Stands somewhere in name, key or arguments, in whatever case.", NAMED),
     NAMESPACE,
 )
-WAIT = _header(
+WAIT = header(
     "Prefer",
     f"`wait=10` waits up to so many seconds, {WAIT_S_MAX:g} at most, for the task to settle.",
     {"type": "string", "examples": ["wait=10"]},
 )
-IF_NONE_MATCH = _header("If-None-Match", "The `ETag` that the client has.", TEXT)
+IF_NONE_MATCH = header("If-None-Match", "The `ETag` that the client has.", TEXT)
 _ETAG = {"ETag": {"description": "Same bytes, same tag.", "schema": TEXT}}
 _APPLIED = {"Preference-Applied": {"schema": TEXT}}
-_LOCATION = {"Location": {"description": "Where it is from now on.", "schema": TEXT}}
+LOCATION = {"Location": {"description": "Where it is from now on.", "schema": TEXT}}
 _TASK_EXAMPLE = {
     "type": "exec", "arguments": "make pack", "key": "pack", "retry": {"attempts_max": 3},
 }  # fmt: skip
-_AFTER_EVENT = {
+AFTER_EVENT = {
     **PAGING[0],
     "description": "`next` of the page before: a sequence number.",
     "schema": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
 }
 
 
-def _takes(
+def takes(
     name: str, example: object, parameters: Sequence[Schema], *, is_keyed: bool = True
 ) -> Schema:
+    """Return what an operation says of its body, and of its key."""
     content = {"application/json": {"schema": ref(name), "example": example}}
     said = [*parameters, *([IDEMPOTENCY_KEY] if is_keyed else [])]
     return {"requestBody": {"required": True, "content": content}, "parameters": said}
 
 
-def _gives(
+def gives(
     status: int,
     words: str,
     name: str | None,
@@ -112,6 +115,7 @@ def _gives(
     headers: Schema | None = None,
     media_type: str = "application/json",
 ) -> dict[int | str, dict[str, Any]]:
+    """Return what an operation says of an answer."""
     said: dict[str, Any] = {"description": words}
     if name is not None:
         said["content"] = {media_type: {"schema": ref(name)}}
@@ -120,46 +124,47 @@ def _gives(
     return {status: said}
 
 
-def _shows(words: str, name: str) -> dict[int | str, dict[str, Any]]:
+def shows(words: str, name: str) -> dict[int | str, dict[str, Any]]:
+    """Return what an operation that reads answers."""
     return {
-        **_gives(200, words, name, headers=_ETAG),
-        **_gives(304, "It has not changed.", None, headers=_ETAG),
+        **gives(200, words, name, headers=_ETAG),
+        **gives(304, "It has not changed.", None, headers=_ETAG),
     }
 
 
-def _follows(
+def follows(
     words: str, schema: Schema, media_type: str = "application/json"
 ) -> dict[int | str, dict[str, Any]]:
     """Return what is shown at once, or with `Accept: text/event-stream` followed."""
     told = {media_type: {"schema": schema}, "text/event-stream": {"schema": TEXT}}
     return {
         200: {"description": words, "content": told, "headers": _ETAG},
-        **_gives(304, "It has not changed.", None, headers=_ETAG),
+        **gives(304, "It has not changed.", None, headers=_ETAG),
         **documented(["too_many_streams"]),
     }
 
 
-LAST_EVENT_ID = _header(
+LAST_EVENT_ID = header(
     "Last-Event-ID", "Who follows goes on after this; it comes before `after`.", TEXT
 )
-_AFTER_PLACE = _query("after", "Who follows goes on here: `OFFSET` or `ATTEMPT.OFFSET`.", TEXT)
-_NOT_FOUND = documented(["not_found", "invalid"])
+_AFTER_PLACE = query("after", "Who follows goes on here: `OFFSET` or `ATTEMPT.OFFSET`.", TEXT)
+NOT_FOUND = documented(["not_found", "invalid"])
 _PLACED = [NAMESPACE]
-_SHOWN = [_REFERENCE, NAMESPACE, IF_NONE_MATCH]
-_SUBMITTED = {**_LOCATION, **_APPLIED}
+_SHOWN = [REFERENCE, NAMESPACE, IF_NONE_MATCH]
+_SUBMITTED = {**LOCATION, **_APPLIED}
 _REFUSED = documented(
     ["invalid", "unknown_dependency", "cycle", "type_off", "key_exists", "quota_reached"]
 )
 SUBMIT_TASK: dict[str, Any] = {
-    "openapi_extra": _takes("TaskBody", _TASK_EXAMPLE, [*_PLACED, WAIT]),
+    "openapi_extra": takes("TaskBody", _TASK_EXAMPLE, [*_PLACED, WAIT]),
     "responses": {
-        **_gives(202, "It is on disk.", "Task", headers=_SUBMITTED),
-        **_gives(200, "It has settled within the wait.", "Task", headers=_SUBMITTED),
+        **gives(202, "It is on disk.", "Task", headers=_SUBMITTED),
+        **gives(200, "It has settled within the wait.", "Task", headers=_SUBMITTED),
         **_REFUSED,
     },
 }
 SUBMIT_BATCH: dict[str, Any] = {
-    "openapi_extra": _takes(
+    "openapi_extra": takes(
         "TaskBatch",
         {
             "tasks": [
@@ -170,15 +175,15 @@ SUBMIT_BATCH: dict[str, Any] = {
         [*_PLACED, WAIT],
     ),
     "responses": {
-        **_gives(202, "They are on disk, in the order given.", "TaskItems", headers=_APPLIED),
-        **_gives(200, "All have settled within the wait.", "TaskItems", headers=_APPLIED),
+        **gives(202, "They are on disk, in the order given.", "TaskItems", headers=_APPLIED),
+        **gives(200, "All have settled within the wait.", "TaskItems", headers=_APPLIED),
         **_REFUSED,
     },
 }
 LIST_TASKS: dict[str, Any] = {
     "openapi_extra": {"parameters": [*FILTERS, *PAGING, IF_NONE_MATCH]},
     "responses": {
-        **_shows(
+        **shows(
             "Tasks, newest first. A page may have fewer items than `limit`, or none, and still a"
             " `next`: a filter that no index serves looks through so many tasks at a time.",
             "TaskPage",
@@ -188,43 +193,43 @@ LIST_TASKS: dict[str, Any] = {
 }
 SHOW_TASK: dict[str, Any] = {
     "openapi_extra": {"parameters": [*_SHOWN, WAIT]},
-    "responses": {**_shows("The task.", "Task"), **_NOT_FOUND},
+    "responses": {**shows("The task.", "Task"), **NOT_FOUND},
 }
 LIST_TASK_EVENTS: dict[str, Any] = {
-    "openapi_extra": {"parameters": [*_SHOWN, _AFTER_EVENT, PAGING[1], LAST_EVENT_ID]},
-    "responses": {**_follows("Lines of its log, oldest first.", ref("EventPage")), **_NOT_FOUND},
+    "openapi_extra": {"parameters": [*_SHOWN, AFTER_EVENT, PAGING[1], LAST_EVENT_ID]},
+    "responses": {**follows("Lines of its log, oldest first.", ref("EventPage")), **NOT_FOUND},
 }
 LIST_TASK_ATTEMPTS: dict[str, Any] = {
-    "openapi_extra": {"parameters": [*_SHOWN, _AFTER_EVENT, PAGING[1]]},
-    "responses": {**_shows("Its attempts, oldest first.", "AttemptPage"), **_NOT_FOUND},
+    "openapi_extra": {"parameters": [*_SHOWN, AFTER_EVENT, PAGING[1]]},
+    "responses": {**shows("Its attempts, oldest first.", "AttemptPage"), **NOT_FOUND},
 }
 EXPLAIN_TASK: dict[str, Any] = {
     "openapi_extra": {"parameters": _SHOWN},
-    "responses": {**_shows("What it waits for.", "Explanation"), **_NOT_FOUND},
+    "responses": {**shows("What it waits for.", "Explanation"), **NOT_FOUND},
 }
 SHOW_TASK_OUTPUT: dict[str, Any] = {
     "openapi_extra": {
         "parameters": [
             *_SHOWN,
-            _query("stream", "", {"type": "string", "enum": ["stdout", "stderr"]}),
-            _query("attempt", "By default the last.", {"type": "integer", "minimum": 1}),
+            query("stream", "", {"type": "string", "enum": ["stdout", "stderr"]}),
+            query("attempt", "By default the last.", {"type": "integer", "minimum": 1}),
             _AFTER_PLACE,
             LAST_EVENT_ID,
         ]
     },
     "responses": {
-        **_follows("What was written, byte for byte.", TEXT, "text/plain"),
-        **_gives(204, "Who follows was told the end already.", None),
-        **_NOT_FOUND,
+        **follows("What was written, byte for byte.", TEXT, "text/plain"),
+        **gives(204, "Who follows was told the end already.", None),
+        **NOT_FOUND,
     },
 }
 LIST_EVENTS: dict[str, Any] = {
     "openapi_extra": {
         "parameters": [
-            _query("instance", "UUID, key or URI of one instance.", _NAMED),
-            _query("kind", "The kind of their instances.", _NAMED),
-            _query("name", "Names of events, with commas between them.", TEXT),
-            _query("since", "From this instant on.", INSTANT),
+            query("instance", "UUID, key or URI of one instance.", NAMED),
+            query("kind", "The kind of their instances.", NAMED),
+            query("name", "Names of events, with commas between them.", TEXT),
+            query("since", "From this instant on.", INSTANT),
             {**NAMESPACE, "description": "By default every one that the token may see."},
             *PAGING,
             IF_NONE_MATCH,
@@ -232,46 +237,46 @@ LIST_EVENTS: dict[str, Any] = {
         ]
     },
     "responses": {
-        **_follows("Events of all instances, oldest first.", ref("CloudEventPage")),
+        **follows("Events of all instances, oldest first.", ref("CloudEventPage")),
         **documented(["invalid", "not_found"]),
     },
 }
 SEND_TASK_EVENT: dict[str, Any] = {
-    "openapi_extra": _takes("EventBody", {"name": "cancel.requested"}, [_REFERENCE, NAMESPACE]),
+    "openapi_extra": takes("EventBody", {"name": "cancel.requested"}, [REFERENCE, NAMESPACE]),
     "responses": {
-        **_gives(202, "The task as it is after the commit.", "Task"),
+        **gives(202, "The task as it is after the commit.", "Task"),
         **documented(["invalid", "not_found", "conflict", "quota_reached"]),
     },
 }
 SEND_TASK_EVENTS: dict[str, Any] = {
-    "openapi_extra": _takes(
+    "openapi_extra": takes(
         "BulkEvent", {"filter": {"state": "failed"}, "name": "retry.requested"}, []
     ),
     "responses": {
-        **_gives(202, "How many matched, and how many it changed something for.", "BulkResult"),
+        **gives(202, "How many matched, and how many it changed something for.", "BulkResult"),
         **documented(["invalid"]),
     },
 }
 LIST_INSTANCES: dict[str, Any] = {
     "openapi_extra": {
         "parameters": [
-            _query("kind", "", {"type": "string", "enum": ["task"]}),
-            FILTERS[0],
-            _query("chart", "Comes with charts; refused until then.", TEXT),
-            _query("in", "Comes with charts; refused until then.", TEXT),
+            query("kind", "", {"type": "string", "enum": ["task", "schedule"]}),
+            query("state", "States of whatever kind, with commas between them.", TEXT),
+            query("chart", "Comes with charts; refused until then.", TEXT),
+            query("in", "Comes with charts; refused until then.", TEXT),
             NAMESPACE,
             *PAGING,
             IF_NONE_MATCH,
         ]
     },
     "responses": {
-        **_shows("Instances of every kind, newest first.", "TaskPage"),
+        **shows("Instances of every kind, newest first.", "InstancePage"),
         **documented(["invalid"]),
     },
 }
 SHOW_INSTANCE: dict[str, Any] = {
     "openapi_extra": {
-        "parameters": [{**_REFERENCE, "description": "A UUID.", "schema": ID}, IF_NONE_MATCH]
+        "parameters": [{**REFERENCE, "description": "A UUID.", "schema": ID}, IF_NONE_MATCH]
     },
-    "responses": {**_shows("The instance; `kind` says which.", "Task"), **_NOT_FOUND},
+    "responses": {**shows("The instance; `kind` says which.", "Instance"), **NOT_FOUND},
 }

@@ -22,7 +22,9 @@ class Entry(NamedTuple):
 SECTIONS: Mapping[str, Mapping[str, Entry]] = {
     "Files": {
         "run": Entry("files", "run", "Run the workflow in FILE to its end, without a server."),
-        "validate": Entry("files", "validate", "Check workflow files, and name every fault."),
+        "validate": Entry(
+            "files", "validate", "Check workflow and schedule files, and name every fault."
+        ),
     },
     "The server": {
         "serve": Entry("serving", "serve", "Serve engine and REST on one address, until Ctrl-C."),
@@ -51,6 +53,9 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         ),
     },
     "What it knows": {
+        "schedule": Entry(
+            "schedules", "schedule", "Add, list, change, preview and import schedules."
+        ),
         "definition": Entry(
             "definitions", "definition", "Add, list, show and retire named tasks."
         ),

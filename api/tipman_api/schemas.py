@@ -14,7 +14,8 @@ def ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _object(properties: Schema, *, optional: Sequence[str] = (), closed: bool = True) -> Schema:
+def object_of(properties: Schema, *, optional: Sequence[str] = (), closed: bool = True) -> Schema:
+    """Return the schema of an object with these properties."""
     return {
         "type": "object",
         "properties": dict(properties),
@@ -28,23 +29,24 @@ def maybe(kind: str, **more: object) -> Schema:
     return {"type": [kind, "null"], **more}
 
 
-def _page(item: Schema) -> Schema:
-    return _object({"items": {"type": "array", "items": item}, "next": maybe("string")})
+def page_of(item: Schema) -> Schema:
+    """Return the schema of a page of a list."""
+    return object_of({"items": {"type": "array", "items": item}, "next": maybe("string")})
 
 
 ID = {"type": "string", "format": "uuid"}
 INSTANT = {"type": "string", "format": "date-time"}
-__MAYBE_INSTANT = maybe("string", format="date-time")
-_COUNT = {"type": "integer", "minimum": 0}
+MAYBE_INSTANT = maybe("string", format="date-time")
+COUNT = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
-_ERROR = {
-    **_object(
+ERROR = {
+    **object_of(
         {"code": TEXT, "message": TEXT, "traceback": TEXT, "cause": TEXT},
         optional=("traceback", "cause"),
     ),
     "type": ["object", "null"],
 }
-TASK = _object(
+TASK = object_of(
     {
         "id": ID,
         "uri": TEXT,
@@ -63,31 +65,31 @@ TASK = _object(
             "type": "boolean",
             "description": "is an attempt in progress in a live engine",
         },
-        "attempt": _COUNT,
-        "attempts_max": _COUNT,
+        "attempt": COUNT,
+        "attempts_max": COUNT,
         "dependencies": {"type": "array", "items": TEXT},
-        "dependencies_remaining": _COUNT,
+        "dependencies_remaining": COUNT,
         "run": maybe("string"),
         "schedule": maybe("string"),
         "definition": maybe("string"),
         "queue": TEXT,
         "priority": {"type": "integer"},
         "timeout_s": maybe("number"),
-        "due_at": __MAYBE_INSTANT,
+        "due_at": MAYBE_INSTANT,
         "owner": maybe("string"),
-        "lease_expires_at": __MAYBE_INSTANT,
+        "lease_expires_at": MAYBE_INSTANT,
         "submitted_at": INSTANT,
-        "queued_at": __MAYBE_INSTANT,
-        "started_at": __MAYBE_INSTANT,
-        "settled_at": __MAYBE_INSTANT,
+        "queued_at": MAYBE_INSTANT,
+        "started_at": MAYBE_INSTANT,
+        "settled_at": MAYBE_INSTANT,
         "result": {},
-        "error": _ERROR,
+        "error": ERROR,
         "context": {"type": "object"},
     }
 )
-EVENT = _object(
+EVENT = object_of(
     {
-        "seq": _COUNT,
+        "seq": COUNT,
         "name": TEXT,
         "at": INSTANT,
         "actor": TEXT,
@@ -96,7 +98,7 @@ EVENT = _object(
         "data": {},
     }
 )
-CLOUD_EVENT = _object(
+CLOUD_EVENT = object_of(
     {
         "specversion": {"const": "1.0"},
         "id": {"type": "string", "description": "a cursor: where to go on after it"},
@@ -113,75 +115,78 @@ CLOUD_EVENT = _object(
     },
     optional=("subjectkey",),
 )
-ATTEMPT = _object(
+ATTEMPT = object_of(
     {
-        "number": _COUNT,
-        "opening": _COUNT,
-        "epoch": _COUNT,
+        "number": COUNT,
+        "opening": COUNT,
+        "epoch": COUNT,
         "started_at": INSTANT,
         "ended_at": INSTANT,
         "outcome": TEXT,
         "result": {},
-        "error": _ERROR,
+        "error": ERROR,
     }
 )
-EXPLANATION = _object(
+EXPLANATION = object_of(
     {
         "state": {"type": "string", "enum": sorted(STATES)},
         "waiting_for": {
             "type": "array",
-            "items": _object(
+            "items": object_of(
                 {
                     "kind": TEXT,
                     "uri": maybe("string"),
-                    "until": __MAYBE_INSTANT,
+                    "until": MAYBE_INSTANT,
                     "text": TEXT,
                 }
             ),
         },
     }
 )
-_EVENT_NAME = {"type": "string", "enum": sorted(REQUESTS)}
+EVENT_NAME = {"type": "string", "enum": sorted(REQUESTS)}
 TEXTS = {"anyOf": [TEXT, {"type": "array", "items": TEXT}]}
-EVENT_BODY = _object(
+EVENT_BODY = object_of(
     {
-        "name": _EVENT_NAME,
+        "name": EVENT_NAME,
         "data": {"description": "what the event carries"},
         "id": maybe("string", description="makes it once, as an `Idempotency-Key`", maxLength=255),
     },
     optional=("data", "id"),
 )
+_INSTANCE = {"anyOf": [ref("Task"), ref("Schedule")]}
 COMPONENTS: Mapping[str, Schema] = {
     "Task": TASK,
-    "TaskPage": _page(ref("Task")),
+    "TaskPage": page_of(ref("Task")),
+    "Instance": _INSTANCE,
+    "InstancePage": page_of(ref("Instance")),
     "Event": EVENT,
-    "EventPage": _page(ref("Event")),
+    "EventPage": page_of(ref("Event")),
     "CloudEvent": CLOUD_EVENT,
-    "CloudEventPage": _page(ref("CloudEvent")),
+    "CloudEventPage": page_of(ref("CloudEvent")),
     "Attempt": ATTEMPT,
-    "AttemptPage": _page(ref("Attempt")),
+    "AttemptPage": page_of(ref("Attempt")),
     "Explanation": EXPLANATION,
     "EventBody": EVENT_BODY,
-    "TaskBatch": _object(
+    "TaskBatch": object_of(
         {
             "tasks": {"type": "array", "minItems": 1, "items": ref("TaskBody")},
             "on_failure": {"const": "skip"},
         },
         optional=("on_failure",),
     ),
-    "TaskItems": _object({"items": {"type": "array", "items": ref("Task")}}),
-    "BulkEvent": _object(
+    "TaskItems": object_of({"items": {"type": "array", "items": ref("Task")}}),
+    "BulkEvent": object_of(
         {
             "filter": {
                 "type": "object",
                 "description": "the parameters of the list, as texts or lists of texts",
                 "additionalProperties": TEXTS,
             },
-            "name": _EVENT_NAME,
+            "name": EVENT_NAME,
             "data": {},
         },
         optional=("data",),
     ),
-    "BulkResult": _object({"matched": _COUNT, "changed": _COUNT}),
+    "BulkResult": object_of({"matched": COUNT, "changed": COUNT}),
 }
 """The schemas that operations refer to; `TaskBody` is made from the shape when it is asked for."""

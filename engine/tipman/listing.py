@@ -9,7 +9,7 @@ and still go on.
 import base64
 import json
 from binascii import Error as NotBase64Error
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -53,6 +53,7 @@ class Filter:
     queue: str | None = None
     key: str | None = None
     run: bytes | None = None
+    schedule: bytes | None = None
     since_us: int | None = None
     until_us: int | None = None
     text: str | None = None
@@ -149,6 +150,42 @@ def find(database: Database, wanted: Filter, *, before: bytes, limit: int) -> Fo
     return Found(instances, edge)
 
 
+def find_any(database: Database, wanted: Filter, *, before: bytes, limit: int) -> Found:
+    """Return the next of the wanted tasks and schedules together, older than one.
+
+    Schedules are looked for by kind, namespace and state alone.
+    """
+    schedules = _schedules(database, wanted, before, limit)
+    if wanted.kind == "schedule":
+        return schedules
+    tasks = find(database, replace(wanted, kind="task"), before=before, limit=limit)
+    # Below the higher of the two nobody knows yet what the other list has.
+    edge = max(tasks.last or b"", schedules.last or b"")
+    merged = sorted((*tasks.instances, *schedules.instances), reverse=True)
+    known = [each for each in merged if each[0] >= edge][:limit]
+    if len(known) == limit and len(merged) > limit:
+        return Found(known, known[-1][0])
+    return Found(known, edge or None)
+
+
+def _schedules(database: Database, wanted: Filter, before: bytes, limit: int) -> Found:
+    terms: list[str] = ["s.id < ?"]
+    parameters: list[Any] = [before]
+    if wanted.namespace is not None:
+        terms.append("i.namespace = ?")
+        parameters.append(wanted.namespace)
+    if wanted.states:
+        terms.append(f"i.state IN ({', '.join('?' * len(wanted.states))})")
+        parameters += wanted.states
+    rows = database.fetch(
+        "SELECT s.id, i.state FROM schedule AS s JOIN instance AS i ON i.id = s.id"  # noqa: S608 - our names
+        f" WHERE {' AND '.join(terms)} ORDER BY s.id DESC LIMIT ?",
+        (*parameters, limit + 1),
+    )
+    found = [(bytes(row[0]), str(row[1])) for row in rows[:limit]]
+    return Found(found, found[-1][0] if len(rows) > limit else None)
+
+
 def _edge(database: Database, looked: "_Path", before: bytes, size: int) -> bytes | None:
     """Return the last id of a window, None when there are not so many."""
     rows = database.fetch(
@@ -184,6 +221,18 @@ def namespace_of(database: Database, identifier: bytes) -> str:
     return str(rows[0][0])
 
 
+def kind_of(database: Database, identifier: bytes) -> str:
+    """Return what kind of instance has an id.
+
+    Raises:
+        NotFoundError: it never existed, or was pruned.
+    """
+    rows = database.fetch("SELECT kind FROM instance WHERE id = ?", (identifier,))
+    if not rows:
+        raise NotFoundError(f"no instance {text_of(identifier)}")
+    return str(rows[0][0])
+
+
 class _Path(NamedTuple):
     """The order in which rows are looked at: by a condition that an index serves, or by ids."""
 
@@ -193,6 +242,7 @@ class _Path(NamedTuple):
     ids: list[bytes] | None = None
 
 
+_OF_SCHEDULE = "i.id IN (SELECT instance FROM slot WHERE schedule = ? AND instance IS NOT NULL)"
 _JOIN = "JOIN task AS t ON t.id = i.id"
 
 
@@ -202,8 +252,9 @@ def _window(database: Database, wanted: Filter, before: bytes, limit: int) -> _P
         namespaces = (wanted.namespace,) if wanted.namespace else ()
         by = "i.namespace = ? AND " if namespaces else ""
         return _Path(f"{by}i.kind = 'task' AND i.key = ?", (*namespaces, wanted.key), size)
-    if wanted.run is not None:
-        return _Path("i.run = ?", (wanted.run,), size)
+    for whole, path in ((wanted.run, "i.run = ?"), (wanted.schedule, _OF_SCHEDULE)):
+        if whole is not None:
+            return _Path(path, (whole,), size)
     states = set(wanted.states)
     if states and states <= UNSUCCESSFUL:
         return _Path(_UNSUCCESSFUL, (), size)
@@ -256,6 +307,7 @@ def _conditions(wanted: Filter) -> tuple[str, Row]:
         ("i.name =", wanted.name),
         ("t.queue =", wanted.queue),
         ("i.run =", wanted.run),
+        ("i.schedule =", wanted.schedule),
         ("i.submitted_at >=", wanted.since_us),
         ("i.submitted_at <", wanted.until_us),
     ):

@@ -86,8 +86,12 @@ def known(fuzzed):
     post("namespaces", {"name": "team"})
     post("tokens", {"name": "ci", "scope": "read"})
     waiting = post("tasks", {"type": "wait", "arguments": {}}).json["id"]
+    tick = {"key": "tick", "every_s": 3600, "task": {"type": "wait"}}
+    post("schedules", tick)
+    other = post("schedules", {**tick, "key": None, "cron": "@daily", "every_s": None})
     return {
         "reference": [settled("answer"), settled("fail"), waiting],
+        "reference of schedules": ["tick", other.json["id"]],
         "definitions": ["greet", "part"],
         "namespaces": ["team"],
         "tokens": ["ci"],
@@ -98,7 +102,8 @@ def known(fuzzed):
 def aimed(case, known, pick):
     """Let a case be about something that exists."""
     for name in case.path_parameters or ():
-        things = known.get(name) or known[case.path.split("/")[3]]
+        collection = case.path.split("/")[3]
+        things = known.get(f"{name} of {collection}") or known.get(name) or known[collection]
         case.path_parameters[name] = things[pick % len(things)]
 
 

@@ -59,6 +59,9 @@ def list_tasks(
     Columns, parted by tabs where it is no terminal: id, key, name, type, state, attempt, and the
     instant of submission; `-` stands for what there is not.
     """
+    if given["schedule"] is not None:
+        named = {**given, "kind": "schedule"}
+        given["schedule"] = session.find(given["schedule"], named)["id"]
     query = [("namespace", given["namespace"]), *((n, given[n]) for n in _FILTERS if n != "state")]
     query.append(("state", ",".join(given["state"]) or None))
     if not is_watching:

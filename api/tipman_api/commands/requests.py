@@ -26,7 +26,7 @@ _references = click.argument("references", metavar="REF...", nargs=-1, required=
 @client_command
 def cancel(session: Session, references: Sequence[str], **given: Any) -> int:
     """Cancel instances: what runs is ended with all that it started."""
-    return _ask(session, references, given, "cancel.requested")
+    return ask(session, references, given, "cancel.requested")
 
 
 @click.command
@@ -41,7 +41,7 @@ def suspend(session: Session, references: Sequence[str], **given: Any) -> int:
     """Suspend instances, once what runs has ended."""
     in_flight = given["in_flight"]
     data = None if in_flight is None else {"in_flight": in_flight}
-    return _ask(session, references, given, "suspend.requested", data)
+    return ask(session, references, given, "suspend.requested", data)
 
 
 @click.command
@@ -51,7 +51,7 @@ def suspend(session: Session, references: Sequence[str], **given: Any) -> int:
 @client_command
 def resume(session: Session, references: Sequence[str], **given: Any) -> int:
     """Resume suspended instances."""
-    return _ask(session, references, given, "resume.requested")
+    return ask(session, references, given, "resume.requested")
 
 
 @click.command
@@ -61,7 +61,7 @@ def resume(session: Session, references: Sequence[str], **given: Any) -> int:
 @client_command
 def retry(session: Session, references: Sequence[str], **given: Any) -> int:
     """Open again what failed, was cancelled, abandoned or skipped."""
-    return _ask(session, references, given, "retry.requested")
+    return ask(session, references, given, "retry.requested")
 
 
 @click.command
@@ -75,10 +75,10 @@ def send(session: Session, *, reference: str, event: str, data: str | None, **gi
     """Send an event to an instance, such as finish.reported."""
     text = sys.stdin.read() if data == "-" else data
     value = None if text is None else json_value(text, "--data")
-    return _ask(session, [reference], given, event, value)
+    return ask(session, [reference], given, event, value)
 
 
-def _ask(
+def ask(
     session: Session,
     references: Sequence[str],
     given: dict[str, Any],

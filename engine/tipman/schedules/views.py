@@ -287,5 +287,5 @@ def _cursor(text: str, size: int) -> bytes:
         mark = b""
     if len(mark) != size:
         detail = "is no cursor of this list"
-        raise InvalidError(f"/after: {detail}", (Fault("/after", detail),))
+        raise InvalidError(f"`after` {detail}", (Fault("/query/after", f"`after` {detail}"),))
     return mark
