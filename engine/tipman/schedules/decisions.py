@@ -108,9 +108,9 @@ def plan_backlog(policy: Policy, instants: Instants, *, decided_until: int, unti
     if last is None or last < oldest:
         return nothing
     first = last
-    for _ in range(1 if policy.policy == "latest" else policy.most):
+    for _ in range(0 if policy.policy == "latest" else policy.most - 1):
         earlier = instants.previous_before(first)
-        if policy.policy == "latest" or earlier is None or earlier < oldest:
+        if earlier is None or earlier < oldest:
             break
         first = earlier
     return Backlog(until, first, last)
