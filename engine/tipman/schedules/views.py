@@ -171,17 +171,16 @@ def slots(
     Raises:
         InvalidError: *after* is no cursor of such a list.
     """
-    terms, parameters = "", [*decisions]
+    terms = ""
+    parameters: list[Any] = [identifier, *decisions]
     if decisions:
         terms = f" AND s.decision IN ({', '.join('?' * len(decisions))})"
-    place: list[int] = []
     if after is not None:
-        raw = _cursor(after, 16)
         terms += f" AND {_PLACE} < (?, ?, ?)"
-        place = [int.from_bytes(part, "big") for part in (raw[:8], raw[8:12], raw[12:])]
+        parameters += _PLACE_BYTES.unpack(_cursor(after, _PLACE_BYTES.size))
     rows = database.fetch(
         f"{_SLOT}{terms} ORDER BY s.due_at DESC, s.backfill DESC, s.manual DESC LIMIT ?",
-        (identifier, *parameters, *place, limit + 1),
+        (*parameters, limit + 1),
     )
     items = [_slot(row) for row in rows[:limit]]
     if len(rows) <= limit:
