@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import tipman.core
-from tipman.bus import Bus, Receipt
+from tipman.bus import Bus
 from tipman.database import Database
 from tipman.events import AttemptSucceeded
 from tipman.executors import link
@@ -45,14 +45,16 @@ def republish_reports():
 
 
 def acknowledge_before_commit():
-    """Answer publishers when their event is queued."""
+    """Answer publishers when their event is handled, and not yet on disk."""
+    plain = Bus._take
 
-    def put(self, event, receipt):
-        self._queue.put((event, Receipt(receipt.memo)))
-        receipt.settle(None)
-        return receipt
+    def take(self, effects, answers):
+        plain(self, effects, answers)
+        for answer in answers:
+            answer.receipt.settle(answer.error)
+        answers.clear()
 
-    Bus._put = put
+    Bus._take = take
 
 
 def no_fencing():
