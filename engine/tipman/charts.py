@@ -381,4 +381,6 @@ def snapshot_of(kind: str, configuration: str, history: str | None) -> Snapshot:
 _CHARTS: Mapping[str, tuple[Chart, Move]] = {
     "task": (TASK, INITIAL),
     "schedule": (SCHEDULE, INITIAL_SCHEDULE),
+    # It only keeps a log, and has ended from the start.
+    "engine": (SCHEDULE, INITIAL_SCHEDULE),
 }

@@ -73,7 +73,7 @@ class ManualClock:
 
     def __init__(self, start_us: int = 1_700_000_000 * MICROSECONDS) -> None:
         self._wall_us = start_us
-        self._elapsed_us = 0
+        self._elapsed_us = self._slept_us = 0
         self._order = itertools.count()
         self._alarms: list[tuple[float, int, _ManualAlarm]] = []
 
@@ -86,8 +86,8 @@ class ManualClock:
         return self._elapsed_us / MICROSECONDS
 
     def boot(self) -> float:
-        """Return seconds since this clock was made."""
-        return self._elapsed_us / MICROSECONDS
+        """Return seconds since this clock was made, those asleep included."""
+        return (self._elapsed_us + self._slept_us) / MICROSECONDS
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Alarm:
         """Remember *call*; `advance` makes it."""
@@ -108,6 +108,11 @@ class ManualClock:
     def jump(self, seconds: float) -> None:
         """Step the wall clock only, as an administrator or a time server would."""
         self._wall_us += round(seconds * MICROSECONDS)
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine sleep: no alarm rings meanwhile, nor is one any nearer afterwards."""
+        self._wall_us += round(seconds * MICROSECONDS)
+        self._slept_us += round(seconds * MICROSECONDS)
 
     def next_alarm_s(self) -> float | None:
         """Return the seconds until the next alarm rings, None when none is set."""

@@ -1,7 +1,7 @@
 """Events: facts that happened, frozen, each with a wire name.
 
-An event is the only thing that moves an instance. What executors report, what a timer says, what
-somebody asked for from outside: all of it arrives as one of these, in order, on the bus.
+Only an event moves an instance. What executors report, what a timer says, what somebody asked for:
+all of it arrives as one of these, in order, on the bus.
 """
 
 from collections.abc import Mapping
@@ -81,7 +81,7 @@ class AttemptTimedOut(Report):
     wire: ClassVar[str] = "attempt.timed_out"
     result: str | None = None
     detached: bool = False
-    """True when it could not be ended: it goes on unseen and `AttemptReturned` will follow."""
+    """It could not be ended: it goes on unseen and `AttemptReturned` will follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,7 @@ class Requested(Event):
     """Something that was asked for from outside."""
 
     actor: str
-    data: Any
-    """A JSON value, None for nothing."""
+    data: Any  # a JSON value, None for nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,35 +213,34 @@ class TasksSubmitted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleCreated(Event):
-    """Somebody made a schedule."""
+class Specified(Event):
+    """Somebody said when a schedule is to submit what; *spec* and *task* are JSON texts."""
 
-    wire: ClassVar[str] = "schedule.created"
     actor: str
-    namespace: str
-    key: str | None
-    name: str
     spec: str
-    """JSON text, validated."""
     task: str
-    """JSON text of what it submits."""
     parsed: Any
-    """The `tipman.definitions.schedules.Schedule` of the text."""
+    """The `tipman.definitions.schedules.Schedule` of the first."""
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleChanged(Event):
-    """Somebody gave a schedule another specification."""
+class ScheduleCreated(Specified):
+    """Somebody made a schedule."""
+
+    wire: ClassVar[str] = "schedule.created"
+    namespace: str
+    key: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChanged(Specified):
+    """Somebody gave fields, *changes*, of a schedule other values; refused if it was overtaken."""
 
     wire: ClassVar[str] = "schedule.changed"
-    actor: str
     revision: int
-    """The one that was looked at; the change is refused when there is a newer one by now."""
-    spec: str
-    task: str
-    parsed: Any
+    """The one that was looked at."""
     changes: tuple[str, ...]
-    """The names of the fields that were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +308,17 @@ class SlotSuperseded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ClockJumped(Event):
+    """The wall clock was set or the machine slept; *awake_since*, in µs, somebody is there."""
+
+    wire: ClassVar[str] = "clock.jumped"
+    instance: bytes = field(default=bytes(16), init=False)
+    awake_since: int
+    set_s: float
+    slept_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Registered(Event):
     """Something that happened to the registry: it is for no instance."""
 
@@ -329,11 +338,10 @@ class NamespaceCreated(Registered):
 
 @dataclass(frozen=True, slots=True)
 class NamespaceChanged(Registered):
-    """Somebody set the quotas of a namespace."""
+    """Somebody set quotas of a namespace, by their names."""
 
     wire: ClassVar[str] = "namespace.changed"
     quotas: Mapping[str, int | None]
-    """Those that change, by their names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Instances: one row of the directory, as the bus works with it."""
 
-from tipman.charts import ENDED, Move, history_text, snapshot_of
+from tipman.charts import ENDED, INITIAL_SCHEDULE, Move, history_text, snapshot_of
 from tipman.database import Row
 from tipman.definitions import Task
 from tipman.resources import TaskRow
@@ -153,12 +153,13 @@ class Instance:
         )  # fmt: skip
 
 
-def schedule_instance(
-    identifier: bytes, namespace: str, key: str | None, name: str, now: int, move: Move
+def bare_instance(
+    kind: str, identifier: bytes, namespace: str, key: str | None, name: str, now: int
 ) -> Instance:
-    """Return the instance of a schedule that has taken no step yet."""
-    steady = (identifier, "schedule", namespace, key, name, now)
-    often = (move.state, move.configuration, 0, 0, None, None, None, None, None, identifier)
+    """Return an instance that is no task and has taken no step yet."""
+    steady = (identifier, kind, namespace, key, name, now)
+    first = INITIAL_SCHEDULE
+    often = (first.state, first.configuration, 0, 0, None, None, None, None, None, identifier)
     return Instance.from_row((*steady, *often, *PLAIN))
 
 

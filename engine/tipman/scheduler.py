@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS, Alarm, Clock
 from tipman.database import Database, Row
-from tipman.events import Event, TimerFired
+from tipman.events import ClockJumped, Event, TimerFired
 
 ALARM_S_MAX = 30.0
+JUMP_S_MIN = 0.5
+"""By how much the clocks must disagree between two looks; a time server slews by far less."""
 _BATCH = 1_000
 
 
@@ -35,6 +37,7 @@ class Scheduler:
         self._armed_for: int | None = None
         self._told: dict[bytes, Receipt] = {}
         """What was due at the last look, with the receipt of its event."""
+        self._times = self._read()
         self._closed = False
 
     def start(self) -> None:
@@ -70,6 +73,7 @@ class Scheduler:
             return
         # Whoever commits a deadline from here on must wait for the lock, not trust this alarm.
         self._armed_for = None
+        self._compare()
         now = self._clock.wall_us()
         told, self._told = self._told, {}
         last = -1
@@ -91,6 +95,19 @@ class Scheduler:
         elif last >= 0:
             # What was just published may be refused by a clock that was set back meanwhile.
             self._arm(now + round(ALARM_S_MAX * MICROSECONDS))
+
+    def _read(self) -> tuple[float, float, float]:
+        clock = self._clock
+        return clock.wall_us() / MICROSECONDS, clock.boot(), clock.monotonic()
+
+    def _compare(self) -> None:
+        """Tell of a wall clock that was set and of a machine that slept, before what is due."""
+        before, self._times = self._times, self._read()
+        wall, boot, monotonic = (now - then for now, then in zip(self._times, before, strict=True))
+        set_s, slept_s = wall - boot, boot - monotonic
+        if max(abs(set_s), slept_s) >= JUMP_S_MIN:
+            awake_since = self._clock.wall_us() - round(monotonic * MICROSECONDS)
+            self._publish(ClockJumped(awake_since, round(set_s, 3), round(slept_s, 3)))
 
     @staticmethod
     def _same_instant(reader: Database, instant: int) -> list[Row]:

@@ -101,8 +101,8 @@ class Timekeeping(Registrar):
         task = self._resolved(schedule, given_task)
         name = schedule.name or schedule.key or task.name
         names = (schedule.namespace, schedule.key, name)
-        spec, text = schedule.text, task_text(task)
-        return ScheduleCreated(self._new_id(), actor, *names, spec, text, schedule)
+        what = (schedule.text, task_text(task), schedule)
+        return ScheduleCreated(self._new_id(), actor, *what, *names)
 
     def change_schedule(
         self,
@@ -152,8 +152,9 @@ class Timekeeping(Registrar):
         text = found.record.task
         if {*TARGETS, "arguments"} & {*patch}:
             text = task_text(self._resolved(schedule, task))
-        place = (identifier, actor, found.record.revision, schedule.text, text, schedule)
-        return ScheduleChanged(*place, tuple(sorted(patch)))
+        what = (schedule.text, text, schedule)
+        changes = tuple(sorted(patch))
+        return ScheduleChanged(identifier, actor, *what, found.record.revision, changes)
 
     def delete_schedule(
         self,

@@ -30,8 +30,8 @@ class Timehouse(House):
         identifier = self.submitter.new_id()
         name = schedule.name or schedule.key or task.name
         event = ScheduleCreated(
-            identifier, ACTOR, schedule.namespace, schedule.key, name, schedule.text,
-            task_text(task or task_of(PLAIN)), schedule,
+            identifier, ACTOR, schedule.text, task_text(task or task_of(PLAIN)), schedule,
+            schedule.namespace, schedule.key, name,
         )  # fmt: skip
         self.publish(event)
         return identifier

@@ -18,7 +18,7 @@ def change(house, schedule, revision=1, **fields):
     given, task = schedule_of({"task": PLAIN, **fields})
     text = task_text(task or task_of(PLAIN))
     house.publish(
-        ScheduleChanged(schedule, ACTOR, revision, given.text, text, given, tuple(fields))
+        ScheduleChanged(schedule, ACTOR, given.text, text, given, revision, tuple(fields))
     )
 
 

@@ -21,6 +21,7 @@ from tipman.events import (
     AttemptTimedOut,
     BackfillRequested,
     CancelRequested,
+    ClockJumped,
     DefinitionAdded,
     DefinitionRetired,
     DependencyReopened,
@@ -51,6 +52,7 @@ from tipman.events import (
 )
 from tipman.frontier import Frontier
 from tipman.handlers.attempts import Attempts
+from tipman.handlers.clocks import Clocks
 from tipman.handlers.firing import Firing
 from tipman.handlers.registering import Registering
 from tipman.handlers.requests import Requests
@@ -81,6 +83,7 @@ class Handlers:
         new_id = IdSource(lambda: clock.wall_us() // 1000)
         self.firing = Firing(self.submitting, new_id, clock.wall_us())
         self.scheduling = Scheduling(self.firing)
+        self.clocks = Clocks(self.firing, new_id)
 
     def dispatch(self, directory: TIPMan) -> list[Effect]:
         """Start what is queued while slots are free."""
@@ -115,6 +118,7 @@ class Handlers:
             PauseRequested: self.scheduling.paused,
             TriggerRequested: self.scheduling.triggered,
             BackfillRequested: self.scheduling.backfilled,
+            ClockJumped: self.clocks.jumped,
             SlotSettled: self.firing.slot_settled,
             SlotReopened: self.firing.slot_reopened,
             SlotReleased: self.waiting.slot_released,

@@ -7,7 +7,7 @@ its last decision left it.
 
 from collections.abc import Callable, Iterable
 
-from tipman.charts import Move, Verdict, move_schedule
+from tipman.charts import Verdict
 from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.errors import QuotaReachedError, TipmanError
@@ -20,6 +20,7 @@ from tipman.events import (
     TimerFired,
 )
 from tipman.handlers.plans import Plan, plan_of
+from tipman.handlers.schedule_steps import arm, is_due, slot_text, step_schedule
 from tipman.handlers.submitting import Submitting
 from tipman.ids import text_of
 from tipman.instances import Instance
@@ -55,6 +56,10 @@ class Firing:
         self.has_code: Callable[[Task], bool] = lambda _task: True
         """Tells whether this engine knows what a task would run."""
 
+    def look_at_clock(self, now: int) -> None:
+        """Where the clock was set back: nothing that is still to come was due before."""
+        self.awake_since = min(self.awake_since, now)
+
     @staticmethod
     def load_due(directory: TIPMan) -> None:
         """Bring all that is due into memory, or the first of it, with a few queries."""
@@ -81,6 +86,7 @@ class Firing:
         """Decide about the next instant, which has come; many that are missed are one step."""
         record = directory.schedules.record(instance.id)
         plan, due = plan_of(record), record.next_at
+        self.look_at_clock(directory.now)
         if due is None:
             raise TipmanError("a schedule with a deadline and no next instant")
         if record.paused_until is not None and due <= record.paused_until:
@@ -319,74 +325,6 @@ class Firing:
                 record.open[run] = slot._replace(held=False)
                 directory.raised.append(SlotReleased(run))
                 return
-
-
-def step_schedule(
-    instance: Instance,
-    name: str,
-    verdict: Verdict,
-    data: str | None,
-    directory: TIPMan,
-    actor: str = "engine",
-) -> None:
-    """Take a step of the SCHEDULE chart, and stage the row and its log lines.
-
-    Raises:
-        TipmanError: there is none, which only a defect of a handler can bring about.
-    """
-    step = move_schedule(instance.snapshot, name, verdict)
-    if step is None:
-        raise TipmanError(f"{name} does not move a schedule that is {instance.configuration}")
-    take_step(instance, step, name, data, directory, actor)
-
-
-def take_step(
-    instance: Instance,
-    step: Move,
-    name: str,
-    data: str | None,
-    directory: TIPMan,
-    actor: str,
-) -> None:
-    """Be where the step leads, and stage the row and its log lines."""
-    before = instance.configuration if instance.sequence else ""
-    was = instance.state
-    instance.take(step)
-    if instance.sequence:
-        directory.touch(instance)
-    announced = step.announced
-    directory.log(instance, name, before, data, actor, announced[0] if announced else None)
-    for label in announced[1:]:
-        directory.log(instance, label, step.configuration, None)
-    if instance.state == "finished" and was != "finished":
-        instance.settled_at = directory.now
-
-
-def arm(instance: Instance, record: Record) -> None:
-    """Set the deadline of a schedule to its next instant; only an active one has any."""
-    instance.wake_at = None
-    if instance.state == "active" and record.next_at is not None:
-        instance.wake_at = record.next_at + plan_of(record).delay(record.id, record.next_at)
-
-
-def is_due(instance: Instance, directory: TIPMan) -> bool:
-    """Tell whether the deadline of a schedule has come."""
-    return instance.wake_at is not None and instance.wake_at <= directory.now
-
-
-def slot_text(slot: Slot, verdict: Verdict) -> str:
-    """Return what the log says of a decision, as JSON text; instants in µs."""
-    parts = [f'{{"verdict":"{verdict}","due_at":{slot.due_at},"decision":"{slot.decision}"']
-    if slot.reason is not None:
-        parts.append(f'"reason":"{slot.reason}"')
-    for name, value in (("instance", slot.instance), ("blocking", slot.blocking)):
-        if value is not None:
-            parts.append(f'"{name}":"{text_of(value)}"')
-    if slot.manual:
-        parts.append(f'"manual":{slot.manual}')
-    if slot.covers > 1:
-        parts.append(f'"due_until":{slot.due_until},"count":{slot.covers}')
-    return ",".join(parts) + "}"
 
 
 def _is_wanted(record: Record, due: int) -> bool:

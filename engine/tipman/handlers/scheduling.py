@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tipman.charts import INITIAL_SCHEDULE, Verdict, move_schedule
+from tipman.charts import Verdict, move_schedule
 from tipman.effects import Effect
 from tipman.errors import ConflictError, KeyExistsError, NotFoundError
 from tipman.events import (
@@ -19,10 +19,11 @@ from tipman.events import (
     TimerFired,
     TriggerRequested,
 )
-from tipman.handlers.firing import Firing, arm, is_due, slot_text, step_schedule, take_step
+from tipman.handlers.firing import Firing
 from tipman.handlers.plans import plan_of
+from tipman.handlers.schedule_steps import arm, is_due, slot_text, step_schedule, take_step
 from tipman.ids import text_of
-from tipman.instances import Instance, schedule_instance
+from tipman.instances import Instance, bare_instance
 from tipman.jsontext import dumps, parsed
 from tipman.schedules.backfills import Backfill, wanted_instants
 from tipman.schedules.decisions import Reason
@@ -48,12 +49,13 @@ class Scheduling:
                 uri = URI + text_of(holder)
                 raise KeyExistsError(f"the key {event.key!r} belongs to {uri}", uri)
         now = directory.now
+        self._firing.look_at_clock(now)
         starts_at = event.parsed.instant("starts_at")
         anchor = now if starts_at is None else starts_at
         record = Record(event.instance, event.key, event.spec, event.task, 1, anchor, now, None)
         record.next_at = plan_of(record).next_due(record)
         names = (event.namespace, event.key, event.name)
-        instance = schedule_instance(event.instance, *names, now, INITIAL_SCHEDULE)
+        instance = bare_instance("schedule", event.instance, *names, now)
         directory.add_row(instance)
         directory.schedules.add(record, event.namespace)
         verdict = Verdict.PAUSE if event.parsed.paused else Verdict.NONE
