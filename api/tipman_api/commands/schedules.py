@@ -56,6 +56,8 @@ SLOTS = (
     field("due_at", "due"),
     field("decision"),
     field("reason"),
+    field("state"),
+    Column("result", lambda slot: slot["result"] if slot["error"] is None else slot["error"]),
     field("instance"),
     field("blocking"),
     field("decided_at", "decided"),
