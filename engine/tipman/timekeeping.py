@@ -4,10 +4,10 @@ Every method that writes returns once it is on disk. With a *memo* the write is 
 its repeats, and *actor* is who asks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tipman.clock import MICROSECONDS, rfc3339
+from tipman.clock import MICROSECONDS
 from tipman.definitions import Task
 from tipman.definitions.named import reference_of
 from tipman.definitions.schedules import TARGETS, TRIGGERS, Schedule, schedule_of
@@ -24,7 +24,7 @@ from tipman.executors.functions import RegisteredTask, TaskCall
 from tipman.handlers.plans import Plan, plan_of, task_text
 from tipman.ids import text_of
 from tipman.jsontext import parsed
-from tipman.registrar import Registrar
+from tipman.previews import Previews, described
 from tipman.registry.repeats import Memo
 from tipman.registry.views import definition as definition_of
 from tipman.resources import URI as TASKS_URI
@@ -32,14 +32,13 @@ from tipman.schedules import views
 from tipman.schedules.backfills import Backfill, backfill_of, wanted_instants
 from tipman.schedules.handles import ScheduleHandle
 from tipman.schedules.views import Page, Stored
-from tipman.timetable import Timetable
 
 LIMIT = views.LIMIT
 _FIXED = ("key", "name", "namespace")
 _TRIES = 10
 
 
-class Timekeeping(Registrar):
+class Timekeeping(Previews):
     """The part of an engine that submits work when its time has come."""
 
     def _new_id(self) -> bytes:
@@ -264,47 +263,10 @@ class Timekeeping(Registrar):
         with self.reading() as database:
             return views.slots(database, identifier, decisions=decisions, after=after, limit=limit)
 
-    def upcoming(self, identifier: bytes, *, limit: int = 10) -> list[dict[str, Any]]:
-        """Return the next instants of a schedule; none while it is paused."""
-        with self.reading() as database:
-            found = views.stored(database, identifier)
-        if found.state != "active" or found.record.next_at is None:
-            return []
-        plan, runs_max = plan_of(found.record), found.spec.runs_max
-        if runs_max is not None:
-            limit = min(limit, runs_max - found.record.runs)
-        describe = _described(plan.timetable)
-        return views.upcoming(plan.next_after, describe, found.record.next_at - 1, limit)
-
-    def all_upcoming(
-        self, *, namespace: str | None = None, limit: int = LIMIT
-    ) -> list[dict[str, Any]]:
-        """Return the next instants of all schedules, each with the schedule that it is of."""
-        with self.reading() as database:
-            ids = views.next_due(database, namespace=namespace, limit=limit)
-        items = [
-            {**item, "schedule": views.URI + text_of(identifier)}
-            for identifier in ids
-            for item in self.upcoming(identifier, limit=limit)
-        ]
-        return sorted(items, key=lambda item: (item["due_at"], item["schedule"]))[:limit]
-
     def explain_schedule(self, identifier: bytes) -> dict[str, Any]:
         """Return what a schedule waits for."""
         with self.reading() as database:
             return views.explain(database, identifier)
-
-    def preview(self, given: Mapping[str, Any], *, limit: int = 10) -> list[dict[str, Any]]:
-        """Return the first instants that a schedule would have if it were made now.
-
-        Raises:
-            InvalidError: as `create_schedule`.
-        """
-        schedule, _ = schedule_of(given, settings=self.settings)
-        now = self.core.clock.wall_us()
-        starts_at = schedule.instant("starts_at")
-        timetable = timetable_for(schedule, now if starts_at is None else starts_at)
-        return views.upcoming(timetable.next_after, _described(timetable), now, limit)
 
     # Inside.
 
@@ -370,18 +332,10 @@ def _check_future(schedule: Schedule, now: int) -> None:
         raise _refused("/at", "lies in the past")
 
 
-def _described(timetable: Timetable) -> Callable[[int], dict[str, Any]]:
-    def describe(due: int) -> dict[str, Any]:
-        local, note = timetable.local(due), timetable.note(due)
-        return {"due_at": rfc3339(due), "local": local, "note": note}
-
-    return describe
-
-
 def _backfilled(
     plan: Plan, number: int | None, runs: Sequence[tuple[int, bytes | None]], asked: Backfill
 ) -> dict[str, Any]:
-    describe = _described(plan.timetable)
+    describe = described(plan.timetable)
     items = [
         {**describe(due), "instance": None if run is None else TASKS_URI + text_of(run)}
         for due, run in runs

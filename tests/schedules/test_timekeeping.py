@@ -161,3 +161,104 @@ def test_a_task_is_no_schedule_and_a_schedule_no_task(engine):
         engine.send(schedule.id, "cancel.requested")
     with pytest.raises(ConflictError, match="is a task"):
         engine.send(task.id, "trigger.requested")
+
+
+class Tally:
+    """Fields are kept between runs."""
+
+    value: int = 0
+
+    def run(self, by: int = 1) -> int:
+        self.value += by
+        return self.value
+
+
+def test_a_class_is_scheduled_and_keeps_its_fields(engine):
+    tally = engine._tasks.task(name="tally")(Tally)
+    handle = engine.schedule(tally, every_s=3600, arguments={"by": 2})
+    for _ in range(2):
+        handle.trigger()
+        engine.find(handle.slots().items[0]["instance"]).wait(30)
+
+    assert [slot["result"] for slot in handle.slots().items] == [4, 2]
+    with pytest.raises(InvalidError):
+        engine.schedule(tally, every_s=3600, arguments={"unknown": 2})
+
+
+def test_a_schedule_by_definition_stays_with_its_version(engine):
+    engine.add_definition("nap", SLEEP)
+    handle = engine.create_schedule({"every_s": 3600, "definition": "nap"})
+    engine.add_definition("nap", {**SLEEP, "arguments": {"duration_s": 0.001}})
+
+    handle.change(every_s=60)
+    handle.trigger()
+
+    run = engine.find(handle.slots().items[0]["instance"])
+    assert engine.task(run)["definition"] == "nap@1"
+    assert not handle.view()["orphan"]
+    engine.retire_definition("nap", 1)
+    assert handle.view()["orphan"]
+    run.wait(30)
+    handle.trigger()
+    assert handle.slots().items[0]["reason"] == "orphaned"
+
+
+def test_a_run_finds_in_its_environment_when_it_was_due(engine):
+    task = {"type": "exec", "arguments": "printf %s $TIPMAN_DUE_AT"}
+    handle = engine.create_schedule({"every_s": 3600, "task": task})
+    handle.trigger()
+    (slot,) = handle.slots().items
+
+    run = engine.find(slot["instance"]).wait(30)
+
+    assert engine.output_path(run, 1, "stdout").read_text() == slot["due_at"]
+
+
+def test_nothing_is_to_be_caught_up_while_the_engine_lives(engine):
+    handle = engine.create_schedule(HOURLY)
+
+    assert engine.preview_catch_up(handle.identifier) == {"due": 0, "runs": []}
+
+
+def test_a_backfill_that_is_tried_dry_changes_nothing(engine):
+    handle = engine.create_schedule({**HOURLY, "starts_at": "2026-01-01T00:00:00Z"})
+    past = {"since": "2026-01-02T00:00:00Z", "until": "2026-01-02T03:00:00Z"}
+
+    dry = engine.backfill(handle, {**past, "dry_run": True})
+    assert handle.slots().items == []
+    done = engine.backfill(handle, past)
+
+    assert [i["due_at"] for i in dry["items"]] == [i["due_at"] for i in done["items"]]
+    assert len(done["items"]) == 3
+    assert {i["instance"] for i in dry["items"]} == {None}
+    assert {slot["backfill"] for slot in handle.slots().items} == {done["backfill"]}
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer"),
+    [
+        ({"until": "2025-01-01T00:00:00Z"}, "/until"),
+        ({"until": "2999-01-01T00:00:00Z"}, "/until"),
+        ({"what": "some"}, "/what"),
+        ({"concurrency": 0}, "/concurrency"),
+    ],
+)
+def test_a_backfill_that_makes_no_sense_is_refused(engine, more, pointer):
+    handle = engine.create_schedule(HOURLY)
+    given = {"since": "2026-01-01T00:00:00Z", "until": "2026-01-02T00:00:00Z", **more}
+
+    with pytest.raises(InvalidError) as refusal:
+        engine.backfill(handle, given)
+
+    assert [fault.pointer for fault in refusal.value.faults] == [pointer]
+
+
+def test_a_namespace_with_schedules_is_not_deleted(engine):
+    engine.create_namespace("team")
+    handle = engine.create_schedule({**HOURLY, "namespace": "team"})
+    with pytest.raises(ConflictError, match="1 schedule"):
+        engine.delete_namespace("team")
+
+    handle.delete()
+
+    engine.delete_namespace("team")

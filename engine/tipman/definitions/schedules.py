@@ -20,7 +20,7 @@ WINDOW_S = 3600.0
 CAUGHT_UP_MAX = 10_000
 QUEUED_MAX = 10_000
 EXCLUDED_MAX = 1_000
-LATEST_YEAR = 2200
+LATEST_YEAR = 9999
 """Instants of a schedule lie before this year."""
 TRIGGERS = ("cron", "every_s", "at")
 TARGETS = ("task", "definition", "workflow")

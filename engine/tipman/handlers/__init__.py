@@ -35,6 +35,7 @@ from tipman.events import (
     PauseRequested,
     Requested,
     ResumeRequested,
+    RequestRefused,
     RetryRequested,
     ScheduleChanged,
     ScheduleCreated,
@@ -54,6 +55,7 @@ from tipman.frontier import Frontier
 from tipman.handlers.attempts import Attempts
 from tipman.handlers.clocks import Clocks
 from tipman.handlers.firing import Firing
+from tipman.handlers.presence import Presence
 from tipman.handlers.registering import Registering
 from tipman.handlers.requests import Requests
 from tipman.handlers.scheduling import Scheduling
@@ -83,7 +85,8 @@ class Handlers:
         new_id = IdSource(lambda: clock.wall_us() // 1000)
         self.firing = Firing(self.submitting, new_id, clock.wall_us())
         self.scheduling = Scheduling(self.firing)
-        self.clocks = Clocks(self.firing, new_id)
+        self.presence = Presence(new_id)
+        self.clocks = Clocks(self.firing, self.presence)
 
     def dispatch(self, directory: TIPMan) -> list[Effect]:
         """Start what is queued while slots are free."""
@@ -119,6 +122,7 @@ class Handlers:
             TriggerRequested: self.scheduling.triggered,
             BackfillRequested: self.scheduling.backfilled,
             ClockJumped: self.clocks.jumped,
+            RequestRefused: self.presence.request_refused,
             SlotSettled: self.firing.slot_settled,
             SlotReopened: self.firing.slot_reopened,
             SlotReleased: self.waiting.slot_released,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tipman.charts import Verdict
-from tipman.clock import MICROSECONDS
+from tipman.clock import MICROSECONDS, rfc3339
 from tipman.definitions import Task, fill
 from tipman.effects import Effect, StartAttempt
 from tipman.errors import InvalidError
@@ -78,7 +78,8 @@ class Attempts:
             return None
         return StartAttempt(
             instance.id, number, epoch, task.type, instance.name, namespace, arguments,
-            task.env, timeout_s, context, kept, task.traceparent,
+            task.env if task.slot is None else _slot_env(task), timeout_s, context, kept,
+            task.traceparent,
         )  # fmt: skip
 
     def succeeded(self, event: AttemptSucceeded, directory: TIPMan) -> list[Effect]:
@@ -218,6 +219,12 @@ class Attempts:
     def _release(self, event: Report) -> None:
         if not getattr(event, "detached", False):
             self._frontier.release(event.instance, event.attempt)
+
+
+def _slot_env(task: Task) -> Mapping[str, str]:
+    """Return what a run of a schedule finds in its environment: when it was due, too."""
+    due_at = 0 if task.slot is None else task.slot[0]
+    return {**task.env, "TIPMAN_DUE_AT": rfc3339(due_at)}
 
 
 def _is_current(instance: Instance, event: Report) -> bool:

@@ -116,6 +116,16 @@ def plan_backlog(policy: Policy, instants: Instants, *, decided_until: int, unti
     return Backlog(until, first, last)
 
 
+def caught_up(backlog: Backlog, instants: Instants) -> list[int]:
+    """Return those of a backlog that are run after all, oldest first."""
+    found: list[int] = []
+    due = backlog.wanted_from
+    while due is not None and backlog.wanted_until is not None and due <= backlog.wanted_until:
+        found.append(due)
+        due = instants.next_after(due)
+    return found
+
+
 class Stretch(NamedTuple):
     """Consecutive instants about which the same is decided."""
 
