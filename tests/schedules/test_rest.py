@@ -7,6 +7,7 @@ import pytest
 from schedules.commits import commits
 from serving.followers import Stream
 from serving.served import Served
+from tipman_api.serve import ServeOptions
 
 NEVER = {"every_s": 1_000_000}
 AGES_AGO = "2000-01-01T00:00:00Z"
@@ -481,3 +482,32 @@ def test_it_fires_and_what_became_of_its_runs_stands_in_its_slots(house):
     assert (done["runs"], done["next_at"], done["settled"]) == (3, None, True)
     assert [slot["result"]["value"] for slot in slots] == [3, 2, 1]
     assert all(slot["decided_at"] >= slot["due_at"] for slot in slots)
+
+
+def test_a_token_for_one_namespace_sees_nothing_of_others(tmp_path):
+    with Served(tmp_path / "home", options=ServeOptions()) as served:
+        served.engine.create_namespace("team")
+        secret = served.engine.create_token("ours", "operate", namespace="team")[1]
+        theirs = served.engine.create_schedule({**NEVER, "key": "x", "task": {"type": "wait"}})
+        bearer = {"Authorization": f"Bearer {secret}"}
+
+        def asked(method, path, body=None):
+            return served.ask(method, path, body, bearer)
+
+        body = {**NEVER, "key": "ours", "task": {"type": "wait"}}
+        ours = asked("POST", "/api/v1/schedules", body).json
+        for tail in ("", "/slots", "/upcoming", "/events", "/explain"):
+            assert asked("GET", theirs.uri + tail).status == 404
+        assert asked("PATCH", theirs.uri, {"every_s": 5}).status == 404
+        assert asked("DELETE", theirs.uri).status == 404
+        assert asked("POST", theirs.uri + "/events", {"name": "pause.requested"}).status == 404
+        past = {"since": AGES_AGO, "until": "2000-01-02T00:00:00Z"}
+        assert asked("POST", theirs.uri + "/backfill", past).status == 404
+        assert asked("GET", f"/api/v1/instances/{theirs.id}").status == 404
+        assert asked("GET", "/api/v1/schedules?namespace=default").status == 403
+        listed = asked("GET", "/api/v1/schedules").json["items"]
+        upcoming = asked("GET", "/api/v1/upcoming?limit=1").json["items"]
+        assert [each["id"] for each in listed] == [ours["id"]]
+        assert [each["schedule"] for each in upcoming] == [ours["uri"]]
+        assert ours["namespace"] == "team"
+        assert theirs.state == "active"
