@@ -159,6 +159,21 @@ COMPONENTS: Mapping[str, Schema] = {
         },
     },
     "UpcomingList": object_of({"items": {"type": "array", "items": object_of(_UPCOMING)}}),
+    "SchedulePreview": object_of(
+        {
+            "items": {"type": "array", "items": object_of(_UPCOMING)},
+            "catch_up": object_of(
+                {
+                    "due": {**COUNT, "description": "instants until now without a decision"},
+                    "runs": {
+                        "type": "array",
+                        "items": object_of(_UPCOMING),
+                        "description": "those of them that would run",
+                    },
+                }
+            ),
+        }
+    ),
     "UpcomingOfAll": object_of(
         {
             "items": {
@@ -259,6 +274,13 @@ SLOTS: dict[str, Any] = {
 NEXT: dict[str, Any] = {
     "openapi_extra": {"parameters": [*_SHOWN, _LIMIT]},
     "responses": {**shows("When it is due next.", "UpcomingList"), **NOT_FOUND},
+}
+PREVIEW: dict[str, Any] = {
+    "openapi_extra": {"parameters": [*_SHOWN, _LIMIT]},
+    "responses": {
+        **shows("When it is due next, and what a restart now would catch up.", "SchedulePreview"),
+        **NOT_FOUND,
+    },
 }
 NEXT_OF_ALL: dict[str, Any] = {
     "openapi_extra": {"parameters": [NAMESPACE, _LIMIT, IF_NONE_MATCH]},

@@ -56,6 +56,17 @@ async def list_schedule_upcoming(request: Request) -> Response:
     return shown(request, {"items": items})
 
 
+@router.get(f"{_ONE}/preview", scope=Scope.READ, **operations.PREVIEW)
+async def preview_schedule(request: Request) -> Response:
+    """Say when a schedule is due next, and what a restart now would catch up."""
+    bridge = bridge_of(request)
+    parameters = Parameters(request, ("limit",))
+    target, limit = schedule_of(request, parameters), _upcoming_limit(parameters)
+    identifier = await bridge.read(target.locate)
+    found = await bridge.call(lambda: bridge.engine.outlook(identifier, limit=limit))
+    return shown(request, found)
+
+
 @router.get(f"{_ONE}/slots", scope=Scope.READ, **operations.SLOTS)
 async def list_schedule_slots(request: Request) -> Response:
     """List what was decided about each instant, and what became of it, the latest first."""

@@ -102,6 +102,15 @@ def migrate_at_rest(settings: Settings) -> dict[str, Any]:
     return {"applied": migration.applied, "backup": backup}
 
 
+def preview_at_rest(
+    settings: Settings, reference: str, namespace: str, limit: int
+) -> dict[str, Any]:
+    """Return what a schedule will do, above all at the next start; errors as `prune_at_rest`."""
+    with _engine(settings) as engine:
+        handle = engine.find_schedule(reference, namespace)
+        return engine.outlook(handle.identifier, limit=limit)
+
+
 def hand_over(made: Path, file: Path) -> None:
     """Give a backup that a server made the name that was asked for, perhaps on another disk.
 

@@ -44,6 +44,11 @@ class Previews(Registrar):
         ]
         return sorted(items, key=lambda item: (item["due_at"], item["schedule"]))[:limit]
 
+    def outlook(self, identifier: bytes, *, limit: int = 10) -> dict[str, Any]:
+        """Return the next instants of a schedule, and what a restart now would catch up."""
+        items = self.upcoming(identifier, limit=limit)
+        return {"items": items, "catch_up": self.preview_catch_up(identifier)}
+
     def preview(self, given: Mapping[str, Any], *, limit: int = 10) -> list[dict[str, Any]]:
         """Return the first instants that a schedule would have if it were made now.
 

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 from cli.program import Program
+from tipman.clock import ManualClock, SystemClock
+from tipman.runtime import Engine
 from tipman_api.cli import exit_code_of_command
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -73,8 +75,8 @@ def test_a_preview_needs_no_server(call):
 
     assert (code, err) == (0, "")
     assert out == (
-        "2027-03-28T01:00:00.000000Z\t2027-03-28T03:00:00+02:00\tgap\n"
-        "2027-10-31T00:30:00.000000Z\t2027-10-31T02:30:00+02:00\tfold\n"
+        "2027-03-28T01:00:00.000000Z\t2027-03-28T03:00:00+02:00\tgap\t-\n"
+        "2027-10-31T00:30:00.000000Z\t2027-10-31T02:30:00+02:00\tfold\t-\n"
     )
 
 
@@ -104,6 +106,21 @@ def test_a_preview_of_what_can_not_be_says_why(call, arguments, words):
 
     assert (code, out) == (2, "")
     assert words in err
+
+
+def test_where_no_server_runs_it_is_said_what_a_start_now_would_catch_up(call, tmp_path):
+    clock = ManualClock(SystemClock().wall_us() - 600 * 1_000_000)
+    url = f"sqlite:///{tmp_path / 'rest.db'}"
+    with Engine(url, clock=clock, home=tmp_path) as engine:
+        engine.create_schedule({"key": "minute", "every_s": 60, "task": {"type": "wait"}})
+
+    code, out, err = call(
+        "schedule", "preview", "minute", "--database", url, "--limit", "2", "--home", tmp_path
+    )
+
+    assert code == 0
+    assert [line.split("\t")[3] for line in out.splitlines()] == ["restart", "-", "-"]
+    assert re.fullmatch(r"tipman: a restart now would catch up 1 of (9|10) instants\n", err)
 
 
 CRONTAB = """\
@@ -285,8 +302,9 @@ def test_a_preview_of_a_schedule_is_what_the_server_says(call, added):
 
     assert code == 0
     for line in out.splitlines():
-        due, local, note = line.split("\t")
-        assert (due[10:], local[10:], note) == ("T17:00:00.000000Z", "T02:00:00+09:00", "-")
+        due, local, *marks = line.split("\t")
+        assert (due[10:], local[10:]) == ("T17:00:00.000000Z", "T02:00:00+09:00")
+        assert marks == ["-", "-"]
     assert call("schedule", "preview", "soon", "--cron", "@daily")[0] == 2
 
 

@@ -147,7 +147,7 @@ def test_what_the_client_has_is_not_sent_again(house):
         assert house.get(made["uri"] + tail, If_None_Match=tag).status == 304
 
 
-@pytest.mark.parametrize("tail", ["", "/slots", "/upcoming", "/events", "/explain"])
+@pytest.mark.parametrize("tail", ["", "/slots", "/upcoming", "/preview", "/events", "/explain"])
 def test_what_does_not_exist_is_404(house, tail):
     task = house.submit("wait", {})
 
@@ -239,6 +239,15 @@ def test_a_cursor_of_nowhere_is_the_end_of_a_list(house):
     for mark in (b"\xff" * 16, b"\x80" + b"\0" * 15):
         cursor = base64.urlsafe_b64encode(mark).decode()
         assert house.get(f"{made['uri']}/slots?after={cursor}").json["items"] == []
+
+
+def test_a_preview_says_what_a_restart_now_would_catch_up(house):
+    made = make(house)
+
+    preview = house.get(f"{made['uri']}/preview?limit=2").json
+
+    assert preview["items"] == house.get(f"{made['uri']}/upcoming?limit=2").json["items"]
+    assert preview["catch_up"] == {"due": 0, "runs": []}
 
 
 def test_what_is_due_next_is_told_of_all(served):

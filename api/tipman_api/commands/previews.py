@@ -1,17 +1,25 @@
 """Previews and backfills: what a schedule will do, and what of the past it is to do after all."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tipman_api.commands.options import Session, client_command, namespace_option
+from tipman_api.commands.options import (
+    Session,
+    client_command,
+    maintenance_command,
+    namespace_option,
+)
 from tipman_api.commands.schedulewords import TRIGGERS, when_fields, when_options
 from tipman_api.tables import field
 
+if TYPE_CHECKING:
+    from tipman.settings import Settings
+
 _LIMIT = 10
 _LIMIT_MAX = 1000
-COLUMNS = (field("due_at", "due"), field("local"), field("note"))
+COLUMNS = (field("due_at", "due"), field("local"), field("note"), field("restart"))
 _HERE = (*TRIGGERS, "timezone", "starts_at", "ends_at", "exclude")
 
 
@@ -21,12 +29,19 @@ _HERE = (*TRIGGERS, "timezone", "starts_at", "ends_at", "exclude")
 @click.option("--limit", metavar="N", type=click.IntRange(1, _LIMIT_MAX), default=_LIMIT,
               show_default=True, help="So many at most.")  # fmt: skip
 @namespace_option
-@client_command
-def preview_schedule(session: Session, reference: str | None, *, limit: int, **given: Any) -> None:
+@maintenance_command
+def preview_schedule(
+    session: Session,
+    reference: str | None,
+    *,
+    settings: "Settings | None",
+    limit: int,
+    **given: Any,
+) -> None:
     """Print when a schedule is due next, in UTC and in local time.
 
-    `gap` and `fold` mark where daylight saving moved an instant. Without REF, of what the options
-    say, and without a server.
+    `gap` and `fold` mark where daylight saving moved an instant, `restart` what of the past a
+    start of the server now would catch up. Without REF, of what the options say.
     """
     said = when_fields(given)
     if reference is None:
@@ -34,9 +49,20 @@ def preview_schedule(session: Session, reference: str | None, *, limit: int, **g
         return
     if said:
         raise click.UsageError("Say a REF, or when; not both.")
-    uri = session.find(reference, {**given, "kind": "schedule"})["uri"]
-    found = session.client.get(f"{uri}/upcoming", [("limit", limit)]).json
-    session.printer.listing(found["items"], COLUMNS)
+    if settings is None:
+        uri = session.find(reference, {**given, "kind": "schedule"})["uri"]
+        found = session.client.get(f"{uri}/preview", [("limit", limit)]).json
+    else:
+        from tipman_api.upkeep import preview_at_rest  # noqa: PLC0415 - only without a server
+
+        namespace = given["namespace"] or "default"
+        found = preview_at_rest(settings, reference, namespace, limit)
+    caught_up = [{**each, "restart": "restart"} for each in found["catch_up"]["runs"]]
+    coming = [{**each, "restart": None} for each in found["items"]]
+    session.printer.listing([*caught_up, *coming], COLUMNS)
+    due = found["catch_up"]["due"]
+    if due:
+        session.printer.note(f"a restart now would catch up {len(caught_up)} of {due} instants")
 
 
 @click.command("backfill")
@@ -77,6 +103,7 @@ def _upcoming(said: Mapping[str, Any], limit: int) -> Iterator[dict[str, Any]]:
     while due_us is not None and limit > 0:
         local = timetable.local(due_us)
         if local[:10] not in said.get("exclude", ()):
-            yield {"due_at": rfc3339(due_us), "local": local, "note": timetable.note(due_us)}
+            note = timetable.note(due_us)
+            yield {"due_at": rfc3339(due_us), "local": local, "note": note, "restart": None}
             limit -= 1
         due_us = timetable.next_after(due_us)
