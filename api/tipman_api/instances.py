@@ -1,6 +1,7 @@
 """Instances over REST: whatever lives or has lived, of any kind, by its UUID."""
 
 import json
+from functools import partial
 from typing import Any
 
 from fastapi import Request
@@ -71,6 +72,9 @@ async def show_instance(request: Request) -> Response:
         kind = await bridge.read(lambda database: listing.kind_of(database, identifier))
         if kind == "schedule":
             view = await bridge.call(lambda: bridge.engine.schedule_view(identifier))
+            return shown(request, view)
+        if kind == "engine":
+            view = await bridge.read(partial(listing.engine_view, identifier=identifier))
             return shown(request, view)
         text = await bridge.show(target)
     except NotFoundError:

@@ -153,11 +153,23 @@ EVENT_BODY = object_of(
     },
     optional=("data", "id"),
 )
-_INSTANCE = {"anyOf": [ref("Task"), ref("Schedule")]}
+ENGINE = object_of(
+    {
+        "id": ID,
+        "uri": TEXT,
+        "kind": {"const": "engine"},
+        "namespace": {"type": "null"},
+        "name": TEXT,
+        "state": TEXT,
+        "submitted_at": INSTANT,
+    }
+)
+_INSTANCE = {"anyOf": [ref("Task"), ref("Schedule"), ref("Engine")]}
 COMPONENTS: Mapping[str, Schema] = {
     "Task": TASK,
     "TaskPage": page_of(ref("Task")),
     "Instance": _INSTANCE,
+    "Engine": ENGINE,
     "InstancePage": page_of(ref("Instance")),
     "Event": EVENT,
     "EventPage": page_of(ref("Event")),

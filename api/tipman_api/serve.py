@@ -15,6 +15,7 @@ from typing import Any
 import click
 from tipman.clock import SystemClock
 from tipman.errors import InvalidError
+from tipman.notices import RequestRefused
 from tipman.runtime import Engine
 from tipman.settings import Settings
 
@@ -23,7 +24,7 @@ from tipman_api.app import create_app
 from tipman_api.auth import Authentication, known_to
 from tipman_api.bridge import Bridge
 from tipman_api.configuration import settings_here
-from tipman_api.denials import Denials
+from tipman_api.denials import Denial, Denials, log_denial
 from tipman_api.destinations import TOKEN_FILE
 from tipman_api.discovery import announced
 from tipman_api.exits import ExitCode
@@ -127,7 +128,7 @@ class Service:
         self._options = options
         self._bridge = Bridge(engine)
         settings, clock = engine.settings, SystemClock()
-        self.denials = Denials(clock)
+        self.denials = Denials(clock, self._tell_denial)
         known = known_to(engine.authenticate) if options.has_auth else None
         app = create_app(self._bridge, settings)
         app.state.metrics = Metrics(engine, lambda: self.denials.counts)
@@ -161,6 +162,11 @@ class Service:
             finally:
                 await asyncio.to_thread(engine.close)
                 self._bridge.close()
+
+    def _tell_denial(self, denial: Denial) -> None:
+        log_denial(denial)
+        if not self._bridge.is_stopping:
+            self._engine.core.bus.report(RequestRefused(*denial))
 
     def stop(self) -> None:
         """Stop, from any thread; asked for a second time, at once."""

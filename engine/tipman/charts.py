@@ -296,6 +296,9 @@ TASK_SOURCE: Mapping[str, Any] = _with_ids(_OUTLINE)
 TASK: Chart = compile_chart(TASK_SOURCE)
 SCHEDULE_SOURCE: Mapping[str, Any] = _with_ids(_SCHEDULE_OUTLINE)
 SCHEDULE: Chart = compile_chart(SCHEDULE_SOURCE)
+_NOTING = {"on": dict.fromkeys(("clock.jumped", "request.refused"), _HEARD)}
+ENGINE = compile_chart({"chart": "engine", "initial": "noting", "states": {"noting": _NOTING}})
+"""It only keeps a log, and counts as settled from the start: nobody waits for its end."""
 
 SETTLED = frozenset({"succeeded", "failed", "skipped", "cancelled", "abandoned"})
 UNSUCCESSFUL = SETTLED - {"succeeded"}
@@ -306,7 +309,7 @@ STATES = frozenset(
     | SETTLED
 )
 """The names that users see of tasks."""
-ENDED = SETTLED | {"finished"}
+ENDED = SETTLED | {"finished", "noting"}
 """The states in which an instance of any kind has ended."""
 _PUBLIC = {**dict.fromkeys(RUNNING, "running"), "idle": "active", "running": "active"}
 
@@ -339,6 +342,7 @@ def public_state(configuration: str) -> str:
 
 INITIAL = _moved(TASK, begin(TASK).snapshot, ())
 INITIAL_SCHEDULE = _moved(SCHEDULE, begin(SCHEDULE).snapshot, ())
+INITIAL_ENGINE = _moved(ENGINE, begin(ENGINE).snapshot, ())
 
 
 @lru_cache(maxsize=4096)
@@ -351,6 +355,11 @@ def move(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
 def move_schedule(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
     """Step the SCHEDULE chart; None when the event changes nothing in this state."""
     return _step(SCHEDULE, snapshot, name, verdict)
+
+
+def move_engine(snapshot: Snapshot, name: str) -> Move | None:
+    """Step the ENGINE chart; None when it is no event of an engine's own."""
+    return _step(ENGINE, snapshot, name, Verdict.NONE)
 
 
 def _step(chart: Chart, snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
@@ -381,6 +390,10 @@ def snapshot_of(kind: str, configuration: str, history: str | None) -> Snapshot:
 _CHARTS: Mapping[str, tuple[Chart, Move]] = {
     "task": (TASK, INITIAL),
     "schedule": (SCHEDULE, INITIAL_SCHEDULE),
-    # It only keeps a log, and has ended from the start.
-    "engine": (SCHEDULE, INITIAL_SCHEDULE),
+    "engine": (ENGINE, INITIAL_ENGINE),
 }
+
+
+def initial_of(kind: str) -> Move:
+    """Return where an instance of this kind begins."""
+    return _CHARTS[kind][1]

@@ -278,6 +278,7 @@ class SlotSettled(Event):
 
     wire: ClassVar[str] = "slot.settled"
     run: bytes
+    slot: tuple[int, int, int, bool]
     state: str
 
 
@@ -305,17 +306,6 @@ class SlotSuperseded(Event):
 
     wire: ClassVar[str] = "slot.superseded"
     by: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ClockJumped(Event):
-    """The wall clock was set or the machine slept; *awake_since*, in µs, somebody is there."""
-
-    wire: ClassVar[str] = "clock.jumped"
-    instance: bytes = field(default=bytes(16), init=False)
-    awake_since: int
-    set_s: float
-    slept_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Instances: one row of the directory, as the bus works with it."""
 
-from tipman.charts import ENDED, INITIAL_SCHEDULE, Move, history_text, snapshot_of
+from tipman.charts import ENDED, Move, history_text, initial_of, snapshot_of
 from tipman.database import Row
 from tipman.definitions import Task
 from tipman.resources import TaskRow
@@ -158,7 +158,7 @@ def bare_instance(
 ) -> Instance:
     """Return an instance that is no task and has taken no step yet."""
     steady = (identifier, kind, namespace, key, name, now)
-    first = INITIAL_SCHEDULE
+    first = initial_of(kind)
     often = (first.state, first.configuration, 0, 0, None, None, None, None, None, identifier)
     return Instance.from_row((*steady, *often, *PLAIN))
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tipman import queries
 from tipman.charts import SETTLED, UNSUCCESSFUL
+from tipman.clock import rfc3339
 from tipman.database import Database, Row
 from tipman.errors import Fault, InvalidError, NotFoundError
 from tipman.ids import text_of
@@ -231,6 +232,30 @@ def kind_of(database: Database, identifier: bytes) -> str:
     if not rows:
         raise NotFoundError(f"no instance {text_of(identifier)}")
     return str(rows[0][0])
+
+
+def engine_view(database: Database, identifier: bytes) -> dict[str, Any]:
+    """Return the instance that an engine is as a JSON object; it is in no namespace.
+
+    Raises:
+        NotFoundError: it never existed, or was pruned.
+    """
+    rows = database.fetch(
+        "SELECT name, state, submitted_at FROM instance WHERE id = ?", (identifier,)
+    )
+    if not rows:
+        raise NotFoundError(f"no instance {text_of(identifier)}")
+    name, state, submitted_at = rows[0]
+    text = text_of(identifier)
+    return {
+        "id": text,
+        "uri": f"/api/v1/instances/{text}",
+        "kind": "engine",
+        "namespace": None,
+        "name": name,
+        "state": state,
+        "submitted_at": rfc3339(submitted_at),
+    }
 
 
 class _Path(NamedTuple):

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS, Alarm, Clock
 from tipman.database import Database, Row
-from tipman.events import ClockJumped, Event, TimerFired
+from tipman.events import Event, TimerFired
+from tipman.notices import ClockJumped
 
 ALARM_S_MAX = 30.0
 JUMP_S_MIN = 0.5

@@ -21,7 +21,6 @@ from tipman.events import (
     AttemptTimedOut,
     BackfillRequested,
     CancelRequested,
-    ClockJumped,
     DefinitionAdded,
     DefinitionRetired,
     DependencyReopened,
@@ -35,7 +34,6 @@ from tipman.events import (
     PauseRequested,
     Requested,
     ResumeRequested,
-    RequestRefused,
     RetryRequested,
     ScheduleChanged,
     ScheduleCreated,
@@ -63,6 +61,7 @@ from tipman.handlers.steps import Steps
 from tipman.handlers.submitting import Submitting
 from tipman.handlers.waiting import Waiting
 from tipman.ids import IdSource, text_of
+from tipman.notices import ClockJumped, RequestRefused
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
 

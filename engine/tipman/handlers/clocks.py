@@ -1,10 +1,10 @@
 """Handlers of clocks: that one jumped is written down, and schedules know who was there when."""
 
 from tipman.effects import Effect
-from tipman.events import ClockJumped
 from tipman.handlers.firing import Firing
 from tipman.handlers.presence import Presence
 from tipman.jsontext import dumps
+from tipman.notices import ClockJumped
 from tipman.tipman import TIPMan
 
 
