@@ -275,9 +275,8 @@ class Firing:
         if instance is None or instance.kind != "schedule":
             return []
         record = directory.schedules.record(instance.id)
-        slot = record.open.pop(event.run, None)
-        if slot is None:
-            return []
+        # After a crash the rows say only of those that have not settled that they are open.
+        slot = record.open.pop(event.run, None) or OpenRun(*event.slot)
         plan, verdict = plan_of(record), Verdict.NONE
         record.failures = outcome_counts(event.state, record.failures)
         self._release(record, slot, directory)

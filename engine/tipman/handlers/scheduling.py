@@ -194,9 +194,9 @@ class Scheduling:
         """Decide about all that is due by now, before something else is."""
         if instance.state == "paused":
             record.paused_until = directory.now
-            while record.next_at is not None and record.next_at <= directory.now:
-                self._firing.decide(instance, directory)
-        self._firing.decide_all(instance, directory)
+        # Whether a timer is set or not: what waits for its jitter would be dropped else.
+        while record.next_at is not None and record.next_at <= directory.now:
+            self._firing.decide(instance, directory)
 
     @staticmethod
     def _ask(event: Requested, instance: Instance, verdict: Verdict, directory: TIPMan) -> None:

@@ -123,7 +123,10 @@ class Steps:
         instance.settled_at, instance.due_at = directory.now, None
         directory.registry.settled(instance.namespace)
         if instance.schedule is not None:
-            directory.raised.append(SlotSettled(instance.schedule, instance.id, instance.state))
+            place = directory.task_of(instance).slot or (0, 0, 0)
+            slot = (place[0], place[1], place[2], instance.dependencies_remaining > 0)
+            told = SlotSettled(instance.schedule, instance.id, slot, instance.state)
+            directory.raised.append(told)
         if instance.dependents:
             settled = partial(
                 DependencySettled,
