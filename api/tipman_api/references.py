@@ -68,9 +68,11 @@ def _by_key(
     if len(found) > 1:
         kinds = " or ".join(f"--kind {kind}" for kind in found)
         raise InvalidError(f"{key!r} is the key of {len(found)}; say {kinds}")
-    if refusal is not None and not found:
+    if found:
+        return next(iter(found.values()))
+    if refusal is not None and len(places) == 1:
         raise refusal
-    return next(iter(found.values()))
+    raise NotFoundError(f"no {' or '.join(places)} has the key {key!r}")
 
 
 def _path(uri: str) -> str:

@@ -463,8 +463,18 @@ UUID = "0192aaaa-0000-7000-8000-000000000000"
 def test_a_reference_is_a_uuid_a_uri_or_a_key(reference, path):
     directory = Directory(**{path: {"uri": path}})
 
-    assert find(directory, reference) == {"uri": path}
+    assert find(directory, reference, places={"task": "/api/v1/tasks"}) == {"uri": path}
     assert directory.asked == [path]
+
+
+def test_a_key_is_looked_for_in_every_kind():
+    directory = Directory()
+
+    with pytest.raises(NotFoundError, match="no task or schedule has the key 'pack'") as caught:
+        find(directory, "pack")
+
+    assert exit_code_of(caught.value) == ExitCode.NOT_FOUND
+    assert directory.asked == ["/api/v1/tasks/pack", "/api/v1/schedules/pack"]
 
 
 @pytest.mark.parametrize("reference", ["..", "/api/v1/tasks/../tokens", "/api/v1/tasks//", "."])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from tipman.errors import NotFoundError
 
 from tipman_api.commands.options import (
     Session,
@@ -96,7 +97,7 @@ def ask(
         try:
             uri = session.find(reference, given)["uri"]
             instance = session.client.post(f"{uri}/events", body).json
-        except RefusedError as error:
+        except (RefusedError, NotFoundError) as error:
             if len(references) == 1:
                 raise
             session.printer.note(str(error))
