@@ -30,9 +30,18 @@ MakeWorld = Callable[[Plan, Path, Path], World]
 
 
 class Campaign:
-    """Runs plans; *make_world* is another than `World` where a protection is switched off."""
+    """Runs plans; *make_world* is another than `World` where a protection is switched off.
 
-    def __init__(self, folder: Path, make_world: MakeWorld = World):
+    *carry_out* takes a plan and its world, and raises where a promise is broken.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        make_world: MakeWorld = World,
+        carry_out: Callable[[Plan, World], None] = play,
+    ):
+        self._carry_out = carry_out
         self._folder = Path(tempfile.mkdtemp(dir=folder))
         self.template = self._folder / "template.db"
         self._make_world = make_world
@@ -54,7 +63,7 @@ class Campaign:
         world = None
         try:
             world = self._make_world(plan, folder, self.template)
-            play(plan, world)
+            self._carry_out(plan, world)
             rows = [world.core.database.fetch(query) for query in _DIGESTED]
             return hashlib.sha256(repr(rows).encode()).hexdigest()
         finally:

@@ -1,0 +1,81 @@
+"""Worlds in which one protection is switched off; the checker must notice each."""
+
+from schedule_simulation.world import World
+from simulation.world import Crashed
+from tipman.schedules.ledger import Ledger
+from tipman.schedules.models import UPDATE_SCHEDULE
+
+_SLOT_WITHOUT_KEY = (
+    "CREATE TABLE bare_slot AS SELECT * FROM slot",
+    "DROP TABLE slot",
+    "ALTER TABLE bare_slot RENAME TO slot",
+)
+
+
+class _LateLedger(Ledger):
+    """Writes a decision in one transaction, and in the next one where the schedule stands."""
+
+    def __init__(self, database, world):
+        super().__init__(database)
+        self._world = world
+        self._late = []
+
+    def write(self):
+        self._late = [(*record.changing(), record.id) for record in self._touched.values()]
+        self._touched = {}
+        super().write()
+
+    def committed(self):
+        super().committed()
+        if self._late and self._world.effects_before_crash is not None:
+            raise Crashed
+        if self._late:
+            with self._database.transaction():
+                self._database.execute_many(UPDATE_SCHEDULE, self._late)
+            self._late = []
+
+
+class FiringAndArmingApart(World):
+    """The decision and the next deadline are not committed together."""
+
+    def guard(self):
+        self.core.directory.schedules = _LateLedger(self.core.database, self)
+
+
+class WithoutTheKey(FiringAndArmingApart):
+    """The same, and nothing keeps an instant from having two rows."""
+
+    def guard(self):
+        super().guard()
+        with self.core.database.transaction():
+            for statement in _SLOT_WITHOUT_KEY:
+                self.core.database.execute(statement)
+
+
+class _ForgetfulLedger(Ledger):
+    """Does not know after a start what was submitted before it."""
+
+    def prefetch(self, identifiers):
+        wanted = [*identifiers]
+        missing = [i for i in wanted if i not in self._records]
+        super().prefetch(wanted)
+        for identifier in missing:
+            self._records[identifier].open.clear()
+
+
+class ForgettingRuns(World):
+    """Overlap is decided against memory, not against rows."""
+
+    def guard(self):
+        self.core.directory.schedules = _ForgetfulLedger(self.core.database)
+
+
+class DeafToTheClock(World):
+    """Whoever was away thinks that it was there all the time, and has nothing to catch up."""
+
+    def _boot(self):
+        super()._boot()
+        self.core.handlers.firing.awake_since = 1 << 62
+
+
+ALL = (FiringAndArmingApart, WithoutTheKey, ForgettingRuns, DeafToTheClock)
