@@ -36,19 +36,19 @@ class Line(NamedTuple):
 
 _INSTANCES = (
     "SELECT id, state, configuration, sequence, opening, attempt, dependencies_remaining,"
-    " dependencies_unmet, cause, wake_at, settled_at FROM instance ORDER BY id"
+    " dependencies_unmet, cause, wake_at, settled_at FROM instance WHERE kind = 'task' ORDER BY id"
 )
 _LINES = (
     'SELECT position, instance, sequence, name, at, "before", "after", data'
-    " FROM log_line WHERE position > ? ORDER BY position, sequence"
+    " FROM log_line WHERE position > ? AND name <> 'clock.jumped' ORDER BY position, sequence"
 )
 
 
 def instances(database: Database) -> dict[bytes, InstanceRow]:
-    """Return all instances by their ids."""
+    """Return all tasks by their ids."""
     return {bytes(row[0]): InstanceRow(*row) for row in database.fetch(_INSTANCES)}
 
 
 def lines_after(database: Database, position: int) -> list[Line]:
-    """Return the lines that were committed after *position*, in the order of their events."""
+    """Return the lines of tasks that were committed after *position*, in order."""
     return [Line(*row) for row in database.fetch(_LINES, (position,))]
