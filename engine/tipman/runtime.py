@@ -105,7 +105,7 @@ class Engine(Requests, Operations, Timekeeping):
                 version=VERSION,
             )
             core.bus.failed = self._failed
-            core.handlers.firing.has_code = self._has_code
+            core.handlers.adopt(self._submitter.new_id, self._has_code)
         except BaseException:
             self._let_go()
             raise

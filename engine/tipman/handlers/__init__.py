@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tipman.clock import Clock
+from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.errors import ConflictError
 from tipman.events import (
@@ -86,6 +87,11 @@ class Handlers:
         self.scheduling = Scheduling(self.firing)
         self.presence = Presence(new_id)
         self.clocks = Clocks(self.firing, self.presence)
+
+    def adopt(self, new_id: Callable[[], bytes], has_code: Callable[[Task], bool]) -> None:
+        """Make ids by *new_id*, and ask *has_code* whether a task can be run here."""
+        self.firing.adopt(new_id, has_code)
+        self.presence.adopt(new_id)
 
     def dispatch(self, directory: TIPMan) -> list[Effect]:
         """Start what is queued while slots are free."""

@@ -56,6 +56,10 @@ class Firing:
         self.has_code: Callable[[Task], bool] = lambda _task: True
         """Tells whether this engine knows what a task would run."""
 
+    def adopt(self, new_id: Callable[[], bytes], has_code: Callable[[Task], bool]) -> None:
+        """Make ids by *new_id*, and ask *has_code* whether a task can be run here."""
+        self._new_id, self.has_code = new_id, has_code
+
     def look_at_clock(self, now: int) -> None:
         """Where the clock was set back: nothing that is still to come was due before."""
         self.awake_since = min(self.awake_since, now)

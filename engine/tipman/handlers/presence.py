@@ -19,6 +19,10 @@ class Presence:
     def __init__(self, new_id: Callable[[], bytes]) -> None:
         self._id = new_id()
 
+    def adopt(self, new_id: Callable[[], bytes]) -> None:
+        """Make the instance's id by *new_id*, while there is nothing to say yet."""
+        self._id = new_id()
+
     def request_refused(self, event: RequestRefused, directory: TIPMan) -> list[Effect]:
         """Write down that somebody was not let in."""
         data = {
