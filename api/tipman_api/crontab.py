@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from tipman.files import PlacedFault
 from tipman.spelling import hint
 
 ALIASES: Mapping[str, str] = {
@@ -53,6 +52,14 @@ class Note(NamedTuple):
     detail: str
 
 
+class Misfit(NamedTuple):
+    """A line that is no entry, and the column, from 1, from which on it is none."""
+
+    line: int
+    column: int
+    detail: str
+
+
 class Entry(NamedTuple):
     """A line that is to be a schedule."""
 
@@ -77,7 +84,7 @@ class Crontab(NamedTuple):
     file: str
     entries: tuple[Entry, ...]
     notes: tuple[Note, ...]
-    faults: tuple[PlacedFault, ...]
+    faults: tuple[Misfit, ...]
 
 
 class _Surroundings:
@@ -117,11 +124,11 @@ class _Surroundings:
 
 
 def read_crontab(text: str, *, file: str, syntax: Syntax) -> Crontab:
-    """Read a crontab; *file* names it in faults. Nothing in it is run or looked up."""
+    """Read a crontab that is called *file*. Nothing in it is run or looked up."""
     around = _Surroundings()
     entries: list[Entry] = []
     notes: list[Note] = []
-    faults: list[PlacedFault] = []
+    faults: list[Misfit] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip(" \t\r") or line.lstrip(" \t").startswith("#"):
             continue
@@ -136,9 +143,8 @@ def read_crontab(text: str, *, file: str, syntax: Syntax) -> Crontab:
                 entries.append(found)
             case Note():
                 notes.append(found)
-            case _:
-                column, detail = found
-                faults.append(PlacedFault(file, number, column, (), detail))
+            case Misfit():
+                faults.append(found)
     return Crontab(file, tuple(entries), tuple(notes), tuple(faults))
 
 
@@ -185,8 +191,8 @@ def _task_of(entry: Entry) -> dict[str, Any]:
 
 def _entry(
     number: int, line: str, syntax: Syntax, around: _Surroundings
-) -> Entry | Note | tuple[int, str]:
-    """Return what a line is: an entry, one that is left out, or column and words of a fault."""
+) -> Entry | Note | Misfit:
+    """Return what a line is: an entry, one that is left out, or one that can not be read."""
     start = len(line) - len(line.lstrip(" \t-")) if line.lstrip(" \t").startswith("-") else 0
     words = [*_WORD.finditer(line, start)]
     is_alias = words[0].group().startswith("@")
@@ -194,14 +200,15 @@ def _entry(
     if len(words) <= wanted:
         what = "a user and a command" if syntax is Syntax.SYSTEM else "a command"
         when = "a word such as @daily" if is_alias else "five fields"
-        return words[-1].end() + 1, f"needs {when} and then {what}"
+        return Misfit(number, words[-1].end() + 1, f"needs {when} and then {what}")
     times = words[: 1 if is_alias else _FIELDS]
     cron = " ".join(word.group() for word in times)
     if is_alias:
         if cron == "@reboot":
             return Note(number, "left out: `@reboot`, as no schedule is due at a start")
         if cron not in ALIASES:
-            return words[0].start() + 1, f"`{cron}` is unknown{hint(cron, (*ALIASES, '@reboot'))}"
+            meant = hint(cron, (*ALIASES, '@reboot'))
+            return Misfit(number, words[0].start() + 1, f\"`{cron}` is unknown{meant}\")
         cron = ALIASES[cron]
     if "~" in cron:
         return Note(number, f"left out: `{cron}` is by chance; say a time, and a `jitter_s`")

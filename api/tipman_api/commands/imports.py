@@ -113,15 +113,14 @@ def _must_be_right(crontab: Crontab, entries: list[Entry], bodies: list[dict[str
     from tipman.errors import InvalidError  # noqa: PLC0415 - as above
     from tipman.files import InvalidFileError, PlacedFault  # noqa: PLC0415 - as above
 
-    faults = [*crontab.faults]
+    file = crontab.file
+    faults = [PlacedFault(file, f.line, f.column, (), f.detail) for f in crontab.faults]
     for entry, body in zip(entries, bodies, strict=True):
         try:
             check_schedule(body)
         except InvalidError as error:
             faults += (
-                PlacedFault(
-                    crontab.file, entry.line, entry.column, (), f"{f.pointer[1:]}: {f.detail}"
-                )
+                PlacedFault(file, entry.line, entry.column, (), f"{f.pointer[1:]}: {f.detail}")
                 for f in error.faults
             )
     if faults:
