@@ -189,26 +189,25 @@ def _task_of(entry: Entry) -> dict[str, Any]:
     return {**task, "env": dict(entry.environment)} if entry.environment else task
 
 
-def _entry(
-    number: int, line: str, syntax: Syntax, around: _Surroundings
-) -> Entry | Note | Misfit:
+def _entry(number: int, line: str, syntax: Syntax, around: _Surroundings) -> Entry | Note | Misfit:
     """Return what a line is: an entry, one that is left out, or one that can not be read."""
-    start = len(line) - len(line.lstrip(" \t-")) if line.lstrip(" \t").startswith("-") else 0
+    # A dash before an entry keeps cron from logging it.
+    start = line.index("-") + 1 if line.lstrip(" \t").startswith("-") else 0
     words = [*_WORD.finditer(line, start)]
-    is_alias = words[0].group().startswith("@")
+    is_alias = line[start:].lstrip(" \t").startswith("@")
     wanted = (1 if is_alias else _FIELDS) + (syntax is Syntax.SYSTEM)
     if len(words) <= wanted:
         what = "a user and a command" if syntax is Syntax.SYSTEM else "a command"
         when = "a word such as @daily" if is_alias else "five fields"
-        return Misfit(number, words[-1].end() + 1, f"needs {when} and then {what}")
+        return Misfit(number, len(line.rstrip(" \t")) + 1, f"needs {when} and then {what}")
     times = words[: 1 if is_alias else _FIELDS]
     cron = " ".join(word.group() for word in times)
     if is_alias:
         if cron == "@reboot":
             return Note(number, "left out: `@reboot`, as no schedule is due at a start")
         if cron not in ALIASES:
-            meant = hint(cron, (*ALIASES, '@reboot'))
-            return Misfit(number, words[0].start() + 1, f\"`{cron}` is unknown{meant}\")
+            meant = hint(cron, (*ALIASES, "@reboot"))
+            return Misfit(number, words[0].start() + 1, f"`{cron}` is unknown{meant}")
         cron = ALIASES[cron]
     if "~" in cron:
         return Note(number, f"left out: `{cron}` is by chance; say a time, and a `jitter_s`")

@@ -1,6 +1,8 @@
 """Crontabs are read as cron reads them."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tipman.definitions.schedules import schedule_of
 from tipman_api.crontab import Syntax, read_crontab, schedules_of
 
@@ -154,6 +156,8 @@ def test_what_can_not_be_carried_over_is_told_by_its_line():
         ("  @dayly make", Syntax.USER, (2, 3), "`@daily`"),
         ("@daily", Syntax.USER, (2, 7), "a command"),
         ("make", Syntax.USER, (2, 5), "five fields"),
+        ("-", Syntax.USER, (2, 2), "five fields"),
+        ("- * * * * *", Syntax.USER, (2, 12), "a command"),
     ],
 )
 def test_a_line_that_is_no_entry_is_a_fault_with_its_place(line, syntax, place, words):
@@ -220,3 +224,21 @@ def test_every_schedule_of_a_crontab_is_one():
         schedule, task = schedule_of(each)
         assert schedule.key == each["key"]
         assert task.timeout_s is None
+
+
+PIECES = ("* ", "0 ", "@daily", "@x", "-", "%", "\\", "A=1", "'", '"', "#", "\n", "\r", " ", "~")
+
+
+@given(
+    st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=30), st.sampled_from(Syntax)
+)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+def test_whatever_stands_there_each_line_is_one_thing_at_most(pieces, syntax):
+    text = "".join(pieces)
+
+    crontab = read(text, syntax)
+
+    places = [each.line for each in (*crontab.entries, *crontab.notes, *crontab.faults)]
+    assert len(places) == len(set(places))
+    assert all(1 <= place <= text.count("\n") + 1 for place in places)
+    assert all(len(each["name"]) <= 200 for each in schedules(text, syntax))
