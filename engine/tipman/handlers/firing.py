@@ -154,7 +154,8 @@ class Firing:
         if answer is Answer.SKIP:
             return None, (Reason.OVERLAP, next(iter(scheduled)))
         held = answer is not Answer.START
-        run = self.hand_in(instance, record, slot._replace(held=held), directory)
+        place = slot._replace(held=True) if held else slot
+        run = self.hand_in(instance, record, place, directory)
         if run is None:
             return None, (Reason.QUOTA, None)
         if answer in {Answer.REPLACE, Answer.REPLACE_ALL}:

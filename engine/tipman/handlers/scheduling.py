@@ -76,7 +76,7 @@ class Scheduling:
         now, starts_at = directory.now, event.parsed.instant("starts_at")
         record.spec, record.task = event.spec, event.task
         record.revision += 1
-        if {"every_s", "starts_at"} & {*event.changes}:
+        if {"every_s", "cron", "starts_at"} & {*event.changes}:
             record.anchor_at = now if starts_at is None or starts_at < now else starts_at
         directory.schedules.respecify(record)
         record.decided_until = max(record.decided_until, now)
