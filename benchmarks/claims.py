@@ -10,8 +10,10 @@ Round = Mapping[str, Reading]
 """What one round read, by the names of its runs."""
 
 _OURS, _HUEY, _DBOS = "ours", "peers.huey_sqlite", "peers.dbos_sqlite"
+_APSCHEDULER = "peers.apscheduler_sqlite"
 _SERVING = "serving"
 _RATE = "requests_per_s"
+_FIRED = "fired_per_s"
 _NORMAL = ("--durability", "normal")
 
 
@@ -60,6 +62,10 @@ RUNS = (
     Run("bare start", _SERVING, ("start", "--server", "bare"), 5, amount_min=1),
     Run("served start", _SERVING, ("start", "--server", "ours"), 5, amount_min=1),
     Run("program start", _SERVING, ("start", "--server", "program"), 5, amount_min=1),
+    Run("APScheduler due", _APSCHEDULER, ("due",), 10, option="--seconds", amount_min=3),
+    Run("schedules due", "schedules", ("due",), 10, option="--seconds", amount_min=3),
+    Run("schedules ready", "schedules", ("ready",), 100_000),
+    Run("schedules idle", "schedules", ("idle",), 10_000),
     Run("served thousand", _SERVING, ("history", "--rows", "1000"), 5_000),
     Run("served million", _SERVING, ("history", "--rows", "1000000"), 5_000),
 )
@@ -191,6 +197,26 @@ CLAIMS = (
     ),
     Claim("single program, first 200, s", "program start", None, "start_s", Bound.AT_MOST, 0.8),
     Claim("single program, MB", "program start", None, "program_mb", Bound.AT_MOST, 30),
+    Claim("1,000 due every second, fired", "schedules due", None, _FIRED, Bound.AT_LEAST, 990),
+    Claim("the same, late p99, ms", "schedules due", None, "late_p99_ms", Bound.AT_MOST, 50),
+    Claim(
+        "the same, CPU a firing without its task, µs",
+        "schedules due",
+        "APScheduler due",
+        "cpu_us_per_firing",
+        Bound.AT_MOST,
+        0.1,
+    ),
+    Claim("100,000 schedules, start, s", "schedules ready", None, "ready_s", Bound.AT_MOST, 1),
+    Claim("the same, KiB each", "schedules ready", None, "kib_per_schedule", Bound.AT_MOST, 1),
+    Claim(
+        "10,000 schedules, none due, share of a CPU",
+        "schedules idle",
+        None,
+        "idle_cpu_share",
+        Bound.AT_MOST,
+        1e-3,
+    ),
     *(
         Claim(
             f"{text}, a million tasks against a thousand",

@@ -217,19 +217,19 @@ def main() -> None:
     parser.add_argument("--pause-s", type=float, default=0.02)
     parser.add_argument("--idle-s", type=float, default=5.0)
     options = parser.parse_args()
-    opened = _remember_connections()
+    opened = remember_connections()
     with TemporaryDirectory(dir=options.data) as folder:
         path = Path(folder) / "tipman.db"
         with Engine(f"sqlite:///{path}", slots=SLOTS) as engine:
             bench = Bench(engine, path)
             bench.futures(WARM_UP)
             readings = {**measure(bench, options), **memory()}
-            in_force = _writers_durability(opened)
+            in_force = writers_durability(opened)
         readings |= check(path)
     emit("tipman", version("tipman"), durability=in_force, slots=SLOTS, **readings)
 
 
-def _remember_connections() -> list[sqlite3.Connection]:
+def remember_connections() -> list[sqlite3.Connection]:
     """Return a list that takes every SQLite connection opened from now on.
 
     What is in force can be asked only of the connection itself, and the engine shows it to nobody.
@@ -247,7 +247,8 @@ def _remember_connections() -> list[sqlite3.Connection]:
     return opened
 
 
-def _writers_durability(opened: Iterable[sqlite3.Connection]) -> str:
+def writers_durability(opened: Iterable[sqlite3.Connection]) -> str:
+    """Return what is in force on those that write."""
     found = set()
     for connection in opened:
         try:

@@ -119,6 +119,11 @@ def _short(line: Line) -> str:
         "tasks_per_s",
         "cpu_us_per_task",
         "latency_p50_ms",
+        "fired_per_s",
+        "cpu_us_per_firing",
+        "late_p99_ms",
+        "ready_s",
+        "kib_per_schedule",
         "idle_cpu_share",
         "rss_mib",
     )
