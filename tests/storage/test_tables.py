@@ -28,7 +28,8 @@ ROWS = {
         "sequence": 2**31 - 1, "attempt": 3, "epoch": LATE, "wake_at": LATE, "queued_at": 1,
         "started_at": -1, "settled_at": None, "chain": OTHER, "history": ODD, "opening": 2,
         "attempts_used": 3, "lost": 4, "dependencies_remaining": 5, "dependencies_unmet": 6,
-        "dependents": 7, "cause": OTHER, "due_at": LATE, "early": ODD, "run": OTHER, "schedule": OTHER,
+        "dependents": 7, "cause": OTHER, "due_at": LATE, "early": ODD, "run": OTHER,
+        "schedule": OTHER,
     },
     WorkflowRun: {"id": ID, "name": ODD, "content": "c", "input": ODD, "submitted_at": LATE},
     Task: {
