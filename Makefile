@@ -78,7 +78,8 @@ dist/tipman: $(READY_TO_BUILD) build.spec $(shell find api engine -type f -not -
 
 .PHONY: crash
 crash: $(READY) ## Kill engine and server with -9, KILLS times each, and check what is left
-	TIPMAN_TEST_KILLS=$(KILLS) $(PY) -m pytest tests/crash tests/crash_rest
+	TIPMAN_TEST_KILLS=$(KILLS) TIPMAN_TEST_SCHEDULE_KILLS=$(KILLS) \
+	  $(PY) -m pytest tests/crash tests/crash_rest tests/crash_schedules
 
 .PHONY: soak
 soak: $(READY) ## SEEDS of interleavings and crashes, CASES of every request, 200,000 tasks
@@ -86,6 +87,8 @@ soak: $(READY) ## SEEDS of interleavings and crashes, CASES of every request, 20
 	TIPMAN_TEST_CASES=$(CASES) $(PY) -m pytest tests/serving/test_openapi_fuzz.py
 	TIPMAN_TEST_SOAK_TASKS=200000 $(PY) -m pytest tests/operations/test_soak.py
 	TIPMAN_TEST_CRON_SPECS=400000 $(PY) -m pytest tests/schedules/test_cron_oracle.py
+	TIPMAN_TEST_SCHEDULE_SEEDS=$(SEEDS) TIPMAN_TEST_SCHEDULE_YEARS=2 \
+	  $(PY) -m pytest tests/schedule_simulation
 
 .PHONY: openapi
 openapi: $(READY) ## Write the OpenAPI document again

@@ -24,6 +24,7 @@ from tipman.database import Database
 from tipman.ids import parse, text_of
 
 LANES = 2
+KILLS_A_LIFE = 12
 PATIENCE_S = 30.0
 LIFE_S_MAX = 1.8
 RANDOM_SHARE = 0.6
@@ -49,6 +50,16 @@ class Outcome:
     slots: Counter = field(default_factory=Counter)
     found: list = field(default_factory=list)
 
+    def add(self, life):
+        """Count what one database went through; its folder stays if something is wrong."""
+        self.kills += life.kills
+        self.landed += life.landed
+        self.slots += life.slots
+        if life.found is not None:
+            self.found.append(f"{life.folder} (life {life.seed}): {life.found}")
+        else:
+            shutil.rmtree(life.folder)
+
     def __str__(self):
         slots = ", ".join(f"{count} {word}" for word, count in self.slots.most_common())
         said = f"seed {self.seed}: {self.kills} kills, {self.landed} where aimed; {slots}"
@@ -56,11 +67,12 @@ class Outcome:
 
 
 def run(kills, seed):
-    """Kill so many times, in two lanes with a database each."""
+    """Kill so many times, in two lanes."""
     outcome, lock = Outcome(seed), threading.Lock()
     lanes = [
         threading.Thread(
-            target=_live, args=(f"{seed}.{n}", kills // LANES + (n < kills % LANES), outcome, lock)
+            target=_run_lane,
+            args=(f"{seed}.{n}", kills // LANES + (n < kills % LANES), outcome, lock),
         )
         for n in range(LANES)
     ]
@@ -71,33 +83,24 @@ def run(kills, seed):
     return outcome
 
 
-def _live(seed, kills, outcome, lock):
+def _run_lane(seed, kills, outcome, lock):
     nest = Nest("crash_schedules.keeper")
-    life = Life(nest)
     try:
-        dice = random.Random(seed)
-        durability = dice.choice(["full", "normal"])
-        orders = {"durability": durability, "drain_events_max": dice.choice([None, None, 10])}
-        for _ in range(kills):
-            life.round(dice, **orders)
-        life.finish(**orders)
-    except ViolationError as error:
-        with lock:
-            outcome.found.append(f"{life.folder} (seed {seed}): {error}")
+        for number, first in enumerate(range(0, kills, KILLS_A_LIFE)):
+            life = Life(f"{seed}.{number}", nest)
+            life.live(min(KILLS_A_LIFE, kills - first))
+            with lock:
+                outcome.add(life)
     finally:
         nest.close()
-        with lock:
-            outcome.kills += life.kills
-            outcome.landed += life.landed
-            outcome.slots += life.slots
-    if not outcome.found:
-        shutil.rmtree(life.folder)
 
 
 class Life:
     """A folder with a database, through many deaths."""
 
-    def __init__(self, nest):
+    def __init__(self, seed, nest):
+        self.seed = seed
+        self.found = None
         self.folder = Path(tempfile.mkdtemp(prefix="tipman-crash-"))
         self.kills = 0
         self.slots = Counter()
@@ -107,6 +110,18 @@ class Life:
     def landed(self):
         """How many deaths came where they were aimed."""
         return self._log().count(LANDED)
+
+    def live(self, kills):
+        """Die so many times, and come to an end in good order."""
+        dice = random.Random(self.seed)
+        durability = dice.choice(["full", "normal"])
+        orders = {"durability": durability, "drain_events_max": dice.choice([None, None, 10])}
+        try:
+            for _ in range(kills):
+                self.round(dice, **orders)
+            self.finish(**orders)
+        except ViolationError as error:
+            self.found = error
 
     def round(self, dice, **orders):
         """Start an engine, have it killed, and check what is left."""
@@ -164,6 +179,7 @@ class Life:
                 if database.fetch("PRAGMA integrity_check") != [("ok",)]:
                     raise ViolationError("the file is damaged")
                 found = evidence_of(database)
+                found = found._replace(lines=[*found.lines])
         check(found, now)
         self.slots = Counter(slot.reason or slot.decision for slot in found.slots)
         self._compare(found)

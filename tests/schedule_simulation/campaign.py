@@ -9,7 +9,7 @@ from schedule_simulation.steps import play
 from schedule_simulation.world import World
 from simulation import campaign
 
-SEEDS = 150
+SEEDS = 120
 
 
 class Campaign(campaign.Campaign):

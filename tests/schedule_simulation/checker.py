@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NoReturn
 
+from schedule_simulation.catching_up import check_catch_up
 from schedule_simulation.evidence import Absence, Evidence, Line, Run, Setback, Slot
 from schedule_simulation.history import Due, History
 from simulation.violation import ViolationError
@@ -47,6 +48,10 @@ def check(
             _check_covered(history, [s for s in slots if not s.backfill and not s.manual], now)
             _check_rows(history, slots, absences)
             _check_logged(history, slots)
+            if absences is not None and not setbacks:
+                check_catch_up(
+                    history, [s for s in slots if not s.backfill and not s.manual], absences
+                )
         except ViolationError as error:
             raise ViolationError(f"{text_of(identifier)} {history.policies}: {error}") from error
     _check_runs(evidence, folding.settled)

@@ -78,4 +78,11 @@ class DeafToTheClock(World):
         self.core.handlers.firing.awake_since = 1 << 62
 
 
-ALL = (FiringAndArmingApart, WithoutTheKey, ForgettingRuns, DeafToTheClock)
+class BlindToDowntimes(World):
+    """Who was down runs all that was due meanwhile, whatever is to be caught up."""
+
+    def guard(self):
+        self.core.handlers.firing.awake_since = 0
+
+
+ALL = (FiringAndArmingApart, WithoutTheKey, ForgettingRuns, DeafToTheClock, BlindToDowntimes)

@@ -1,5 +1,6 @@
 """What is left of a run: the rows of schedules, as they are read from outside."""
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tipman.database import Database
@@ -61,8 +62,8 @@ class Run(NamedTuple):
 class Evidence(NamedTuple):
     """All that the checker looks at."""
 
-    lines: list[Line]
-    """In the order of their events."""
+    lines: Iterable[Line]
+    """In the order of their events; can be gone through once."""
     slots: list[Slot]
     """By schedule and due instant."""
     runs: dict[bytes, Run]
@@ -70,8 +71,10 @@ class Evidence(NamedTuple):
 
 _LINES = (
     'SELECT position, sequence, instance, name, at, "before", "after", data FROM log_line'
-    " ORDER BY position, sequence"
+    " WHERE position > ? AND position <= ? ORDER BY position, sequence"
 )
+_LAST = "SELECT max(position) FROM log_entry"
+_AT_ONCE = 10_000
 _SLOTS = (
     "SELECT schedule, due_at, backfill, manual, decision, reason, instance, blocking, decided_at,"
     " due_until, count FROM slot ORDER BY schedule, due_at"
@@ -82,7 +85,14 @@ _RUNS = "SELECT id, schedule, state FROM instance WHERE schedule IS NOT NULL"
 def evidence_of(database: Database) -> Evidence:
     """Read all there is."""
     return Evidence(
-        [Line(*row) for row in database.fetch(_LINES)],
+        _lines(database),
         [Slot(*row) for row in database.fetch(_SLOTS)],
         {bytes(row[0]): Run(*row) for row in database.fetch(_RUNS)},
     )
+
+
+def _lines(database: Database) -> Iterator[Line]:
+    last = database.fetch(_LAST)[0][0] or 0
+    for first in range(0, last, _AT_ONCE):
+        for row in database.fetch(_LINES, (first, first + _AT_ONCE)):
+            yield Line(*row)

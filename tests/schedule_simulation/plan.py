@@ -7,6 +7,8 @@ that is how a failing one shrinks.
 from dataclasses import dataclass, replace
 from random import Random
 
+from schedule_simulation.orders import RARE, USUAL, Rhythm
+
 SCHEDULES = 10
 DAYS = 30
 DAY_S = 86_400
@@ -44,6 +46,7 @@ class Plan:
 
     seed: int
     days: int
+    rhythm: Rhythm
     slots: int
     events_max: int
     """How many events a drain handles at most."""
@@ -60,14 +63,23 @@ class Plan:
         return replace(self, steps=tuple(self.steps[at] for at in positions))
 
 
-def plan_of(seed: int, *, schedules: int = SCHEDULES, days: int = DAYS) -> Plan:
+def plan_of(seed: int) -> Plan:
     """Return the plan of a seed, always the same."""
+    return _plan(seed, SCHEDULES, DAYS, USUAL)
+
+
+def long_plan_of(seed: int, *, schedules: int, days: int) -> Plan:
+    """Return a plan of years; what is due is due less often."""
+    return _plan(seed, schedules, days, RARE)
+
+
+def _plan(seed: int, schedules: int, days: int, rhythm: Rhythm) -> Plan:
     random = Random(seed)
     weights = [weight * random.choice((0, 1, 1, 4)) for weight in _WEIGHTS.values()]
     if not any(weights):
         weights = list(_WEIGHTS.values())
     most = days * DAY_S
-    count = random.randint(STEPS_MIN, STEPS_MAX) * schedules // SCHEDULES
+    count = random.randint(STEPS_MIN, STEPS_MAX) * days // DAYS
     moments = [
         *((random.randrange(most // 2), "create") for _ in range(schedules)),
         *((random.randrange(most), kind) for kind in random.choices(KINDS, weights, k=count)),
@@ -75,6 +87,7 @@ def plan_of(seed: int, *, schedules: int = SCHEDULES, days: int = DAYS) -> Plan:
     return Plan(
         seed=seed,
         days=days,
+        rhythm=rhythm,
         slots=random.choice((1, 3, 64, 64)),
         events_max=random.choice((1, 2, 7, 2_000, 2_000)),
         rows_max=random.choice((1, 9, 20_000, 20_000)),

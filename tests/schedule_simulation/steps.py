@@ -30,6 +30,7 @@ class Player:
 
     def __init__(self, world: World):
         self.world = world
+        self._rhythm = world.plan.rhythm
         self._do: Mapping[str, Callable[[Random], None]] = {
             "create": self._create,
             "burst": self._burst,
@@ -59,7 +60,7 @@ class Player:
         return random.choice(self.world.schedules) if self.world.schedules else None
 
     def _create(self, random: Random) -> None:
-        self.world.create(orders.specification(random, self.world.clock.wall_us()))
+        self.world.create(orders.specification(random, self.world.clock.wall_us(), self._rhythm))
 
     def _burst(self, random: Random) -> None:
         """Be down for long while something is due every few seconds."""
@@ -90,7 +91,8 @@ class Player:
     def _change(self, random: Random) -> None:
         schedule = self._one(random)
         if schedule is not None:
-            self.world.change(schedule, orders.changes(random, self.world.clock.wall_us()))
+            now = self.world.clock.wall_us()
+            self.world.change(schedule, orders.changes(random, now, self._rhythm))
 
     def _delete(self, random: Random) -> None:
         schedule = self._one(random)

@@ -8,11 +8,12 @@ from multiprocessing import get_context
 import pytest
 from schedule_simulation import controls
 from schedule_simulation.campaign import Campaign, explained, failed, plans
-from schedule_simulation.plan import plan_of
+from schedule_simulation.plan import long_plan_of, plan_of
 from simulation.campaign import folder_in_memory
 from simulation.violation import ViolationError
 
 CONTROL_SEEDS = 200
+YEARS = int(os.environ.get("TIPMAN_TEST_SCHEDULE_YEARS", "0"))
 SHARES = min(os.cpu_count() or 1, 8)
 
 
@@ -29,6 +30,16 @@ def test_each_due_instant_has_one_decision_whatever_happens():
         failures = [share.result() for share in shares]
 
     assert not any(failures), "\n".join(filter(None, failures))
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.skipif(not YEARS, reason="takes some minutes: TIPMAN_TEST_SCHEDULE_YEARS")
+def test_each_due_instant_has_one_decision_over_years(tmp_path):
+    campaign = Campaign(tmp_path)
+
+    failure = campaign.failure(long_plan_of(YEARS, schedules=1_000, days=365 * YEARS))
+
+    assert failure is None, str(failure)
 
 
 def test_the_same_seed_gives_the_same_rows_and_the_same_log(memory):

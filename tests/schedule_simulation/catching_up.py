@@ -1,0 +1,89 @@
+"""What a start must have caught up: worked out from what was due, and held against the rows.
+
+Judged are downtimes about which there can be no doubt: nobody set the clock, no other downtime was
+near, and one revision was in force, on a schedule that nothing ended or paused.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from schedule_simulation.evidence import Absence, Slot
+from schedule_simulation.history import Due, History, Segment
+from simulation.violation import ViolationError
+from tipman.clock import MICROSECONDS, rfc3339
+
+_NEAR_US = 60 * MICROSECONDS
+_WINDOW_S = 3_600
+_ALL_MAX = 100
+
+
+def check_catch_up(history: History, slots: Sequence[Slot], absences: Sequence[Absence]) -> None:
+    """Judge each downtime of a schedule.
+
+    Raises:
+        ViolationError: something was run that was not to be caught up, or the other way round.
+    """
+    if len(history.segments) > 1 or history.pauses or history.finished_at is not None:
+        return
+    (segment,) = history.segments
+    if "runs_max" in segment.spec:
+        return
+    decided = {s.due_at: s.decision for s in slots if s.due_until is None}
+    for absence in _clear(absences):
+        missed = [
+            due
+            for due in _dues_within(history, absence)
+            if not segment.is_excluded(due.at) and due.at > segment.since
+        ]
+        if _is_doubtful(segment, missed, absence.until):
+            continue
+        wanted = _wanted(segment, missed, absence.until)
+        for due in missed:
+            # A row for many stands for what was missed.
+            is_missed = decided.get(due.at, "missed") == "missed"
+            if is_missed == (due.at in wanted):
+                raise ViolationError(
+                    f"{rfc3339(due.at)} was{'' if is_missed else ' not'} missed,"
+                    f" down from {rfc3339(absence.since)} to {rfc3339(absence.until)}"
+                )
+
+
+def _clear(absences: Sequence[Absence]) -> Iterator[Absence]:
+    for absence in absences:
+        others = [other for other in absences if other is not absence]
+        if absence.kind == "down" and all(
+            other.until < absence.since - _NEAR_US or other.since > absence.until + _NEAR_US
+            for other in others
+        ):
+            yield absence
+
+
+def _dues_within(history: History, absence: Absence) -> Iterator[Due]:
+    """Yield what was due, and had waited for its jitter, while nobody was there."""
+    for due in history.dues(absence.until)[0]:
+        if due.at <= absence.until and absence.since < due.ready_at <= absence.until:
+            yield due
+
+
+def _window_us(segment: Segment) -> int:
+    asked = segment.spec.get("catch_up", {})
+    return round(asked.get("window_s", _WINDOW_S) * MICROSECONDS)
+
+
+def _is_doubtful(segment: Segment, missed: Sequence[Due], until: int) -> bool:
+    """Tell whether anything is as old as the window: jitter blurs from when it is counted."""
+    jitter_us = round(segment.spec.get("jitter_s", 0) * MICROSECONDS)
+    oldest = until - _window_us(segment)
+    return any(oldest - jitter_us <= due.at < oldest for due in missed)
+
+
+def _wanted(segment: Segment, missed: Sequence[Due], until: int) -> set[int]:
+    asked = segment.spec.get("catch_up", {})
+    recent = [due.at for due in missed if due.at >= until - _window_us(segment)]
+    match asked.get("policy", "latest"):
+        case "none":
+            return set()
+        case "earliest":
+            return {*recent[:1]}
+        case "all":
+            return {*recent[-asked.get("max", _ALL_MAX) :]}
+    return {*recent[-1:]}
