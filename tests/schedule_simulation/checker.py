@@ -167,6 +167,7 @@ class Folding:
         self._setbacks = setbacks
         self.histories: dict[bytes, History] = {}
         self._going: defaultdict[bytes, Going] = defaultdict(Going)
+        self._begun: dict[bytes, int] = {}
         self.settled: Counter[bytes] = Counter()
 
     def fold(self, line: Line) -> None:
@@ -200,6 +201,7 @@ class Folding:
         if slot is None:
             raise ViolationError(f"run {text_of(bytes(run.id))} has no row")
         self.settled[bytes(run.id)] += line.name == "task.settled"
+        self._begun.setdefault(bytes(run.id), line.position)
         if line.name == "attempt.started":
             self._check_start(slot, line)
         if slot.backfill:
@@ -228,8 +230,10 @@ class Folding:
             raise ViolationError(f"{text_of(identifier)} overlaps another run ({line.name})")
 
     def _check_start(self, slot: Slot, line: Line) -> None:
-        allowed = sum(s.microseconds for s in self._setbacks if s.position >= 0)
-        if slot.due_at > line.at and slot.due_at > line.at + allowed:
+        # Its time had come when it was submitted; the clock may have been set back since.
+        begun = self._begun[bytes(line.instance)]
+        back = sum(s.microseconds for s in self._setbacks if s.position >= begun)
+        if slot.due_at > line.at + back:
             raise ViolationError(f"{shown(slot)}: started early, at {rfc3339(line.at)}")
 
 

@@ -91,7 +91,7 @@ class History:
         last = self.segments[-1]
         last.until = max(at, self.reached, last.since)
         starts_at, anchor = _us(data["spec"].get("starts_at")), last.anchor
-        if {"every_s", "starts_at"} & {*data["changes"]}:
+        if {"every_s", "cron", "starts_at"} & {*data["changes"]}:
             anchor = at if starts_at is None or starts_at < at else starts_at
         self.segments.append(Segment(data["spec"], anchor, last.until))
         self._exhaust()
