@@ -16,6 +16,8 @@ from tipman.handlers import attempts
 from tipman.models import INSERT_LOG_ENTRY
 from tipman.registry.models import UPSERT_ANSWER
 from tipman.registry.register import Registry
+from tipman.schedules.ledger import Ledger
+from tipman.schedules.models import UPDATE_SCHEDULE
 from tipman.worker import Worker
 
 
@@ -80,6 +82,13 @@ def leftovers_in_memory():
     Bus._leave_rest = lambda _self: None
 
 
+BARE_SLOT = (
+    "CREATE TABLE bare_slot AS SELECT * FROM slot",
+    "DROP TABLE slot",
+    "ALTER TABLE bare_slot RENAME TO slot",
+)
+
+
 def no_cleanup():
     """Run a nursery that dies without killing what is below it."""
     program = Path(__file__).with_name("careless_nursery.py")
@@ -129,7 +138,30 @@ def answers_of_their_own():
     Registry.write, Registry.committed = write_the_rest, write_answers
 
 
+def arm_later():
+    """Commit a decision first, then where its schedule stands; and let slots have no key."""
+    write, committed = Ledger.write, Ledger.committed
+
+    def write_decisions(self):
+        if not hasattr(self, "late"):
+            for statement in BARE_SLOT:
+                self._database.execute(statement)
+        self.late = [(*record.changing(), record.id) for record in self._touched.values()]
+        self._touched = {}
+        write(self)
+
+    def write_where_it_stands(self):
+        committed(self)
+        if getattr(self, "late", []):
+            with self._database.transaction():
+                self._database.execute_many(UPDATE_SCHEDULE, self.late)
+            self.late = []
+
+    Ledger.write, Ledger.committed = write_decisions, write_where_it_stands
+
+
 CONTROLS = {
+    "arm_later": arm_later,
     "acknowledge_before_commit": acknowledge_before_commit,
     "no_fencing": no_fencing,
     "two_transactions": two_transactions,

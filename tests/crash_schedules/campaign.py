@@ -124,14 +124,21 @@ class Life:
             self.found = error
 
     def round(self, dice, **orders):
-        """Start an engine, have it killed, and check what is left."""
-        aim, nth = None, 1
+        """Start an engine, have it killed somewhere, and check what is left."""
         if dice.random() >= RANDOM_SHARE:
             aim, (first, last) = dice.choice(list(PLACES.items()))
-            nth = dice.randint(first, last)
-        self._nest.start(Orders(str(self.folder), aim=aim, nth=nth, republish=False, **orders))
+            orders |= {"aim": aim, "nth": dice.randint(first, last)}
+        self.die(within_s=dice.uniform(0.05, LIFE_S_MAX), **orders)
+
+    def die(self, *, within_s, **orders):
+        """Start an engine that is killed after so long, if not before where it is aimed.
+
+        Raises:
+            ViolationError: what is left is not as it was promised.
+        """
+        self._nest.start(Orders(str(self.folder), republish=False, **orders))
         # How long it lives is what is tried: nothing is waited for.
-        threading.Event().wait(dice.uniform(0.05, LIFE_S_MAX))
+        threading.Event().wait(within_s)
         self._nest.kill()
         self._nest.bury()
         self.kills += 1
