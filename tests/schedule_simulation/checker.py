@@ -239,7 +239,9 @@ class Folding:
 
 def _check_held(going: Going, policies: dict) -> None:
     most = {"queue_one": 1, "queue_all": policies.get("queue_max", 100)}
-    if len(going.held) > most.get(policies.get("overlap", "skip"), len(going.held)):
+    # Where nothing runs, one of them has its turn and is about to leave.
+    waiting = len(going.held) - (not going.free)
+    if waiting > most.get(policies.get("overlap", "skip"), waiting):
         raise ViolationError(f"{len(going.held)} runs wait for their turn under {policies}")
 
 

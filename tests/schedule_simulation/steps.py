@@ -55,6 +55,7 @@ class Player:
             self._do[step.kind](Random(step.seed))
         self.world.run_until(plan.days * DAY_S * MICROSECONDS)
         self.world.run_until(self.world.clock.boot_us() + _END_S * MICROSECONDS)
+        self.world.look()
 
     def _one(self, random: Random) -> bytes | None:
         return random.choice(self.world.schedules) if self.world.schedules else None

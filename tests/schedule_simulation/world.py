@@ -244,7 +244,7 @@ class World:
 
     def set_clock(self, seconds: float) -> None:
         """Let somebody set the wall clock."""
-        self._look()
+        self.look()
         before = self.clock.wall_us()
         self.clock.jump(seconds)
         if seconds > 0:
@@ -255,12 +255,12 @@ class World:
 
     def suspend(self, seconds: int) -> None:
         """Let the machine sleep."""
-        self._look()
+        self.look()
         before = self.clock.wall_us()
         self.clock.suspend(seconds)
         self.absences.append(Absence("asleep", before, self.clock.wall_us()))
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Ring what the leaps passed over: an engine looks at its clocks every half minute."""
         self.clock.ring()
         self.rest()
