@@ -169,7 +169,7 @@ def main() -> None:
     scenarios = {"post": post, "get": get, "start": start, "history": history}
     parser.add_argument("scenario", choices=scenarios)
     chosen = ["ours", "empty", "guarded", "bare", "program"]
-    parser.add_argument("--server", choices=chosen, required=True)
+    parser.add_argument("--server", choices=chosen, default="ours")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--rows", type=int, default=TEMPLATE_TASKS)

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from tipman.bus import Bus, Receipt
 from tipman.database import Database
 from tipman.errors import NotFoundError
 from tipman.events import Event, Submission, TasksSubmitted
-from tipman.ids import text_of
+from tipman.ids import parse, text_of
 from tipman.instances import row_of
 from tipman.registry.repeats import Memo
 from tipman.resources import URI, TaskRow, task_text
@@ -109,11 +110,13 @@ class Bridge:
 
     async def read(self, query: Callable[[Database], T]) -> T:
         """Return what *query* finds in committed rows; it runs on another thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._lend, query)
+        return await self.call(lambda: self._lend(query))
 
     async def call(self, function: Callable[[], T]) -> T:
         """Return what *function* returns, which runs on another thread as it may read."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, function)
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._readers.submit(self._run, function, answer)
+        return await answer
 
     async def show(self, target: Target) -> str:
         """Return a task as JSON text.
@@ -121,7 +124,7 @@ class Bridge:
         Raises:
             NotFoundError: there is none, or none that is to be seen.
         """
-        return await self.read(lambda database: self._text(target.locate(database), database))
+        return await self.read(lambda database: self._show(target, database))
 
     # Waiting.
 
@@ -169,11 +172,27 @@ class Bridge:
         self._is_attended = False
         bus.attend()
 
+    def _show(self, target: Target, database: Database) -> str:
+        # Whoever may see every namespace and gives a UUID needs no look at who it belongs to.
+        identifier = None if target.principal.namespace else parse(target.reference)
+        if identifier is None:
+            identifier = target.locate(database)
+        return self._text(identifier, database)
+
     def _text(self, identifier: bytes, database: Database) -> str:
         texts = queries.task_texts(database, (identifier,), epoch=self.engine.epoch)
         if not texts:
             raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
         return texts[0]
+
+    def _run(self, function: Callable[[], T], answer: "asyncio.Future[T]") -> None:
+        # The executor's own way to the loop wakes it once for each, not once for many.
+        try:
+            found = function()
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            self.call_soon(partial(_fail, answer, error))
+        else:
+            self.call_soon(partial(_give, answer, found))
 
     def _lend(self, query: Callable[[Database], T]) -> T:
         with self.engine.reading() as database:
@@ -184,6 +203,17 @@ class Bridge:
         calls = self._calls
         while calls:
             calls.popleft()()
+
+
+def _give(answer: "asyncio.Future[T]", found: T) -> None:
+    # Whoever waited may have gone.
+    if not answer.done():
+        answer.set_result(found)
+
+
+def _fail(answer: "asyncio.Future[T]", error: BaseException) -> None:
+    if not answer.done():
+        answer.set_exception(error)
 
 
 class _Answer(Receipt):

@@ -32,7 +32,9 @@ _FROM = (
     " FROM instance AS i JOIN task AS t ON t.id = i.id"
     " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt"
 )
-_SELECT = "SELECT " + ", ".join(f"{t}.{name}" for name, t in _TABLES.items()) + _FROM
+_HAS_DEPENDENCIES = "EXISTS (SELECT 1 FROM dependency AS d WHERE d.dependent = i.id)"
+_COLUMNS = [*(f"{t}.{name}" for name, t in _TABLES.items()), _HAS_DEPENDENCIES]
+_SELECT = "SELECT " + ", ".join(_COLUMNS) + _FROM
 
 
 def find_task(database: Database, reference: str, namespace: str = "default") -> bytes:
@@ -115,9 +117,10 @@ def exclusive_mark(database: Database, identifier: bytes) -> str | None:
 def task_texts(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[str]:
     """Return tasks as JSON texts, in the order given; *epoch* is the living engine's."""
     rows = database.fetch_in(f"{_SELECT} WHERE i.id IN (??)", list(identifiers))
-    edges = _edges(database, identifiers)
+    waiting = [bytes(row[0]) for row in rows if row[-1]]
+    edges = _edges(database, waiting) if waiting else {}
     found = {}
-    for row in map(_task_row, rows):
+    for row in (_task_row(row[:-1]) for row in rows):
         found[row.id] = task_text(row, edges.get(row.id, ()), epoch)
     return [found[i] for i in identifiers if i in found]
 
