@@ -6,7 +6,7 @@ what is read is read on a few threads, each with a connection of its own for tha
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -30,6 +30,9 @@ READERS = 4
 T = TypeVar("T")
 
 
+_Wanted = tuple[bytes, "asyncio.Future[str]"]
+
+
 class Bridge:
     """One engine, as coroutines see it.
 
@@ -44,6 +47,7 @@ class Bridge:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._calls: deque[Callable[[], None]] = deque()
+        self._wanted: list[_Wanted] = []
         self._is_called = self._is_attended = False
         self.at_stop.append(self._stopping.set)
 
@@ -124,7 +128,17 @@ class Bridge:
         Raises:
             NotFoundError: there is none, or none that is to be seen.
         """
-        return await self.read(lambda database: self._show(target, database))
+        # Whoever may see every namespace and gives a UUID needs no look at who it belongs to.
+        identifier = None if target.principal.namespace else parse(target.reference)
+        if identifier is None:
+            return await self.read(lambda database: self._text(target.locate(database), database))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str] = loop.create_future()
+        self._wanted.append((identifier, answer))
+        if len(self._wanted) == 1:
+            # What this turn of the loop wants besides is read with it, by one query.
+            loop.call_soon(self._read_wanted)
+        return await answer
 
     # Waiting.
 
@@ -172,12 +186,19 @@ class Bridge:
         self._is_attended = False
         bus.attend()
 
-    def _show(self, target: Target, database: Database) -> str:
-        # Whoever may see every namespace and gives a UUID needs no look at who it belongs to.
-        identifier = None if target.principal.namespace else parse(target.reference)
-        if identifier is None:
-            identifier = target.locate(database)
-        return self._text(identifier, database)
+    def _read_wanted(self) -> None:
+        wanted, self._wanted = self._wanted, []
+        self._readers.submit(self._show_all, wanted)
+
+    def _show_all(self, wanted: list[_Wanted]) -> None:
+        identifiers = list({identifier for identifier, _ in wanted})
+        try:
+            with self.engine.reading() as database:
+                found = queries.texts_by_id(database, identifiers, epoch=self.engine.epoch)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            self.call_soon(partial(_fail_all, wanted, error))
+        else:
+            self.call_soon(partial(_give_all, wanted, found))
 
     def _text(self, identifier: bytes, database: Database) -> str:
         texts = queries.task_texts(database, (identifier,), epoch=self.engine.epoch)
@@ -214,6 +235,20 @@ def _give(answer: "asyncio.Future[T]", found: T) -> None:
 def _fail(answer: "asyncio.Future[T]", error: BaseException) -> None:
     if not answer.done():
         answer.set_exception(error)
+
+
+def _give_all(wanted: list[_Wanted], found: Mapping[bytes, str]) -> None:
+    for identifier, answer in wanted:
+        text = found.get(identifier)
+        if text is None:
+            _fail(answer, NotFoundError(f"no task at {URI}{text_of(identifier)}"))
+        else:
+            _give(answer, text)
+
+
+def _fail_all(wanted: list[_Wanted], error: BaseException) -> None:
+    for _, answer in wanted:
+        _fail(answer, error)
 
 
 class _Answer(Receipt):

@@ -116,13 +116,21 @@ def exclusive_mark(database: Database, identifier: bytes) -> str | None:
 
 def task_texts(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[str]:
     """Return tasks as JSON texts, in the order given; *epoch* is the living engine's."""
+    found = texts_by_id(database, identifiers, epoch=epoch)
+    return [found[i] for i in identifiers if i in found]
+
+
+def texts_by_id(
+    database: Database, identifiers: Sequence[bytes], *, epoch: int
+) -> dict[bytes, str]:
+    """Return those of these tasks that there are, as JSON texts by their ids."""
     rows = database.fetch_in(f"{_SELECT} WHERE i.id IN (??)", list(identifiers))
     waiting = [bytes(row[0]) for row in rows if row[-1]]
     edges = _edges(database, waiting) if waiting else {}
     found = {}
     for row in (_task_row(row[:-1]) for row in rows):
         found[row.id] = task_text(row, edges.get(row.id, ()), epoch)
-    return [found[i] for i in identifiers if i in found]
+    return found
 
 
 def tasks(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[dict[str, Any]]:
