@@ -10,7 +10,9 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 from tipman.definitions.shapes import Shape
+from tipman.events import AnswerRecorded
 from tipman.jsontext import dumps
+from tipman.registry.records import Answer
 from tipman.runtime import Engine
 
 from tipman_api.bodies import BODY_KEY
@@ -19,6 +21,7 @@ from tipman_api.parameters import Parameters
 from tipman_api.principals import Scope, principal_of
 from tipman_api.problems import ForbiddenError, documented
 from tipman_api.registry_bodies import answering, asked, list_of, reading, showing
+from tipman_api.repetition import PARAMETER, Keep, replied, text_of, written
 from tipman_api.representation import JSON, shown_items
 from tipman_api.routes import Router
 
@@ -118,10 +121,11 @@ class PruneBody(Shape):
     "/prune",
     scope=Scope.ADMIN,
     openapi_extra={
+        "parameters": [PARAMETER],
         "requestBody": {
             "required": False,
             "content": {JSON: {"schema": _PRUNE_BODY, "example": {"dry_run": True}}},
-        }
+        },
     },
     responses={
         **answering(200, "What went, or with `dry_run` what would go.", _PRUNED),
@@ -133,13 +137,13 @@ async def prune(request: Request) -> Response:
     body = asked(request, PruneBody) if BODY_KEY in request.scope else PruneBody()
     engine = _engine(request)
     prunes = engine.preview_pruning if body.dry_run else engine.prune
-    view = await _done(request, lambda: prunes().view())
-    return _shown({"dry_run": body.dry_run, **view})
+    return await _once(request, lambda: {"dry_run": body.dry_run, **prunes().view()})
 
 
 @router.post(
     "/backup",
     scope=Scope.ADMIN,
+    openapi_extra={"parameters": [PARAMETER]},
     responses={
         **answering(200, "The copy: whole, checked, and on the disk.", _BACKUP),
         **documented(["invalid", "unavailable", "database"]),
@@ -148,7 +152,7 @@ async def prune(request: Request) -> Response:
 async def back_up(request: Request) -> Response:
     """Copy the database into the folder `backups` of the home, while serving."""
     engine = _engine(request)
-    return _shown(await _done(request, lambda: engine.backup_at_home().view()))
+    return await _once(request, lambda: engine.backup_at_home().view())
 
 
 @router.post(
@@ -199,6 +203,24 @@ def _engine(request: Request) -> Engine:
             f"this is about all namespaces; the token {principal.name!r} is bound to one"
         )
     return bridge_of(request).engine
+
+
+async def _once(request: Request, work: Callable[[], Mapping[str, Any]]) -> Response:
+    """Do what changes something, once for an `Idempotency-Key`.
+
+    It is no event, so its answer is kept after it: a crash in between lets a repeat do it again.
+    """
+    bridge = bridge_of(request)
+
+    async def write(keep: Keep) -> Answer:
+        answer = Answer(200, body=text_of(await bridge.call(work)))
+        memo = keep(lambda _: answer)
+        if memo is not None:
+            recorded = AnswerRecorded("administration", principal_of(request).name, answer)
+            await bridge.publish(recorded, memo)
+        return answer
+
+    return replied(await written(request, write))
 
 
 async def _done(request: Request, work: Callable[[], Any]) -> Any:

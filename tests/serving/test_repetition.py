@@ -57,6 +57,18 @@ def test_every_write_is_made_once_and_its_repeat_answered_the_same_also_after_a_
     assert count(served) == 3
 
 
+def test_what_an_administrator_asks_for_twice_is_done_once(served):
+    first = ask(served, "POST", "/admin/backup", key="nightly")
+    assert first.status == 200, first.body
+
+    again = ask(served, "POST", "/admin/backup", key="nightly")
+    other = ask(served, "POST", "/admin/prune", {"dry_run": True}, key="nightly")
+
+    assert again.body == first.body
+    assert other.json["dry_run"] is True
+    assert len(list((served.settings.home / "backups").iterdir())) == 1
+
+
 def test_without_a_key_a_repeat_is_another_write(served):
     """The negative control."""
     answers = [ask(served, "POST", "/tasks", WAIT) for _ in range(3)]
