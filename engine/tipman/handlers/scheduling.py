@@ -81,7 +81,10 @@ class Scheduling:
         directory.schedules.respecify(record)
         record.decided_until = max(record.decided_until, now)
         record.next_at = plan_of(record).next_due(record)
-        verdict = self._verdict(instance, record, paused=event.parsed.paused)
+        # Not asked for, it is as it is by now: too many failures may have paused it meanwhile.
+        asked = "paused" in event.changes
+        paused = event.parsed.paused if asked else instance.state == "paused"
+        verdict = self._verdict(instance, record, paused=paused)
         shown = {"verdict": str(verdict), "revision": record.revision}
         data = dumps({**shown, "spec": parsed(event.spec), "changes": list(event.changes)})
         step_schedule(instance, event.wire, verdict, data, directory, event.actor)
