@@ -56,17 +56,11 @@ class Plan:
 
     def next_after(self, instant_us: int) -> int | None:
         """Return the first instant strictly after that is not excluded."""
-        due = self.timetable.next_after(instant_us)
-        while due is not None and self.is_excluded(due):
-            due = self.timetable.next_after(due)
-        return due
+        return self.timetable.open_after(instant_us)
 
     def previous_before(self, instant_us: int) -> int | None:
         """Return the last instant strictly before that is not excluded."""
-        due = self.timetable.previous_before(instant_us)
-        while due is not None and self.is_excluded(due):
-            due = self.timetable.previous_before(due)
-        return due
+        return self.timetable.open_before(instant_us)
 
 
 def plan_of(record: Record) -> Plan:
