@@ -6,6 +6,7 @@ its repeats (see `once`), and *actor* is who asks.
 
 import os
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -47,7 +48,7 @@ FIRST_TOKEN = "admin"  # noqa: S105 - a name
 QUOTA_MAX = 2**31 - 1
 
 
-class Registrar(Views):
+class Registrar(Views, ABC):
     """The part of an engine that keeps what instances live in and are made from."""
 
     settings: Settings
@@ -57,9 +58,9 @@ class Registrar(Views):
         self.repeats = Repeats()
         """Which writes with an idempotency key are in progress."""
 
+    @abstractmethod
     def _open_bus(self) -> Bus:
         """Return the bus of an engine that is not stopping."""
-        raise NotImplementedError
 
     # Namespaces.
 

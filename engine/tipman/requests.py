@@ -1,5 +1,6 @@
 """Requests: what may be asked of an instance from outside, as an engine publishes it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,12 +52,12 @@ def kind_of_request(name: str) -> type[Requested]:
     return kind
 
 
-class Requests(Views):
+class Requests(Views, ABC):
     """The part of an engine that asks its instances for something; `Engine` adds its life."""
 
+    @abstractmethod
     def _publish(self, event: Event) -> None:
         """Put an event onto the bus and return when it is on disk."""
-        raise NotImplementedError
 
     def send(
         self, reference: str | Handle, name: str, data: Any = None, *, actor: str = "local"

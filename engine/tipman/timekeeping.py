@@ -4,6 +4,7 @@ Every method that writes returns once it is on disk. With a *memo* the write is 
 its repeats, and *actor* is who asks.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,22 +39,22 @@ _FIXED = ("key", "name", "namespace")
 _TRIES = 10
 
 
-class Timekeeping(Previews):
+class Timekeeping(Previews, ABC):
     """The part of an engine that submits work when its time has come."""
 
+    @abstractmethod
     def _new_id(self) -> bytes:
         """Return an id for an instance."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _checked(self, task: Task | Mapping[str, Any]) -> Task:
         """Return a task that this engine runs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _asked(
         self, what: RegisteredTask[..., Any] | TaskCall, arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return the mapping of a task that calls a function or class."""
-        raise NotImplementedError
 
     # Writing.
 
@@ -270,9 +271,9 @@ class Timekeeping(Previews):
 
     # Inside.
 
+    @abstractmethod
     def _has_code(self, task: Task) -> bool:
         """Tell whether this engine knows what a task would run."""
-        raise NotImplementedError
 
     def _timed(self, given: Mapping[str, Any]) -> tuple[Schedule, Task | None]:
         check_schedule(given, settings=self.settings)
