@@ -7,6 +7,7 @@ dead: until then its process id belongs to nobody else, so killing by id is safe
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from pathlib import Path
 from crash import driver
 
 TESTS = Path(__file__).parents[1]
+PATIENCE_S = 60
+"""How long a child may take to end."""
 
 
 class DriverHatch:
@@ -98,8 +101,14 @@ class Nest:
         os.kill(self.pid, signal.SIGKILL)
 
     def bury(self):
-        """Wait until the child is dead and return its exit code, or minus the signal."""
-        return self._ask({"bury": True})["status"]
+        """Wait until the child is dead and return its exit code, or minus the signal.
+
+        One that does not end is aborted after a while, so that it can say where it stood.
+        """
+        self._say({"bury": True})
+        if not select.select([self._process.stdout], [], [], PATIENCE_S)[0]:
+            os.kill(self.pid, signal.SIGABRT)
+        return self._heard()["status"]
 
     def close(self):
         """End the nest, and a child that still lives with it."""
@@ -108,8 +117,14 @@ class Nest:
         self._process.stdout.close()
 
     def _ask(self, message):
+        self._say(message)
+        return self._heard()
+
+    def _say(self, message):
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
+
+    def _heard(self):
         return json.loads(self._process.stdout.readline())
 
 

@@ -1,11 +1,12 @@
 """The child: an engine that keeps many schedules, until it is killed or told to stop."""
 
+import faulthandler
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 
 from crash import aims, driver
 from crash.nest import DriverHatch, serve
@@ -26,8 +27,9 @@ def run(orders):
     folder = Path(orders.folder)
     aim = aims.Aim(orders.aim, orders.nth)
     driver.prepare(orders, aim)
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    # A handler runs wherever this thread is, also within the waiting: an Event would lock itself.
+    stops = SimpleQueue()
+    signal.signal(signal.SIGTERM, lambda number, _: stops.put(number))
     settings = Settings(home=folder, slots=64, grace_s=0.3, durability=orders.durability)
     engine = Engine(settings=settings, tasks=registry_of(folder), work_directory=folder)
     aim.enter("boot")
@@ -41,7 +43,7 @@ def run(orders):
                 handle = engine.create_schedule(asked(number, starts_at))
                 acknowledged.write(f"{handle.id}\n")
                 acknowledged.flush()
-    stopped.wait()
+    stops.get()
     aim.enter("close")
     engine.close(drain_s=1.0)
 
@@ -74,6 +76,8 @@ class KeeperHatch(DriverHatch):
         os.dup2(nothing, 0)
         os.dup2(nothing, 1)
         os.dup2(log, 2)
+        # An engine that does not end is aborted, and says where it stood.
+        faulthandler.enable(file=2)
         code = 1
         try:
             run(orders)
