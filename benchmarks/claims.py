@@ -11,10 +11,11 @@ Round = Mapping[str, Reading]
 
 _OURS, _HUEY, _DBOS = "ours", "peers.huey_sqlite", "peers.dbos_sqlite"
 _APSCHEDULER = "peers.apscheduler_sqlite"
-_SERVING = "serving"
+_SERVING, _WORKFLOWS = "serving", "workflows"
 _RATE = "requests_per_s"
 _FIRED = "fired_per_s"
 _NORMAL = ("--durability", "normal")
+_SHAPES = ("chain", "fan", "layers")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,15 @@ RUNS = (
     Run("ours chain 10,000", _OURS, ("chain",), 10_000),
     Run("ours fan 100", _OURS, ("fan", "--count", "100"), 30, option="--times", amount_min=3),
     Run("ours fan 10,000", _OURS, ("fan",), 10_000),
+    Run("workflow chain", _WORKFLOWS, ("chain",), 1_000),
+    Run("workflow fan", _WORKFLOWS, ("fan",), 1_000),
+    *(
+        Run(f"workflow {shape} 100", _WORKFLOWS, (shape, "--count", "100"), 30, "--times", 3)
+        for shape in _SHAPES
+    ),
+    *(Run(f"workflow {shape} 50,000", _WORKFLOWS, (shape,), 50_000) for shape in _SHAPES),
+    Run("workflow submit", _WORKFLOWS, ("submit",), 50_000),
+    Run("workflow follow", _WORKFLOWS, ("follow",), 2_000),
     Run("ours idle", _OURS, ("idle",), 5, option="--idle-s", amount_min=1),
     Run("empty post", _SERVING, ("post", "--server", "empty"), 10_000),
     Run("guarded post", _SERVING, ("post", "--server", "guarded"), 10_000),
@@ -151,6 +161,43 @@ CLAIMS = (
     ),
     Claim("chain of 1,000, nodes/s", "ours chain", "DBOS chain", "tasks_per_s", Bound.AT_LEAST, 3),
     Claim("fan of 1,000, nodes/s", "ours fan", "DBOS fan", "tasks_per_s", Bound.AT_LEAST, 20),
+    Claim(
+        "workflow: chain of 1,000, nodes/s",
+        "workflow chain",
+        "DBOS chain",
+        "tasks_per_s",
+        Bound.AT_LEAST,
+        3,
+    ),
+    Claim(
+        "workflow: fan of 1,000, nodes/s",
+        "workflow fan",
+        "DBOS fan",
+        "tasks_per_s",
+        Bound.AT_LEAST,
+        20,
+    ),
+    *(
+        Claim(
+            f"workflow: {shape}, CPU a node, 50,000 against 100, µs",
+            f"workflow {shape} 50,000",
+            f"workflow {shape} 100",
+            "cpu_us_per_task",
+            Bound.AT_MOST,
+            1.2,
+        )
+        for shape in _SHAPES
+    ),
+    Claim("run of 50,000, submit, s", "workflow submit", None, "submit_s", Bound.AT_MOST, 5),
+    Claim("the same, memory, MiB", "workflow submit", None, "rss_peak_mib", Bound.AT_MOST, 400),
+    Claim(
+        "finish to dependent start, 1,000 runs open, p99, ms",
+        "workflow follow",
+        None,
+        "follow_p99_ms",
+        Bound.AT_MOST,
+        10,
+    ),
     Claim("bulk, CPU a task, µs", "ours bulk", None, "cpu_us_per_task", Bound.AT_MOST, 60),
     Claim("futures, CPU a task, µs", "ours futures", None, "cpu_us_per_task", Bound.AT_MOST, 60),
     Claim(

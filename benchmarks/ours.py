@@ -54,7 +54,8 @@ class Bench:
         self._onlooker = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
         self._onlooker.execute("PRAGMA query_only=1")
 
-    def _until_settled(self) -> None:
+    def until_settled(self) -> None:
+        """Wait until nothing is open."""
         deadline = time.perf_counter() + TIMEOUT_S
         while self._onlooker.execute(_ANY_OPEN).fetchone() is not None:
             if time.perf_counter() > deadline:
@@ -68,7 +69,7 @@ class Bench:
             handles = [submit(noop, i=i) for i in range(count)]
             for handle in handles:
                 handle.acknowledged()
-            self._until_settled()
+            self.until_settled()
         return meter
 
     def batches(self, count: int) -> Meter:
@@ -77,7 +78,7 @@ class Bench:
             for low in range(0, count, REQUEST_TASKS_MAX):
                 high = min(low + REQUEST_TASKS_MAX, count)
                 self.engine.submit_many(noop, [{"i": i} for i in range(low, high)])
-            self._until_settled()
+            self.until_settled()
         return meter
 
     def waiting(self, count: int, publishers: int) -> Meter:
@@ -91,7 +92,7 @@ class Bench:
                 thread.start()
             for thread in threads:
                 thread.join()
-            self._until_settled()
+            self.until_settled()
         return meter
 
     def _publish(self, count: int) -> None:
@@ -116,7 +117,7 @@ class Bench:
         with Meter() as meter:
             for batch in batches:
                 self.engine.submit_batch(batch)
-                self._until_settled()
+                self.until_settled()
         return meter
 
     def idle(self, seconds: float) -> float:

@@ -119,6 +119,8 @@ def _short(line: Line) -> str:
         "tasks_per_s",
         "cpu_us_per_task",
         "latency_p50_ms",
+        "submit_s",
+        "follow_p99_ms",
         "fired_per_s",
         "cpu_us_per_firing",
         "late_p99_ms",
