@@ -11,8 +11,9 @@ from tipman.definitions.loading import (
     load_workflow,
     workflow_from_text,
 )
+from tipman.definitions.resolution import resolved, resolved_tasks
 from tipman.definitions.shapes import Retry, Task, TaskType
-from tipman.definitions.stored import options_of, task_from_row
+from tipman.definitions.stored import options_of, task_from_row, unpacked
 from tipman.definitions.tasks import task_of, tasks_of
 from tipman.definitions.workflows import Workflow, workflow_of
 
@@ -26,9 +27,12 @@ __all__ = [
     "load_schedules",
     "load_workflow",
     "options_of",
+    "resolved",
+    "resolved_tasks",
     "task_from_row",
     "task_of",
     "tasks_of",
+    "unpacked",
     "workflow_from_text",
     "workflow_of",
 ]

@@ -15,7 +15,10 @@ from tipman.statecharts.errors import EvaluationError, ExpressionError
 from tipman.statecharts.expressions import Expression, compile_expression
 
 _CODE = frozenset({"eval"})
-_SHELL: Path = ("shell",)
+_LEFT_OUT: frozenset[tuple[str, str | int]] = frozenset(
+    {("exec", "shell"), ("map", "task"), ("wait", "form"), ("approval", "form")}
+)
+"""Members of arguments, by type, in which braces are not ours or not for this task."""
 _BRACE = re.compile(r"\{\{|\}\}|[{}]")
 _CLOSERS = {"{": "}", "[": "]", "(": ")"}
 
@@ -40,11 +43,14 @@ class Template(NamedTuple):
 
 
 def expressions_in(type_: str, arguments: object) -> Iterator[tuple[Path, str]]:
-    """Yield the texts of *arguments* that have braces, except shell lines and code."""
+    """Yield the texts of *arguments* that have braces, except shell lines, code and forms.
+
+    The task of a map is left out too: its expressions are those of each item.
+    """
     if type_ in _CODE or (type_ == "exec" and isinstance(arguments, str)):
         return
     for path, text in texts_in(arguments):
-        if is_templated(text) and not (type_ == "exec" and path == _SHELL):
+        if is_templated(text) and (not path or (type_, path[0]) not in _LEFT_OUT):
             yield path, text
 
 

@@ -11,25 +11,10 @@ from tipman.errors import Fault
 from tipman.jsontext import Path, pointer_of
 from tipman.spelling import hint
 
-WORKFLOWS = "comes with workflows and is not supported yet"
-LATER_FIELDS: Mapping[str, str] = {
-    "compensate": WORKFLOWS,
-    "definition": WORKFLOWS,
-    "form": "comes with approvals and is not supported yet",
-    "assignee": "comes with approvals and is not supported yet",
-    "hooks": WORKFLOWS,
-    "merge": WORKFLOWS,
-    "when": WORKFLOWS,
+ELSEWHERE: Mapping[str, str] = {
+    "definition": "is for a task that is submitted on its own",
 }
-"""Fields that a later version brings: refused, because ignoring them would do the wrong thing."""
-LATER_VALUES: Mapping[str, str] = {
-    "approval": "comes with approvals",
-    "block": "comes with workflows",
-    "continue": "comes with workflows",
-    "fail_fast": "comes with workflows",
-    "map": "comes with workflows",
-    "workflow": "comes with workflows",
-}
+"""Fields that are something else's, by what to say of them here."""
 
 _WANTED = {
     "string_type": "a text",
@@ -78,8 +63,8 @@ def faults_of(
 
 def unknown_field(name: str, known: Mapping[str, object]) -> str:
     """Return the words for a field that a shape does not have."""
-    later = LATER_FIELDS.get(name)
-    return f"unknown field `{name}`{hint(name, known)}" if later is None else f"`{name}` {later}"
+    other = ELSEWHERE.get(name)
+    return f"unknown field `{name}`{hint(name, known)}" if other is None else f"`{name}` {other}"
 
 
 def _words(detail: Mapping[str, Any], shape: type[Shape], path: Path) -> str:
@@ -107,8 +92,6 @@ def _choice(given: object, expected: str) -> str:
     allowed = _QUOTED.findall(expected)
     if not isinstance(given, str):
         return f"must be one of {', '.join(allowed)}, not {kind_of(given)}"
-    if given in LATER_VALUES:
-        return f"`{given}` {LATER_VALUES[given]} and is not supported yet"
     return f"must be one of {', '.join(allowed)}, not `{given}`{hint(given, allowed)}"
 
 

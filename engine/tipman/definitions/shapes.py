@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -15,11 +15,27 @@ from tipman.jsontext import Json, dumps
 from tipman.retries import ANY, Backoff, is_condition
 from tipman.settings import SECONDS_MAX
 
-TaskType = Literal["exec", "eval", "python", "inline", "sleep", "counter", "http", "wait"]
+TaskType = Literal[
+    "exec",
+    "eval",
+    "python",
+    "inline",
+    "sleep",
+    "counter",
+    "http",
+    "wait",
+    "approval",
+    "workflow",
+    "map",
+]
+Policy = Literal["error", "first", "last", "concat", "deep"]
+"""What becomes of a key of the context that two tasks wrote."""
 
 PRIORITY_MAX = 1000
 NAME_MAX = 200
 ATTEMPTS_MAX = 1_000_000
+STORED_DEPTH_MAX = 600
+"""What was once accepted is written and read again, whatever the setting says by then."""
 _RESERVED_KEYS = frozenset({"batch", "events"})
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -103,12 +119,6 @@ def _list(value: object) -> object:
     return value
 
 
-def _references(value: object) -> object:
-    if any(isinstance(item, Mapping) for item in cast("list[object]", _list(value))):
-        raise refused("`carry` comes with workflows and is not supported yet; name the task alone")
-    return value
-
-
 def filled_list(value: object) -> object:
     """Refuse what is no list, or an empty one."""
     if not _list(value):
@@ -141,7 +151,7 @@ Count = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]
 References = Annotated[
     tuple[Label, ...],
     Field(strict=False),
-    BeforeValidator(_references),
+    BeforeValidator(_list),
     AfterValidator(_different),
 ]
 Conditions = Annotated[
@@ -178,11 +188,19 @@ class Retry(Shape):
     on: Conditions = (ANY,)
 
 
+class Edge(Shape):
+    """A dependency by the name of its task, and whether more than order comes from it."""
+
+    task: Label
+    carry: Literal["data", "order"] = "data"
+
+
 class Task(Shape):
     """One task, as it is asked for; made by `task_of`, which also fills in what the settings say.
 
     `arguments` is the JSON value as it was given, checked against its type's shape. `timeout_s`
-    None means none.
+    None means none. `when` is a rule as `tipman.triggers` reads it, None for the default.
+    `compensate` is another `Task`, which undoes this one.
     """
 
     key: Key | None = None
@@ -199,6 +217,8 @@ class Task(Shape):
     retry: Retry = Retry.model_construct()
     env: Environment = Field(default_factory=dict)
     on_lost: Literal["retry", "fail"] = "retry"
+    when: Any = None
+    compensate: Any = None
 
     # Not fields, so nobody can ask for them; the engine's own are put beside the fields.
     exclusive: ClassVar[str | None] = None
@@ -211,6 +231,16 @@ class Task(Shape):
     """The span that submitted it, as W3C Trace Context writes it."""
     slot: ClassVar[Sequence[int] | None] = None
     """Of a run of a schedule: when it was due, in µs, and the numbers of backfill and trigger."""
+    order_only: ClassVar[tuple[int, ...]] = ()
+    """The positions of the dependencies that carry order and nothing else."""
+    on_unmet: ClassVar[str] = "skip"
+    """What becomes of it when its rule does not hold: `skip`, or `block` as its run says."""
+    merge: ClassVar[str | Mapping[str, str]] = "error"
+    """How its run settles what two tasks wrote under one key of the context."""
+    template: ClassVar["Task | None"] = None
+    """Of a map: the task that each item becomes."""
+    item: ClassVar[Mapping[str, Any] | None] = None
+    """Of an item of a map: its `index` and its `value`."""
 
     def with_arguments(self, arguments: Json) -> Self:
         """Return the same task with other arguments, which are taken as they are.
@@ -262,7 +292,20 @@ class Task(Shape):
             options["due_at"] = microseconds_of(options["due_at"])
         if "retry" in options:
             options["retry"] = self.retry.model_dump(mode="json", exclude_defaults=True)
-        return dumps(options)
+        for name in PACKED:
+            if name in options:
+                options[name] = options[name].packed
+        return dumps(options, depth_max=STORED_DEPTH_MAX)
+
+    @property
+    def packed(self) -> dict[str, Any]:
+        """It as a JSON object that `tipman.definitions.stored.unpacked` reads."""
+        return {
+            "name": self.name,
+            "type": self.type,
+            "arguments": dumps(self.arguments, depth_max=STORED_DEPTH_MAX),
+            "options": self.options,
+        }
 
     def beside(self, **changes: object) -> Self:
         """Return the same task with other attributes, which are taken as they are.
@@ -280,6 +323,8 @@ class Task(Shape):
         return other
 
 
+PACKED = ("compensate", "template")
+"""Options that are tasks themselves."""
 _OPTIONS = (
     "queue",
     "priority",
@@ -294,6 +339,13 @@ _OPTIONS = (
     "definition",
     "traceparent",
     "slot",
+    "when",
+    "compensate",
+    "order_only",
+    "on_unmet",
+    "merge",
+    "template",
+    "item",
 )
 DEFAULT_OPTIONS: Mapping[str, Any] = {
     name: Task.model_fields[name].get_default(call_default_factory=True)

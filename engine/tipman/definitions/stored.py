@@ -5,13 +5,12 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
 
-from tipman.definitions.shapes import DEFAULT_OPTIONS, Retry, Task
+from tipman.definitions.shapes import DEFAULT_OPTIONS, PACKED, STORED_DEPTH_MAX, Retry, Task
 from tipman.jsontext import loads
 from tipman.retries import Backoff
 
-DEPTH_MAX = 600
-"""What was once accepted is read again, whatever the setting says by then."""
-
+_ANYWHERE = "default"
+"""A task that another brings along lives where that one does; its text does not say where."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -21,12 +20,18 @@ def task_from_row(
     """Return a task from its texts: `dumps` of its arguments, and its `options`."""
     bare = Task.model_construct(
         type=type_,
-        arguments=loads(arguments, depth_max=DEPTH_MAX),
+        arguments=loads(arguments, depth_max=STORED_DEPTH_MAX),
         name=name,
         key=key,
         namespace=namespace,
     )
     return bare.beside(**_stated(options), options=options)
+
+
+def unpacked(packed: Mapping[str, Any], namespace: str) -> Task:
+    """Return the task that `Task.packed` wrote, to live in a namespace."""
+    texts = (packed["type"], packed["arguments"], packed["options"], packed["name"])
+    return task_from_row(*texts, None, namespace)
 
 
 @lru_cache(maxsize=1024)
@@ -38,7 +43,7 @@ def options_of(options: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _stated(text: str) -> Mapping[str, Any]:
-    options = cast("dict[str, Any]", loads(text))
+    options = cast("dict[str, Any]", loads(text, depth_max=STORED_DEPTH_MAX))
     if "due_at" in options:
         options["due_at"] = _EPOCH + timedelta(microseconds=options["due_at"])
     if "retry" in options:
@@ -48,4 +53,9 @@ def _stated(text: str) -> Mapping[str, Any]:
         if "on" in retry:
             retry["on"] = tuple(retry["on"])
         options["retry"] = Retry.model_construct(**retry)
+    if "order_only" in options:
+        options["order_only"] = tuple(options["order_only"])
+    for name in PACKED:
+        if name in options:
+            options[name] = unpacked(options[name], _ANYWHERE)
     return options

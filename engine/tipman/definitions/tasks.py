@@ -1,12 +1,13 @@
 """From mappings to tasks: completed from the settings, and everything wrong named at once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from tipman.definitions.faults import faults_of, unknown_field
 from tipman.definitions.judgement import judge
+from tipman.definitions.parts import parted
 from tipman.definitions.shapes import NAME_MAX, Task, kind_of
 from tipman.errors import CycleError, Fault, InvalidError, UnknownDependencyError
 from tipman.graph import find_cycle
@@ -18,6 +19,7 @@ FAULTS_MAX = 100
 TIMED_TYPES = frozenset({"exec", "eval", "python", "inline", "http"})
 """Types that have the setting `timeout_s` unless they say otherwise."""
 DEFAULTS = Settings()
+_ARGUMENTS_OPTIONAL = ("wait", "approval")
 
 
 class Reading(NamedTuple):
@@ -64,10 +66,10 @@ def read_task(given: object, settings: Settings, under: Path = ()) -> Reading:
         detail = f"a task must be an object, not {kind_of(given)}"
         return Reading(None, (Fault(pointer_of(under), detail),))
     completed = _completed(given, settings)
-    faults: list[Fault] = []
+    plain, beside, faults = parted(completed, under, reader(settings))
     task = None
     try:
-        task = Task.model_validate(completed)
+        task = Task.model_validate(plain)
     except ValidationError as error:
         faults += faults_of(error, Task, under=under)
     if "exclusive" in completed:
@@ -78,7 +80,14 @@ def read_task(given: object, settings: Settings, under: Path = ()) -> Reading:
         faults += (Fault(start + pointer, detail) for pointer, detail in judged.faults)
     if faults or task is None:
         return Reading(None, tuple(faults))
-    return Reading(task.with_expressions() if judged.has_expressions else task, ())
+    if judged.has_expressions:
+        beside["has_expressions"] = True
+    return Reading(task.beside(**beside) if beside else task, ())
+
+
+def reader(settings: Settings) -> Callable[[object, Path], Reading]:
+    """Return what reads one task by these settings."""
+    return lambda given, under: read_task(given, settings, under)
 
 
 def read_tasks(
@@ -155,7 +164,7 @@ def _completed(given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     type_ = completed.get("type")
     if "timeout_s" not in completed and isinstance(type_, str) and type_ in TIMED_TYPES:
         completed["timeout_s"] = settings.timeout_s
-    if type_ == "wait" and completed.get("arguments") is None:
+    if type_ in _ARGUMENTS_OPTIONAL and completed.get("arguments") is None:
         completed["arguments"] = {}
     if completed.get("name") is None:
         completed["name"] = _name(completed)

@@ -2,48 +2,80 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
+from tipman.definitions.edges import edge_faults
 from tipman.definitions.faults import faults_of
+from tipman.definitions.parts import NOT_IN_PARTS, Read, read_part
 from tipman.definitions.schemas import below, faults_by, schema_faults
-from tipman.definitions.shapes import PRIORITY_MAX, Count, Label, Shape, Task, kind_of
-from tipman.definitions.tasks import (
-    DEFAULTS,
-    FAULTS_MAX,
-    UnknownDependencyFault,
-    cycle_faults,
-    read_tasks,
-    refusal,
-    twice,
+from tipman.definitions.shapes import (
+    PRIORITY_MAX,
+    Count,
+    Instant,
+    Label,
+    Policy,
+    Seconds,
+    Shape,
+    Task,
+    kind_of,
+    refused,
 )
+from tipman.definitions.tasks import DEFAULTS, FAULTS_MAX, read_tasks, reader, refusal
 from tipman.definitions.timing import block_faults
 from tipman.errors import Fault, InvalidError
 from tipman.jsontext import check
 from tipman.settings import Settings
-from tipman.spelling import hint
+
+HOOKS = ("succeeded", "failed", "settled")
+"""When a run has a task of its own to run; `settled` comes whatever the outcome."""
+POLICIES: tuple[Policy, ...] = ("error", "first", "last", "concat", "deep")
+EVERY_KEY = "*"
+"""In `merge`, the key that stands for all that are not named."""
+
+
+def _merge(value: object) -> object:
+    if not isinstance(value, str | Mapping):
+        raise refused(f"must be a policy or an object of policies by key, not {kind_of(value)}")
+    return value
+
+
+def _policies(value: Mapping[str, Policy] | Policy) -> Mapping[str, Policy] | Policy:
+    if isinstance(value, Mapping):
+        if not value:
+            raise refused("must not be empty")
+        if [*value] == [EVERY_KEY]:
+            return value[EVERY_KEY]
+    return value
 
 
 class Workflow(Shape):
     """A workflow, made by `workflow_of`; its tasks know one another by name.
 
     `slots` None leaves the number of attempts at once to the settings. `priority` is that of the
-    tasks that do not have their own. `schedule` says when to run it, and is nothing to a run.
+    tasks that do not have their own. `timeout_s` is how long a run may take, `due_at` when one may
+    begin at the earliest. `schedule` says when to run it, and is nothing to a run. `tasks` are as
+    they stand; `tipman.definitions.resolved_tasks` has them with what the workflow says of them.
     """
 
     name: Label
-    on_failure: Literal["skip"] = "skip"
+    on_failure: Literal["skip", "block", "continue", "fail_fast"] = "skip"
     input: dict[str, Any] = Field(default_factory=dict)
     input_schema: dict[str, Any] | None = None
-    tasks: tuple[Task, ...] = ()
+    merge: Annotated[
+        Policy | dict[Label, Policy], BeforeValidator(_merge), AfterValidator(_policies)
+    ] = "error"
+    hooks: dict[str, Any] = Field(default_factory=dict)
     slots: Count | None = None
+    timeout_s: Seconds | None = None
+    due_at: Instant | None = None
     priority: Annotated[int, Field(ge=-PRIORITY_MAX, le=PRIORITY_MAX)] = 0
     schedule: dict[str, Any] | None = None
+    tasks: tuple[Task, ...] = ()
 
-
-_LATER_HERE = {"timeout_s": "of a run comes with workflows and is not supported yet"}
-_NOT_HERE = ("key", "namespace")
+    given: ClassVar[Mapping[str, Any]] = {}
+    """What it was made from, a JSON object."""
 
 
 def workflow_of(mapping: object, *, default_name: str, settings: Settings = DEFAULTS) -> Workflow:
@@ -57,21 +89,24 @@ def workflow_of(mapping: object, *, default_name: str, settings: Settings = DEFA
     if not isinstance(mapping, Mapping):
         raise refusal([Fault("", f"a workflow must be an object, not {kind_of(mapping)}")])
     workflow, faults = _read_head(mapping, default_name)
-    tasks, found = _read_tasks(mapping, settings)
+    common = _common(mapping)
+    hooks, found = _read_hooks(mapping.get("hooks"), common, reader(settings))
+    faults += found
+    tasks, found = _read_tasks(mapping, common, settings)
     faults += found
     if workflow is None or faults:
         raise refusal(faults)
-    return workflow.model_copy(update={"tasks": tuple(tasks)})
+    given = {"name": workflow.name, **mapping}
+    return workflow.model_copy(update={"tasks": tuple(tasks), "hooks": hooks, "given": given})
 
 
 def _read_head(given: Mapping[Any, Any], name: str) -> tuple[Workflow | None, list[Fault]]:
-    head = {field: value for field, value in given.items() if field != "tasks"}
-    faults = [Fault(f"/{n}", f"`{n}` {words}") for n, words in _LATER_HERE.items() if n in head]
-    known = {field: value for field, value in head.items() if field not in _LATER_HERE}
+    head = {field: value for field, value in given.items() if field not in {"tasks", "hooks"}}
+    faults: list[Fault] = []
     if isinstance(block := head.get("schedule"), Mapping):
         faults += below("/schedule", block_faults(block))
     try:
-        workflow = Workflow.model_validate({"name": name, **known})
+        workflow = Workflow.model_validate({"name": name, **head})
     except ValidationError as error:
         return None, [*faults, *faults_of(error, Workflow)]
     return workflow, [*faults, *_input_faults(workflow)]
@@ -90,31 +125,48 @@ def _input_faults(workflow: Workflow) -> Iterator[Fault]:
         yield from broken or below("/input", faults_by(schema, workflow.input))
 
 
-def _read_tasks(given: Mapping[Any, Any], settings: Settings) -> tuple[list[Task], list[Fault]]:
+def _common(given: Mapping[Any, Any]) -> Mapping[str, Any]:
+    """Return what tasks have of their workflow unless they say otherwise."""
+    priority = given.get("priority")
+    return {"priority": priority} if type(priority) is int else {}
+
+
+def _read_hooks(
+    given: object, common: Mapping[str, Any], read: Read
+) -> tuple[dict[str, Task], list[Fault]]:
+    if given is None:
+        return {}, []
+    if not isinstance(given, Mapping):
+        return {}, [Fault("/hooks", f"must be an object, not {kind_of(given)}")]
+    hooks: dict[str, Task] = {}
+    faults: list[Fault] = []
+    for name, hook in given.items():
+        if name not in HOOKS:
+            detail = f"`{name}` is no end of a run; there are {', '.join(HOOKS)}"
+            faults.append(Fault(f"/hooks/{name}", detail))
+            continue
+        named = {"name": f"hooks.{name}", **common, **hook} if isinstance(hook, Mapping) else hook
+        task, found = read_part(named, NOT_IN_PARTS, ("hooks", name), read)
+        faults += found
+        if task is not None:
+            hooks[name] = task
+    return hooks, faults
+
+
+def _read_tasks(
+    given: Mapping[Any, Any], common: Mapping[str, Any], settings: Settings
+) -> tuple[list[Task], list[Fault]]:
     if "tasks" not in given:
         return [], [Fault("/tasks", "is missing")]
-    items, priority = given["tasks"], given.get("priority")
-    common = {"priority": priority} if type(priority) is int else None
+    items = given["tasks"]
     tasks, faults = read_tasks(items, settings, common)
     if isinstance(items, list | tuple):
         faults += islice(_place_faults(items), FAULTS_MAX)
-        faults += _edge_faults(items)
+        faults += edge_faults(items)
     return tasks, faults
 
 
-def _edge_faults(items: Sequence[object]) -> list[Fault]:
-    """Return what is wrong between the tasks, also where tasks are wrong in themselves."""
-    mappings = [item if isinstance(item, Mapping) else {} for item in items]
-    names = [name if isinstance(name := item.get("name"), str) else None for item in mappings]
-    needs = [_texts(item.get("dependencies")) for item in mappings]
-    faults = [*islice(twice("name", names), FAULTS_MAX)]
-    faults += islice(_unknown_dependencies(names, needs), FAULTS_MAX)
-    return faults or [*cycle_faults(names, needs)]
-
-
-def _texts(value: object) -> list[str]:
-    items = value if isinstance(value, list | tuple) else ()
-    return [item if isinstance(item, str) else "" for item in items]
+_NOT_HERE = ("key", "namespace", "definition")
 
 
 def _place_faults(items: Sequence[object]) -> Iterator[Fault]:
@@ -128,14 +180,3 @@ def _place_faults(items: Sequence[object]) -> Iterator[Fault]:
             if field in item:
                 detail = f"a task of a workflow has a name and no `{field}`"
                 yield Fault(f"/tasks/{at}/{field}", detail)
-
-
-def _unknown_dependencies(
-    names: Sequence[str | None], needs: Sequence[Sequence[str]]
-) -> Iterator[Fault]:
-    known = {name: None for name in names if name is not None}
-    for at, needed in enumerate(needs):
-        for index, name in enumerate(needed):
-            if name and name not in known:
-                detail = f"no task is named `{name}`{hint(name, known)}"
-                yield UnknownDependencyFault(f"/tasks/{at}/dependencies/{index}", detail)

@@ -1,0 +1,111 @@
+"""What stands within a task: its edges, its rule, and the tasks it brings along."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from tipman.definitions.faults import faults_of
+from tipman.definitions.rules import rule_faults
+from tipman.definitions.shapes import NAME_MAX, Edge, Task
+from tipman.errors import Fault
+from tipman.jsontext import Path, pointer_of
+
+NOT_IN_PARTS = ("key", "namespace", "dependencies", "when", "due_at", "compensate")
+"""What a task that another brings along can not say: when it runs is settled by that one."""
+NOT_IN_ITEMS = ("name", *NOT_IN_PARTS)
+UNDO = ".undo"
+"""What the name of a task that undoes another ends with, where it has none of its own."""
+
+Read = Callable[[Any, Path], tuple[Task | None, tuple[Fault, ...]]]
+"""Reads one task, its faults at pointers that start at a path."""
+
+
+class Parts(NamedTuple):
+    """A task's mapping without what the engine keeps in a form of its own, and that form."""
+
+    plain: dict[str, Any]
+    beside: dict[str, Any]
+    faults: list[Fault]
+
+
+def parted(completed: dict[str, Any], under: Path, read: Read) -> Parts:
+    """Part a task's mapping; most tasks have nothing of this and cost four looks."""
+    parts = Parts(completed, {}, [])
+    needs = completed.get("dependencies")
+    if isinstance(needs, list | tuple) and any(isinstance(need, Mapping) for need in needs):
+        _part_edges(parts, needs, under)
+    if completed.get("when") is not None:
+        parts.faults.extend(rule_faults(completed["when"], (*under, "when")))
+    if completed.get("compensate") is not None:
+        given = parts.plain.pop("compensate")
+        if isinstance(given, Mapping):
+            given = {"name": f"{completed.get('name')}{UNDO}"[:NAME_MAX], **given}
+        _bring(parts, "compensate", given, (*under, "compensate"), read)
+    if completed.get("type") == "map":
+        _part_template(parts, under, read)
+    return parts
+
+
+def part_faults(given: object, refused: tuple[str, ...], under: Path) -> Iterator[Fault]:
+    """Yield what a task that another brings along says, and can not say."""
+    if isinstance(given, Mapping):
+        for name in refused:
+            if name in given:
+                detail = f"`{name}` has no meaning for a task that another brings along"
+                yield Fault(pointer_of((*under, name)), detail)
+
+
+def read_part(
+    given: object, refused: tuple[str, ...], under: Path, read: Read
+) -> tuple[Task | None, list[Fault]]:
+    """Read a task that stands within another one, or within a workflow."""
+    faults = [*part_faults(given, refused, under)]
+    if isinstance(given, Mapping):
+        given = {name: value for name, value in given.items() if name not in refused}
+    task, found = read(given, under)
+    return task, [*faults, *found]
+
+
+def _part_edges(parts: Parts, needs: list[Any] | tuple[Any, ...], under: Path) -> None:
+    names: list[Any] = []
+    order_only: list[int] = []
+    for at, need in enumerate(needs):
+        if not isinstance(need, Mapping):
+            names.append(need)
+            continue
+        try:
+            edge = Edge.model_validate(need)
+        except ValidationError as error:
+            parts.faults.extend(faults_of(error, Edge, under=(*under, "dependencies", at)))
+            continue
+        if edge.carry == "order":
+            order_only.append(len(names))
+        names.append(edge.task)
+    parts.plain["dependencies"] = names
+    if order_only:
+        parts.beside["order_only"] = tuple(order_only)
+
+
+def _part_template(parts: Parts, under: Path, read: Read) -> None:
+    arguments = parts.plain.get("arguments")
+    given = arguments.get("task") if isinstance(arguments, Mapping) else None
+    # That it is missing, or no object, is said of the arguments.
+    if isinstance(given, Mapping):
+        _bring(parts, "template", given, (*under, "arguments", "task"), read, NOT_IN_ITEMS)
+
+
+def _bring(
+    parts: Parts,
+    name: str,
+    given: object,
+    under: Path,
+    read: Read,
+    refused: tuple[str, ...] = NOT_IN_PARTS,
+) -> None:
+    priority = parts.plain.get("priority")
+    if isinstance(given, Mapping) and type(priority) is int:
+        given = {"priority": priority, **given}
+    task, faults = read_part(given, refused, under, read)
+    parts.faults.extend(faults)
+    parts.beside[name] = task

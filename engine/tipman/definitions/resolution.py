@@ -1,0 +1,29 @@
+"""The tasks of a workflow with what it says of all of them, as they are submitted."""
+
+from tipman.definitions.shapes import Task
+from tipman.definitions.workflows import Workflow
+
+
+def resolved_tasks(workflow: Workflow) -> tuple[Task, ...]:
+    """Return the tasks of a workflow, each with what the workflow says of it in its own options.
+
+    So whoever runs a task need not look at its run. `on_failure` governs the tasks without a rule
+    of their own: with `continue` their rule is `all_settled`, with `block` they wait for somebody
+    where they would be skipped; what `fail_fast` does besides is the run's own affair.
+    """
+    return tuple(resolved(task, workflow) for task in workflow.tasks)
+
+
+def resolved(task: Task, workflow: Workflow) -> Task:
+    """Return one task with what a workflow says of it; also one that is added to a run later."""
+    changes: dict[str, object] = {}
+    if workflow.merge != "error":
+        changes["merge"] = workflow.merge
+    if workflow.due_at is not None and (task.due_at is None or task.due_at < workflow.due_at):
+        changes["due_at"] = workflow.due_at
+    if task.when is None:
+        if workflow.on_failure == "continue":
+            changes["when"] = "all_settled"
+        elif workflow.on_failure == "block":
+            changes["on_unmet"] = "block"
+    return task.beside(**changes) if changes else task
