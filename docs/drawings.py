@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
-from tipman.charts import SCHEDULE, TASK
+from tipman.charts import RUN, SCHEDULE, TASK
 from tipman.statecharts import Chart, draw_mermaid
 
 PAGE = Path(__file__).parent.parent / "ARCHITECTURE.md"
-CHARTS: dict[str, Chart] = {"task": TASK, "schedule": SCHEDULE}
+CHARTS: dict[str, Chart] = {"task": TASK, "run": RUN, "schedule": SCHEDULE}
 
 
 def drawn(page: str) -> str:

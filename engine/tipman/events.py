@@ -202,14 +202,62 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class RunDraft:
+    """A run of a workflow that is ready to be written down."""
+
+    namespace: str
+    key: str | None
+    row: tuple[Any, ...]
+    """The row of the `workflow_run` table, its id and its name first."""
+
+
+@dataclass(frozen=True, slots=True)
 class TasksSubmitted(Event):
     """Somebody handed in tasks, all or none of them; `instance` is the first."""
 
     wire: ClassVar[str] = "task.submitted"
     submissions: tuple[Submission, ...]
     actor: str
-    run: tuple[Any, ...] | None = None
-    """The row of the `workflow_run` table that all of them belong to, None for no run."""
+    run: RunDraft | None = None
+    """What all of them belong to, None for no run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunBegan(Event):
+    """The first task of a run has begun."""
+
+    wire: ClassVar[str] = "run.began"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDrained(Event):
+    """No node of a run is open any more."""
+
+    wire: ClassVar[str] = "run.drained"
+
+
+@dataclass(frozen=True, slots=True)
+class RunReopened(Event):
+    """A node of a run that had none open is tried again."""
+
+    wire: ClassVar[str] = "run.reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSettled(Event):
+    """What an instance waits for, besides its dependencies, has settled."""
+
+    wire: ClassVar[str] = "child.settled"
+    child: bytes
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChildReopened(Event):
+    """What had settled below an instance is tried again."""
+
+    wire: ClassVar[str] = "child.reopened"
+    child: bytes
 
 
 @dataclass(frozen=True, slots=True)

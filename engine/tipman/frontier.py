@@ -4,7 +4,8 @@ Namespaces take turns: the next free slot is for the one that has waited longest
 start, and so is the next free slot of a queue that has slots of its own. Within a namespace the
 highest priority starts first, then the longest queued, then the oldest. A queue with slots of its
 own takes from them and from the total, whoever's it is; a namespace with a quota takes from that
-too; an exclusive task waits while another with its mark runs. A plain data structure: no rows, no
+too, and so does each group of tasks that share a limit, as the run of a workflow; an exclusive
+task waits while another with its mark runs. A plain data structure: no rows, no
 clock; recovery fills it from rows.
 """
 
@@ -17,6 +18,15 @@ _EMPTY_HEAPS_MAX = 16
 """Queues of a namespace that may stand empty before they are forgotten."""
 
 
+class Group(NamedTuple):
+    """Tasks of which a limited number runs at once."""
+
+    id: bytes
+    limit: int
+    noun: str
+    """What they are part of, in words."""
+
+
 class Entry(NamedTuple):
     """One queued task; entries sort in the order they start."""
 
@@ -26,6 +36,7 @@ class Entry(NamedTuple):
     queue: str
     exclusive: str | None
     namespace: str
+    groups: tuple[Group, ...] = ()
 
 
 def mark_of(namespace: str, name: str | None) -> str | None:
@@ -57,6 +68,12 @@ class Frontier:
         """Slots in use by namespace, of namespaces that have a quota."""
         self._running_exclusive: dict[str, int] = {}
         self._parked: dict[str, list[Entry]] = {}
+        self._in_groups: dict[bytes, int] = {}
+        """Slots in use by group, where any are."""
+        self._outside: dict[bytes, list[Entry]] = {}
+        """By group, heaps of what came up when all its slots were taken."""
+        self._has_risen = False
+        """Whether any of that came up again since somebody looked."""
 
     def __len__(self) -> int:
         return self._queued
@@ -79,6 +96,9 @@ class Frontier:
     def push(self, entry: Entry) -> None:
         """Queue a task."""
         self._queued += 1
+        self._push(entry)
+
+    def _push(self, entry: Entry) -> None:
         try:
             heap = self._heaps[entry.namespace][entry.queue]
         except KeyError:
@@ -119,6 +139,8 @@ class Frontier:
         mark = entry.exclusive
         if mark is not None:
             self._running_exclusive[mark] = self._running_exclusive.get(mark, 0) + 1
+        for group in entry.groups:
+            self._in_groups[group.id] = self._in_groups.get(group.id, 0) + 1
 
     def release(self, instance: bytes, attempt: int) -> None:
         """Give an attempt's slot back; one that holds none is none of ours."""
@@ -131,15 +153,30 @@ class Frontier:
             self._held[entry.namespace] -= 1
         if entry.exclusive is not None:
             self._release_exclusive(entry.exclusive)
+        if entry.groups:
+            for group in entry.groups:
+                left = self._in_groups.pop(group.id) - 1
+                if left:
+                    self._in_groups[group.id] = left
+            self._let_in(entry.groups)
 
     def holds(self, instance: bytes, attempt: int) -> bool:
         """Tell whether an attempt's slot is taken, as a detached one's is."""
         return (instance, attempt) in self._taken
 
-    def obstacle(self, namespace: str, queue: str, exclusive: str | None) -> str:
+    def obstacle(
+        self,
+        namespace: str,
+        queue: str,
+        exclusive: str | None,
+        groups: tuple[Group, ...] = (),
+    ) -> str:
         """Say in words what a queued task waits for; `pop` uses the same rules."""
         if exclusive is not None and exclusive in self._running_exclusive:
             return f"another run of {exclusive}"
+        full = self._full_among(groups)
+        if full is not None:
+            return f"a slot of its {full.noun}, all {full.limit} are taken"
         if self._is_full(queue):
             return f"a slot of queue {queue}, all {self._limits[queue]} are taken"
         if self._is_spent(namespace):
@@ -170,8 +207,23 @@ class Frontier:
             return
         del self._running_exclusive[mark]
         for entry in self._parked.pop(mark, ()):
-            self._queued -= 1
-            self.push(entry)
+            self._push(entry)
+
+    def _full_among(self, groups: tuple[Group, ...]) -> Group | None:
+        for group in groups:
+            if self._in_groups.get(group.id, 0) >= group.limit:
+                return group
+        return None
+
+    def _let_in(self, groups: tuple[Group, ...]) -> None:
+        """Let one of each group come up again that has a free slot: another may not need it."""
+        for group in groups:
+            outside = self._outside.get(group.id)
+            if outside and self._in_groups.get(group.id, 0) < group.limit:
+                self._push(heappop(outside))
+                self._has_risen = True
+                if not outside:
+                    del self._outside[group.id]
 
     def _is_full(self, queue: str) -> bool:
         limit = self._limits.get(queue)
@@ -198,9 +250,19 @@ class Frontier:
 
     def _first_of(self, heaps: dict[str, list[Entry]]) -> Entry | None:
         """Take what a namespace starts next, None for nothing that may start now."""
+        best = self._best_of(heaps)
+        while self._has_risen:
+            # What came up meanwhile may be in a queue that was not looked at.
+            self._has_risen = False
+            best = self._best_of(heaps)
+        if best is None or (self._quotas and self._is_spent(best[0].namespace)):
+            return None
+        return heappop(best)
+
+    def _best_of(self, heaps: dict[str, list[Entry]]) -> list[Entry] | None:
         best: list[Entry] | None = None
-        for queue, heap in heaps.items():
-            if self._removed or self._running_exclusive:
+        for queue, heap in [*heaps.items()] if self._outside else heaps.items():
+            if self._removed or self._running_exclusive or self._in_groups:
                 self._tidy(heap)
             if (
                 heap
@@ -208,9 +270,7 @@ class Frontier:
                 and not (self._limits and self._is_barred(queue, heap[0].namespace))
             ):
                 best = heap
-        if best is None or (self._quotas and self._is_spent(best[0].namespace)):
-            return None
-        return heappop(best)
+        return best
 
     def _is_barred(self, queue: str, namespace: str) -> bool:
         """Tell whether a namespace may start nothing of a queue: it is full, or others' turn."""
@@ -234,8 +294,13 @@ class Frontier:
                 left = self._removed.pop(place) - 1
                 if left:
                     self._removed[place] = left
+                heappop(heap)
+                self._let_in(top.groups)
             elif top.exclusive is not None and top.exclusive in self._running_exclusive:
-                heappush(self._parked.setdefault(top.exclusive, []), top)
+                heappush(self._parked.setdefault(top.exclusive, []), heappop(heap))
+                self._let_in(top.groups)
+            elif (full := self._full_among(top.groups)) is not None:
+                heappush(self._outside.setdefault(full.id, []), heappop(heap))
+                self._let_in(tuple(group for group in top.groups if group != full))
             else:
                 return
-            heappop(heap)

@@ -14,6 +14,7 @@ from tipman.ids import text_of
 
 _INSTANCE, _ANNOUNCED = 0, 8
 """Where a log entry's row has them."""
+_ENDS = frozenset({"task.settled", "run.settled"})
 
 
 class Source(Protocol):
@@ -43,7 +44,7 @@ class Settlements:
             return
         with self._lock:
             for entry in entries:
-                if entry[_ANNOUNCED] == "task.settled":
+                if entry[_ANNOUNCED] in _ENDS:
                     for tell in self._waiting.pop(entry[_INSTANCE], ()):
                         tell()
 

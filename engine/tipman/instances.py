@@ -30,6 +30,7 @@ class Instance:
         "name",
         "namespace",
         "opening",
+        "parent",
         "queued_at",
         "run",
         "schedule",
@@ -74,6 +75,8 @@ class Instance:
     run: bytes | None
     schedule: bytes | None
     """The schedule that it is a run of."""
+    parent: bytes | None
+    """Who is told when it settles, besides its dependents."""
     task: Task | None
     arguments: str
     stored_rare: Row
@@ -97,7 +100,7 @@ class Instance:
         self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
         self.cause = self.epoch = self.due_at = self.wake_at = None
         self.queued_at = self.started_at = self.settled_at = None
-        self.early = self.run = self.schedule = None
+        self.early = self.run = self.schedule = self.parent = None
         self.take(move)
 
     def take(self, move: Move) -> None:
@@ -121,12 +124,13 @@ class Instance:
             self.wake_at, self.queued_at, self.started_at, self.settled_at, chain,
             history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
             self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
-            self.run, self.schedule,
+            self.run, self.schedule, self.parent,
         ) = row  # fmt: skip
         self.id, self.chain = bytes(identifier), bytes(chain)
         self.cause = None if self.cause is None else bytes(self.cause)
         self.run = None if self.run is None else bytes(self.run)
         self.schedule = None if self.schedule is None else bytes(self.schedule)
+        self.parent = None if self.parent is None else bytes(self.parent)
         self.snapshot = snapshot_of(self.kind, self.configuration, history)
         self.stored_sequence = self.sequence
         self.stored_rare = self.rare()
@@ -147,9 +151,9 @@ class Instance:
     def rare(self) -> Row:
         """Return the columns that change rarely."""
         return (
-            history_text(self.snapshot), self.opening, self.attempts_used, self.lost,
+            history_text(self.snapshot, self.kind), self.opening, self.attempts_used, self.lost,
             self.dependencies_remaining, self.dependencies_unmet, self.dependents,
-            self.cause, self.due_at, self.early, self.run, self.schedule,
+            self.cause, self.due_at, self.early, self.run, self.schedule, self.parent,
         )  # fmt: skip
 
 
@@ -175,5 +179,5 @@ def row_of(instance: Instance, task_row: Row) -> TaskRow:
     )  # fmt: skip
 
 
-PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None, None)
+PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None, None, None)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""

@@ -79,6 +79,7 @@ class Instance(Table):
     early = TextField(null=True)
     run = BlobField(null=True)
     schedule = BlobField(null=True)
+    parent = BlobField(null=True)
 
     class Meta:
         """Partial indexes keep what has settled out of them."""
@@ -104,6 +105,9 @@ Instance.add_index(
 
 
 Instance.add_index(Instance.index(Instance.run, where=SQL("run IS NOT NULL"), name="instance_run"))
+Instance.add_index(
+    Instance.index(Instance.parent, where=SQL("parent IS NOT NULL"), name="instance_parent")
+)
 # Only what is open: a schedule asks what of it still runs, its slots know what ever ran.
 Instance.add_index(
     Instance.index(
@@ -128,23 +132,6 @@ Instance.add_index(
         name="instance_elsewhere",
     )
 )
-
-
-class WorkflowRun(Table):
-    """A workflow that was submitted: `content` is a hash of what decides how it goes."""
-
-    id = BlobField(primary_key=True)
-    name = TextField()
-    content = TextField()
-    input = TextField()
-    submitted_at = BigIntegerField()
-
-    class Meta:
-        """Found by its id, or by what it is a run of."""
-
-        table_name = "workflow_run"
-        without_rowid = True
-        indexes = ((("name", "content"), False),)
 
 
 class Task(Table):
@@ -258,7 +245,6 @@ class Inbox(Table):
 TABLES: tuple[type[Table], ...] = (
     Epoch,
     Instance,
-    WorkflowRun,
     Task,
     Dependency,
     Attempt,
@@ -308,7 +294,6 @@ INSERT_PLAIN_INSTANCE = insert_of("instance", _STEADY + _OFTEN)
 UPDATE_INSTANCE = update_sql("instance", _CHANGING, _GUARD)
 UPDATE_PLAIN_INSTANCE = update_sql("instance", _OFTEN, _GUARD)
 """For an instance whose rarely changing columns have not changed."""
-INSERT_RUN = insert_of("workflow_run", columns_of(WorkflowRun))
 INSERT_TASK = insert_of("task", columns_of(Task))
 INSERT_DEPENDENCY = insert_of("dependency", columns_of(Dependency))
 INSERT_ATTEMPT = insert_of("attempt", columns_of(Attempt))

@@ -10,7 +10,7 @@ from hashlib import sha256
 from tipman.database import Row
 from tipman.definitions import Task, Workflow
 from tipman.errors import CycleError, Fault, InvalidError, TypeOffError, UnknownDependencyError
-from tipman.events import Submission, TasksSubmitted
+from tipman.events import RunDraft, Submission, TasksSubmitted
 from tipman.frontier import mark_of
 from tipman.graph import find_cycle
 from tipman.ids import parse
@@ -19,6 +19,7 @@ from tipman.jsontext import dumps
 _OPTIONS = 6
 """Where the row of a task has its options."""
 _URI = "/api/v1/tasks/"
+DEFAULT_NAMESPACE = "default"
 
 Keys = Mapping[tuple[str, str], bytes]
 """The ids of a batch by namespace and key."""
@@ -96,13 +97,12 @@ class Submitter:
             detail = "registering a workflow comes with workflows; leave it out to run it once"
             raise InvalidError(f"/schedule: {detail}", (Fault("/schedule", detail),))
         tasks = workflow.tasks
-        run = (
-            self.new_id(),
-            workflow.name,
-            content_of(workflow),
-            dumps(workflow.input),
-            now_us,
-        )
+        content = content_of(workflow)
+        row = (
+            self.new_id(), workflow.name, content, dumps(workflow.input), now_us, None,
+            settings_of(workflow), None, 0, None,
+        )  # fmt: skip
+        run = RunDraft(DEFAULT_NAMESPACE, None, row)
         ids = [self.new_id() for _ in tasks]
         names = {task.name: identifier for task, identifier in zip(tasks, ids, strict=True)}
         resolved = [
@@ -117,7 +117,7 @@ class Submitter:
         ids: Sequence[bytes],
         dependencies: Sequence[tuple[bytes | str, ...]],
         actor: str,
-        run: Row | None = None,
+        run: RunDraft | None = None,
     ) -> TasksSubmitted:
         submissions = tuple(map(_submission, tasks, ids, dependencies))
         return TasksSubmitted(ids[0], submissions, actor, run)
@@ -158,6 +158,14 @@ def content_of(workflow: Workflow) -> str:
         parts = (task.name, task.type, task.arguments, task.dependencies, task.options)
         digest.update(dumps(parts).encode())
     return digest.hexdigest()
+
+
+def settings_of(workflow: Workflow) -> str:
+    """Return as JSON text what a workflow says of all its tasks, where not default."""
+    said: dict[str, object] = {}
+    if workflow.slots is not None:
+        said["slots"] = workflow.slots
+    return dumps(said)
 
 
 def _submission(

@@ -5,7 +5,7 @@ changes are staged and `write` puts them into the transaction with a handful of 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tipman.chain import link
@@ -23,7 +23,6 @@ from tipman.models import (
     INSERT_INSTANCE,
     INSERT_LOG_ENTRY,
     INSERT_PLAIN_INSTANCE,
-    INSERT_RUN,
     INSERT_TASK,
     SELECT_INSTANCE,
     UPDATE_INSTANCE,
@@ -31,14 +30,11 @@ from tipman.models import (
     UPSERT_KEPT,
 )
 from tipman.registry.register import Registry
+from tipman.runs.ledger import Runs
 from tipman.schedules.ledger import Ledger
 
 CACHE_MAX = 50_000
 """Instances kept in memory; the least recently loaded that do not run are dropped first."""
-
-
-INPUTS_MAX = 2_048
-"""Inputs of runs kept in memory, more than one drain can add."""
 
 
 class BrokenInvariantError(Exception):
@@ -57,15 +53,14 @@ class TIPMan:
         self.edges = Edges(database)
         self.registry = Registry(database)
         self.schedules = Ledger(database)
+        self.runs = Runs(database)
         self.now = 0
         self._cache: dict[bytes, Instance] = {}
         self._tolerated = 0
         self._new: dict[bytes, Instance] = {}
         self._touched: dict[bytes, Instance] = {}
-        self._new_keys: dict[tuple[str, str], bytes] = {}
+        self._new_keys: dict[tuple[str, str, str], bytes] = {}
         self._kept: dict[tuple[str, str, str], str] = {}
-        self._runs: list[Row] = []
-        self._inputs: dict[bytes, str] = {}
         self._tasks: list[Row] = []
         self._attempts: list[Row] = []
         self._log: list[Row] = []
@@ -115,22 +110,23 @@ class TIPMan:
             cached = self._cache.get(bytes(row[0]))
             yield self._remember(Instance.from_row(row)) if cached is None else cached
 
-    def find_keys(self, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
-        """Return the ids of the tasks that have these keys, each in its namespace."""
+    def find_keys(
+        self, names: Iterable[tuple[str, str]], kind: str = "task"
+    ) -> dict[tuple[str, str], bytes]:
+        """Return the ids of the instances that have these keys, each in its namespace."""
         found: dict[tuple[str, str], bytes] = {}
         missing: dict[str, list[str]] = {}
         for name in names:
-            staged = self._new_keys.get(name)
+            staged = self._new_keys.get((kind, *name))
             if staged is not None:
                 found[name] = staged
             else:
                 missing.setdefault(name[0], []).append(name[1])
         for namespace, keys in missing.items():
             rows = self._database.fetch_in(
-                "SELECT key, id FROM instance WHERE kind = 'task' AND namespace = ?"
-                " AND key IN (??)",
+                "SELECT key, id FROM instance WHERE kind = ? AND namespace = ? AND key IN (??)",
                 keys,
-                before=(namespace,),
+                before=(kind, namespace),
             )
             found.update({(namespace, key): bytes(identifier) for key, identifier in rows})
         return found
@@ -172,33 +168,19 @@ class TIPMan:
         )
         return str(rows[0][0]) if rows else None
 
-    def input_of(self, run: bytes) -> Mapping[str, Any]:
-        """Return the input of a workflow's run."""
-        text = self._inputs.get(run)
-        if text is None:
-            rows = self._database.fetch("SELECT input FROM workflow_run WHERE id = ?", (run,))
-            text = self._remember_input(run, str(rows[0][0]))
-        found: dict[str, Any] = json.loads(text)
-        return found
-
     # Changing; only handlers call these, when nothing can fail any more.
 
     def add(self, instance: Instance, task_row: Row, dependencies: list[bytes]) -> None:
         """Stage a new task instance with its task and its edges."""
         self.add_row(instance)
         self._tasks.append(task_row)
-        if instance.key is not None:
-            self._new_keys[instance.namespace, instance.key] = instance.id
         self.edges.add(instance.id, dependencies)
 
     def add_row(self, instance: Instance) -> None:
         """Stage a new instance of whatever kind."""
         self._cache[instance.id] = self._new[instance.id] = instance
-
-    def add_run(self, row: Row) -> None:
-        """Stage a row of the runs of workflows."""
-        self._runs.append(row)
-        self._remember_input(row[0], row[3])
+        if instance.key is not None:
+            self._new_keys[instance.kind, instance.namespace, instance.key] = instance.id
 
     def touch(self, instance: Instance) -> None:
         """Stage the instance's row."""
@@ -261,8 +243,7 @@ class TIPMan:
         run, insert = self._database.execute_many, self._database.insert
         self.earliest_wake = self._earliest_wake()
         self.schedules.write_first()
-        if self._runs:
-            insert(INSERT_RUN, self._runs)
+        self.runs.write()
         if self._new:
             self._insert()
             insert(INSERT_TASK, self._tasks)
@@ -325,7 +306,7 @@ class TIPMan:
     @property
     def rows_staged(self) -> int:
         """How many rows `write` would write, about; every event has its log entry."""
-        return 3 * len(self._log) + self.schedules.rows_staged
+        return 3 * len(self._log) + self.schedules.rows_staged + self.runs.rows_staged
 
     def committed(self) -> list[Row]:
         """Forget what was staged, now that it is on disk; return its log entries."""
@@ -336,7 +317,7 @@ class TIPMan:
         lines = self._log
         self._new, self._touched, self._new_keys = {}, {}, {}
         self._kept, self._tasks, self._attempts = {}, [], []
-        self._runs = []
+        self.runs.committed()
         self.edges.committed()
         self.schedules.committed()
         self._log, self._inbox, self._handled = [], [], []
@@ -358,13 +339,7 @@ class TIPMan:
         self._cache.pop(identifier, None)
         self.edges.forget(identifier)
         self.schedules.forget(identifier)
-
-    def _remember_input(self, run: bytes, text: str) -> str:
-        if len(self._inputs) >= INPUTS_MAX:
-            # Not one whose row this drain is still to write: those are the youngest.
-            del self._inputs[next(iter(self._inputs))]
-        self._inputs[run] = text
-        return text
+        self.runs.forget(identifier)
 
     def _remember(self, instance: Instance) -> Instance:
         self._cache[instance.id] = instance

@@ -11,7 +11,7 @@ COUNT = 20
 def short_memory(monkeypatch):
     """Forget nearly all after each commit."""
     monkeypatch.setattr("tipman.tipman.CACHE_MAX", 2)
-    monkeypatch.setattr("tipman.tipman.INPUTS_MAX", 2)
+    monkeypatch.setattr("tipman.runs.ledger.RECORDS_MAX", 2)
 
 
 def test_forgotten_tasks_go_on_as_if_remembered(build):

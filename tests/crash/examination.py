@@ -5,7 +5,8 @@ Nothing of the engine but the chart is used: what a log line must lead to is ask
 
 import json
 
-from tipman.charts import INITIAL, SETTLED, UNSUCCESSFUL, Verdict, history_text, move
+from tipman.charts import INITIAL, SETTLED, UNSUCCESSFUL, history_text, move
+from tipman.outlines import Verdict
 
 ENDINGS = ("succeeded", "failed", "timed_out", "lost", "interrupted")
 ANNOUNCED = frozenset({"task.queued", "task.settled", "task.reopened"})

@@ -10,11 +10,12 @@ from simulation.queue_model import QueueModel
 from simulation.rows import InstanceRow, Line, lines_after
 from simulation.timing import Timing
 from simulation.violation import ViolationError
-from tipman.charts import INITIAL, Verdict, move
+from tipman.charts import INITIAL, move
 from tipman.database import Database
 from tipman.definitions import Task
 from tipman.frontier import mark_of
 from tipman.ids import text_of
+from tipman.outlines import Verdict
 from tipman.statecharts import Snapshot
 
 _STAYING = {"task.queued", "task.settled", "task.reopened", "attempt.fenced"}

@@ -40,7 +40,8 @@ _INSTANCES = (
 )
 _LINES = (
     'SELECT position, instance, sequence, name, at, "before", "after", data'
-    " FROM log_line WHERE position > ? AND name <> 'clock.jumped' ORDER BY position, sequence"
+    " FROM log_line WHERE position > ? AND instance IN"
+    " (SELECT id FROM instance WHERE kind = 'task') ORDER BY position, sequence"
 )
 
 

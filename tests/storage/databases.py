@@ -13,10 +13,11 @@ from tipman import migrations
 from tipman.database import Database
 from tipman.models import TABLES as CORE_TABLES
 from tipman.registry.models import TABLES as REGISTRY_TABLES
+from tipman.runs.models import TABLES as RUN_TABLES
 from tipman.schedules.models import TABLES as SCHEDULE_TABLES
 
 KINDS = ("sqlite", "postgresql")
-TABLES = (*CORE_TABLES, *REGISTRY_TABLES, *SCHEDULE_TABLES)
+TABLES = (*CORE_TABLES, *REGISTRY_TABLES, *SCHEDULE_TABLES, *RUN_TABLES)
 _numbers = itertools.count(1)
 
 

@@ -12,7 +12,6 @@ from tipman.models import (
     Kept,
     LogEntry,
     Task,
-    WorkflowRun,
     columns_of,
     insert_sql,
 )
@@ -29,9 +28,8 @@ ROWS = {
         "started_at": -1, "settled_at": None, "chain": OTHER, "history": ODD, "opening": 2,
         "attempts_used": 3, "lost": 4, "dependencies_remaining": 5, "dependencies_unmet": 6,
         "dependents": 7, "cause": OTHER, "due_at": LATE, "early": ODD, "run": OTHER,
-        "schedule": OTHER,
+        "schedule": OTHER, "parent": OTHER,
     },
-    WorkflowRun: {"id": ID, "name": ODD, "content": "c", "input": ODD, "submitted_at": LATE},
     Task: {
         "id": ID, "type": "exec", "queue": ODD, "priority": -1000, "exclusive": ODD,
         "arguments": ODD, "options": "{}",
@@ -51,7 +49,6 @@ ROWS = {
 SAME_KEY = [
     (Instance, {"id": OTHER}),
     (Instance, {"key": "another"}),
-    (WorkflowRun, {}),
     (Task, {}),
     (Dependency, {}),
     (Attempt, {}),

@@ -22,6 +22,8 @@ from tipman.events import (
     AttemptTimedOut,
     BackfillRequested,
     CancelRequested,
+    ChildReopened,
+    ChildSettled,
     DefinitionAdded,
     DefinitionRetired,
     DependencyReopened,
@@ -36,6 +38,9 @@ from tipman.events import (
     Requested,
     ResumeRequested,
     RetryRequested,
+    RunBegan,
+    RunDrained,
+    RunReopened,
     ScheduleChanged,
     ScheduleCreated,
     ScheduleDeleted,
@@ -57,6 +62,7 @@ from tipman.handlers.firing import Firing
 from tipman.handlers.presence import Presence
 from tipman.handlers.registering import Registering
 from tipman.handlers.requests import Requests
+from tipman.handlers.running import Running
 from tipman.handlers.scheduling import Scheduling
 from tipman.handlers.steps import Steps
 from tipman.handlers.submitting import Submitting
@@ -78,7 +84,8 @@ class Handlers:
     def __init__(self, settings: Settings, frontier: Frontier, clock: Clock) -> None:
         steps = Steps(settings, frontier)
         self.attempts = Attempts(steps)
-        self.submitting = Submitting(steps)
+        self.running = Running()
+        self.submitting = Submitting(steps, self.running)
         self.waiting = Waiting(steps, self.attempts)
         self.requests = Requests(steps, self.attempts)
         self.registering = Registering(frontier)
@@ -132,6 +139,11 @@ class Handlers:
             SlotReopened: self.firing.slot_reopened,
             SlotReleased: self.waiting.slot_released,
             SlotSuperseded: self.waiting.slot_superseded,
+            RunBegan: self.running.began,
+            RunDrained: self.running.drained,
+            RunReopened: self.running.reopened,
+            ChildSettled: self.running.child_settled,
+            ChildReopened: self.running.child_reopened,
             NamespaceCreated: self.registering.namespace_created,
             NamespaceChanged: self.registering.namespace_changed,
             NamespaceDeleted: self.registering.namespace_deleted,
@@ -150,6 +162,8 @@ class Handlers:
             instance = directory.find(event.instance)
         if instance is not None and instance.kind == "schedule":
             return self.firing.timer_fired(instance, directory)
+        if instance is not None and instance.kind == "run":
+            return self.running.timer_fired(instance, directory)
         return self.waiting.timer_fired(event, directory)
 
     def _resumed(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tipman.charts import Verdict
 from tipman.clock import MICROSECONDS, rfc3339
 from tipman.definitions import Task, fill
 from tipman.effects import Effect, StartAttempt
@@ -20,9 +19,11 @@ from tipman.events import (
     TimerFired,
 )
 from tipman.frontier import Entry
+from tipman.handlers.running import begin_run
 from tipman.handlers.steps import Steps, must_move
 from tipman.instances import Instance
 from tipman.jsontext import dumps, parsed
+from tipman.outlines import Verdict
 from tipman.retries import GiveUp, decide, share_of
 from tipman.tipman import TIPMan
 
@@ -55,8 +56,9 @@ class Attempts:
         number, epoch = instance.attempt + 1, directory.epoch
         context, arguments, failure = _NO_CONTEXT, parsed(instance.arguments), None
         if task.has_expressions or task.type in _SEES_RESULTS:
+            run = None if instance.run is None else directory.runs.find(instance.run)
             context = {
-                "context": {} if instance.run is None else directory.input_of(instance.run),
+                "context": {} if run is None else run.given,
                 "results": _results(instance, directory),
             }
             if task.has_expressions:
@@ -73,6 +75,8 @@ class Attempts:
         self._steps.advance(
             directory, instance, step, "attempt.started", f'{{"attempt":{number}}}'
         )
+        if instance.run is not None:
+            begin_run(instance.run, directory)
         if failure is not None:
             directory.raised.append(AttemptFailed(instance.id, number, epoch, failure))
             return None

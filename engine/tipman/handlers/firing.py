@@ -7,7 +7,6 @@ its last decision left it.
 
 from collections.abc import Callable, Iterable
 
-from tipman.charts import Verdict
 from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.errors import QuotaReachedError, TipmanError
@@ -25,6 +24,7 @@ from tipman.handlers.submitting import Submitting
 from tipman.ids import text_of
 from tipman.instances import Instance
 from tipman.jsontext import dumps
+from tipman.outlines import Verdict
 from tipman.schedules.decisions import (
     Answer,
     Reason,

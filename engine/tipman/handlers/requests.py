@@ -1,6 +1,6 @@
 """Handlers of what is asked for from outside."""
 
-from tipman.charts import UNSUCCESSFUL, Verdict, move
+from tipman.charts import UNSUCCESSFUL, move
 from tipman.effects import Effect
 from tipman.errors import ConflictError, Fault, InvalidError
 from tipman.events import (
@@ -19,6 +19,7 @@ from tipman.handlers.steps import Steps, admission, cause_of, conflict, must_mov
 from tipman.ids import text_of
 from tipman.instances import Instance
 from tipman.jsontext import dumps
+from tipman.outlines import Verdict
 from tipman.tipman import TIPMan
 
 

@@ -1,10 +1,11 @@
 """Steps of schedules: how one takes a step of its chart, and what every decision comes with."""
 
-from tipman.charts import Move, Verdict, move_schedule
+from tipman.charts import Move, move_schedule
 from tipman.errors import TipmanError
 from tipman.handlers.plans import plan_of
 from tipman.ids import text_of
 from tipman.instances import Instance
+from tipman.outlines import Verdict
 from tipman.schedules.records import Record, Slot
 from tipman.tipman import TIPMan
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tipman.charts import Verdict, move_schedule
+from tipman.charts import move_schedule
 from tipman.effects import Effect
 from tipman.errors import ConflictError, KeyExistsError, NotFoundError
 from tipman.events import (
@@ -25,6 +25,7 @@ from tipman.handlers.schedule_steps import arm, is_due, slot_text, step_schedule
 from tipman.ids import text_of
 from tipman.instances import Instance, bare_instance
 from tipman.jsontext import dumps, parsed
+from tipman.outlines import Verdict
 from tipman.schedules.backfills import Backfill, wanted_instants
 from tipman.schedules.decisions import Reason
 from tipman.schedules.records import OpenRun, Record, Slot

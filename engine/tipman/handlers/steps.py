@@ -6,7 +6,7 @@ Nothing here can fail once `advance` is called: handlers weigh and look up befor
 from functools import partial
 from typing import Any
 
-from tipman.charts import SETTLED, UNSUCCESSFUL, Move, Verdict, move
+from tipman.charts import SETTLED, UNSUCCESSFUL, Move, move
 from tipman.clock import MICROSECONDS
 from tipman.definitions import Task
 from tipman.effects import StopAttempt
@@ -22,9 +22,11 @@ from tipman.events import (
     StopReason,
 )
 from tipman.frontier import Entry, Frontier, mark_of
+from tipman.handlers.running import begin_run, groups_of, reopened_in_run, settled_in_run
 from tipman.ids import text_of
 from tipman.instances import Instance
 from tipman.jsontext import dumps, loads
+from tipman.outlines import Verdict
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
 
@@ -61,7 +63,7 @@ class Steps:
             if was == "queued" and step.state != "running":
                 self.frontier.remove(instance.id, instance.queued_at or 0)
             elif was in UNSUCCESSFUL:
-                self._reopened(instance, directory)
+                self._reopened(was, instance, directory)
             if step.state != "running":
                 self._entered(was, instance, directory)
         for label in announced[1:]:
@@ -89,11 +91,13 @@ class Steps:
         return StopAttempt(instance.id, instance.attempt, reason, self.settings.grace_s)
 
     @staticmethod
-    def _reopened(instance: Instance, directory: TIPMan) -> None:
+    def _reopened(was: str, instance: Instance, directory: TIPMan) -> None:
         directory.registry.opened(instance.namespace)
         instance.opening += 1
         instance.attempts_used = instance.lost = 0
         instance.settled_at = instance.cause = None
+        if instance.run is not None or instance.parent is not None:
+            reopened_in_run(instance, was, directory)
         if instance.schedule is not None:
             slot = directory.task_of(instance).slot or (0, 0, 0)
             directory.raised.append(SlotReopened(instance.schedule, instance.id, *slot))
@@ -106,7 +110,8 @@ class Steps:
             task = directory.task_of(instance)
             mark = mark_of(task.namespace, task.exclusive)
             order = (-task.priority, directory.now, instance.id)
-            self.frontier.push(Entry(*order, task.queue, mark, task.namespace))
+            groups = () if instance.run is None else groups_of(instance, directory)
+            self.frontier.push(Entry(*order, task.queue, mark, task.namespace, groups))
         elif state in SETTLED:
             self._settled(instance, directory)
         elif state == "delayed":
@@ -127,6 +132,8 @@ class Steps:
             slot = (place[0], place[1], place[2], instance.dependencies_remaining > 0)
             told = SlotSettled(instance.schedule, instance.id, slot, instance.state)
             directory.raised.append(told)
+        if instance.run is not None or instance.parent is not None:
+            settled_in_run(instance, directory)
         if instance.dependents:
             settled = partial(
                 DependencySettled,
@@ -141,6 +148,8 @@ class Steps:
             instance.attempt += 1
             instance.started_at = directory.now
         instance.due_at = None
+        if instance.run is not None:
+            begin_run(instance.run, directory)
         timeout_s = directory.task_of(instance).timeout_s
         if timeout_s is not None:
             instance.wake_at = instance.started_at + round(timeout_s * MICROSECONDS)

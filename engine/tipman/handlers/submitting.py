@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
-from tipman.charts import INITIAL, UNSUCCESSFUL, Verdict
+from tipman.charts import INITIAL, UNSUCCESSFUL
+from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.errors import Fault, KeyExistsError, UnknownDependencyError
 from tipman.events import Submission, TasksSubmitted
+from tipman.handlers.running import Running, refuse_taken_run
 from tipman.handlers.steps import Steps, admission, cause_of, must_move
 from tipman.ids import text_of
 from tipman.instances import Instance
+from tipman.outlines import Verdict
 from tipman.tipman import TIPMan
 
 Drafts = Mapping[bytes, Instance]
@@ -19,43 +22,51 @@ Keys = Mapping[tuple[str, str], bytes]
 class Submitting:
     """Writes down tasks, all of an event or none."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, runs: Running) -> None:
         self._steps = steps
+        self._runs = runs
 
     def tasks_submitted(self, event: TasksSubmitted, directory: TIPMan) -> list[Effect]:
         """Stage new instances; each goes as far as its dependencies let it."""
         drafts: dict[bytes, Instance] = {}
         edges: dict[bytes, list[bytes]] = {}
+        run = None if event.run is None else event.run.row[0]
         known = _known_keys(event.submissions, directory)
+        if event.run is not None:
+            refuse_taken_run(event.run, directory)
         for position, submission in enumerate(event.submissions):
             if known:
                 _refuse_taken_key(submission, known)
-            identifier = submission.instance
-            drafts[identifier] = Instance(
-                identifier, submission.task, submission.arguments, directory.now, INITIAL
+            draft = Instance(
+                submission.instance, submission.task, submission.arguments, directory.now, INITIAL
             )
-            if event.run is not None:
-                drafts[identifier].run = event.run[0]
+            draft.run = run
+            drafts[draft.id] = draft
             if submission.dependencies:
-                edges[identifier] = _resolve(submission, position, known)
+                edges[draft.id] = _resolve(submission, position, known)
         outside = _count_dependencies(drafts, edges, directory) if edges else []
         directory.registry.admit(event.submissions)
         if event.run is not None:
-            directory.add_run(event.run)
+            self._runs.submitted(event.run, len(drafts), event.actor, directory)
         for submission, draft in zip(event.submissions, drafts.values(), strict=True):
             # All are there before the first takes a step, which may settle it and tell others.
             directory.add(draft, submission.row, edges.get(draft.id, []))
-        for submission, draft in zip(event.submissions, drafts.values(), strict=True):
-            verdict = admission(draft, submission.task, directory.now)
-            step = must_move(draft, TasksSubmitted.wire, verdict)
-            if verdict is Verdict.SKIP:
-                draft.cause = cause_of(edges[draft.id], directory)
-            data = f'{{"verdict":"{verdict}"}}'
-            self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, event.actor)
+        for draft, task in zip(drafts.values(), (s.task for s in event.submissions), strict=True):
+            self._admit(draft, task, edges, event.actor, directory)
         for dependency in outside:
             dependency.dependents += 1
             directory.touch(dependency)
         return []
+
+    def _admit(
+        self, draft: Instance, task: Task, edges: Edges, actor: str, directory: TIPMan
+    ) -> None:
+        verdict = admission(draft, task, directory.now)
+        step = must_move(draft, TasksSubmitted.wire, verdict)
+        if verdict is Verdict.SKIP:
+            draft.cause = cause_of(edges[draft.id], directory)
+        data = f'{{"verdict":"{verdict}"}}'
+        self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, actor)
 
     def slot_submitted(
         self, submission: Submission, schedule: bytes, directory: TIPMan, *, waits_for: int

@@ -1,6 +1,6 @@
 """Handlers of what instances wait for: timers and dependencies."""
 
-from tipman.charts import Verdict, move
+from tipman.charts import move
 from tipman.effects import Effect
 from tipman.events import (
     DependencyReopened,
@@ -13,6 +13,7 @@ from tipman.events import (
 from tipman.handlers.attempts import Attempts
 from tipman.handlers.steps import Steps, cause_of, must_move, ready, undelayed
 from tipman.ids import text_of
+from tipman.outlines import Verdict
 from tipman.tipman import TIPMan
 
 

@@ -1,0 +1,389 @@
+"""The outlines of the built-in charts, in the language that users get.
+
+Guards look at nothing but the event's verdict: what must be weighed is decided by pure rules
+before the chart hears of the event.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+
+class Verdict(StrEnum):
+    """What the rules say about an event before the chart hears of it."""
+
+    NONE = ""
+    WAIT = "wait"
+    BLOCK = "block"
+    DELAY = "delay"
+    QUEUE = "queue"
+    AWAIT = "await"
+    SKIP = "skip"
+    RETRY = "retry"
+    AGAIN = "again"
+    ABANDON = "abandon"
+    STOP = "stop"
+    RUN = "run"
+    IDLE = "idle"
+    PAUSE = "pause"
+    FINISH = "finish"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNDO_FAILED = "undo_failed"
+    UNDO_CANCELLED = "undo_cancelled"
+    CLOSE_SUCCEEDED = "close_succeeded"
+    CLOSE_FAILED = "close_failed"
+    CLOSE_CANCELLED = "close_cancelled"
+
+
+def _when(verdict: Verdict, target: str, **more: object) -> dict[str, object]:
+    return {"guard": f"event.data.verdict == '{verdict}'", "target": target, **more}
+
+
+def _ready(**more: object) -> list[dict[str, object]]:
+    return [_when(Verdict.QUEUE, "queued", **more), _when(Verdict.AWAIT, "awaiting", **more)]
+
+
+_ADMISSION = [*_ready(), _when(Verdict.DELAY, "delayed"), _when(Verdict.SKIP, "skipped")]
+
+
+_HEARD: dict[str, object] = {}
+"""A transition without a target: the event is counted, nothing moves."""
+_PARK = {"actions": [{"raise": "park"}]}
+_REOPEN = {"actions": [{"log": "task.reopened"}]}
+_REOPENING = {"retry.requested": [*_ready(**_REOPEN), _when(Verdict.WAIT, "waiting", **_REOPEN)]}
+
+
+def _failing(**more: object) -> list[dict[str, object]]:
+    return [
+        _when(Verdict.RETRY, "backing_off", **more),
+        _when(Verdict.AGAIN, "queued", **more),
+        _when(Verdict.ABANDON, "abandoned"),
+        {"target": "failed"},
+    ]
+
+
+TASK_OUTLINE: dict[str, Any] = {
+    "chart": "task",
+    "initial": "open",
+    "states": {
+        "open": {
+            "initial": "active",
+            "on": {"cancel.requested": "cancelled"},
+            "states": {
+                "active": {
+                    "initial": "idle",
+                    "states": {
+                        "idle": {
+                            "initial": "waiting",
+                            "on": {"suspend.requested": "suspended", "park": "suspended"},
+                            "states": {
+                                "waiting": {
+                                    "on": {
+                                        "task.submitted": [
+                                            *_ADMISSION,
+                                            _when(Verdict.BLOCK, "blocked"),
+                                            _HEARD,
+                                        ],
+                                        "dependency.settled": [
+                                            *_ADMISSION,
+                                            _when(Verdict.BLOCK, "blocked"),
+                                            _HEARD,
+                                        ],
+                                        "dependency.reopened": _HEARD,
+                                        "slot.released": _ADMISSION,
+                                        "slot.superseded": "skipped",
+                                        "finish.reported": _HEARD,
+                                        "fail.reported": _HEARD,
+                                    }
+                                },
+                                "blocked": {"on": {"dependency.reopened": "waiting"}},
+                                "delayed": {
+                                    "on": {
+                                        "timer.fired": _ready(),
+                                        "finish.reported": _HEARD,
+                                        "fail.reported": _HEARD,
+                                    }
+                                },
+                                "queued": {
+                                    "entry": [{"log": "task.queued"}],
+                                    "on": {"attempt.started": "running"},
+                                },
+                                "backing_off": {"on": {"timer.fired": _ready()}},
+                                "awaiting": {
+                                    "on": {
+                                        "finish.reported": "succeeded",
+                                        "fail.reported": _failing(),
+                                        "timer.fired": _failing(),
+                                    }
+                                },
+                            },
+                        },
+                        "running": {
+                            "initial": "executing",
+                            "on": {
+                                "attempt.succeeded": "succeeded",
+                                "attempt.failed": _failing(),
+                                "attempt.timed_out": _failing(),
+                                "attempt.lost": _failing(),
+                                "attempt.interrupted": "queued",
+                                "cancel.requested": "cancelling",
+                            },
+                            "states": {
+                                "executing": {
+                                    "on": {
+                                        "timer.fired": "ending",
+                                        "suspend.requested": [
+                                            _when(Verdict.STOP, "parking"),
+                                            {"target": "finishing"},
+                                        ],
+                                    }
+                                },
+                                "yielding": {
+                                    "initial": "finishing",
+                                    "on": {
+                                        "attempt.failed": _failing(**_PARK),
+                                        "attempt.timed_out": _failing(**_PARK),
+                                        "attempt.lost": _failing(**_PARK),
+                                        "attempt.interrupted": {"target": "queued", **_PARK},
+                                    },
+                                    "states": {
+                                        "finishing": {
+                                            "on": {
+                                                "resume.requested": "executing",
+                                                "timer.fired": "parking",
+                                                "suspend.requested": [
+                                                    _when(Verdict.STOP, "parking")
+                                                ],
+                                            }
+                                        },
+                                        "parking": {"on": {"resume.requested": "ending"}},
+                                    },
+                                },
+                                "stopping": {
+                                    "initial": "ending",
+                                    "states": {
+                                        "ending": {"on": {"suspend.requested": "parking"}},
+                                        "cancelling": {"on": {"attempt.*": "cancelled"}},
+                                    },
+                                },
+                            },
+                        },
+                        "before_suspension": {"type": "history", "history": "deep"},
+                    },
+                },
+                "suspended": {
+                    "on": {
+                        "resume.requested": [*_ADMISSION, {"target": "before_suspension"}],
+                        "dependency.settled": _HEARD,
+                        "dependency.reopened": _HEARD,
+                        "slot.released": _HEARD,
+                        "slot.superseded": "skipped",
+                        "finish.reported": _HEARD,
+                        "fail.reported": _HEARD,
+                    }
+                },
+            },
+        },
+        "settled": {
+            "initial": "succeeded",
+            "entry": [{"log": "task.settled"}],
+            "states": {
+                "succeeded": {},
+                "failed": {"on": _REOPENING},
+                "skipped": {
+                    "on": {
+                        **_REOPENING,
+                        "dependency.settled": _HEARD,
+                        "dependency.reopened": [
+                            _when(Verdict.WAIT, "waiting", **_REOPEN),
+                            _HEARD,
+                        ],
+                    }
+                },
+                "cancelled": {
+                    "on": {
+                        **_REOPENING,
+                        "dependency.settled": _HEARD,
+                        "dependency.reopened": _HEARD,
+                    }
+                },
+                "abandoned": {"on": _REOPENING},
+            },
+        },
+    },
+}
+
+_SLOT_HEARD: dict[str, object] = dict.fromkeys(
+    ("slot.decided", "slot.settled", "slot.reopened", "trigger.requested", "backfill.requested"),
+    _HEARD,
+)
+_RESUMING = [
+    _when(Verdict.RUN, "running"),
+    _when(Verdict.FINISH, "finished"),
+    _when(Verdict.IDLE, "idle"),
+]
+
+SCHEDULE_OUTLINE: dict[str, Any] = {
+    "chart": "schedule",
+    "initial": "open",
+    "states": {
+        "open": {
+            "initial": "active",
+            "on": {"schedule.deleted": "finished", **_SLOT_HEARD},
+            "states": {
+                "active": {
+                    "initial": "idle",
+                    "on": {
+                        "pause.requested": "paused",
+                        "schedule.created": [_when(Verdict.PAUSE, "paused"), _HEARD],
+                        "schedule.changed": [
+                            _when(Verdict.PAUSE, "paused"),
+                            _when(Verdict.FINISH, "finished"),
+                            _HEARD,
+                        ],
+                    },
+                    "states": {
+                        "idle": {
+                            "on": {
+                                "slot.decided": [
+                                    _when(Verdict.RUN, "running"),
+                                    _when(Verdict.FINISH, "finished"),
+                                    _HEARD,
+                                ],
+                                "slot.reopened": "running",
+                                "backfill.requested": [_when(Verdict.RUN, "running"), _HEARD],
+                            }
+                        },
+                        "running": {
+                            "on": {
+                                "slot.settled": [
+                                    _when(Verdict.IDLE, "idle"),
+                                    _when(Verdict.PAUSE, "paused"),
+                                    _when(Verdict.FINISH, "finished"),
+                                    _HEARD,
+                                ],
+                            }
+                        },
+                    },
+                },
+                "paused": {
+                    "entry": [{"log": "schedule.paused"}],
+                    "on": {
+                        "resume.requested": _RESUMING,
+                        "schedule.changed": [*_RESUMING, _HEARD],
+                    },
+                },
+            },
+        },
+        "finished": {
+            "entry": [{"log": "schedule.finished"}],
+            "on": dict.fromkeys(("schedule.deleted", "slot.settled", "slot.reopened"), _HEARD),
+        },
+    },
+}
+
+
+def _ending(*outcomes: str) -> list[dict[str, object]]:
+    """Return where a run goes that has this outcome: to what is left to do, or to its end."""
+    left = [
+        _when(Verdict(f"{verb}_{outcome}"), f"{state}_{outcome}")
+        for outcome in outcomes
+        for verb, state in (("undo", "undoing"), ("close", "closing"))
+        if (verb, outcome) != ("undo", "succeeded")
+    ]
+    return [*left, *(_when(Verdict(outcome), outcome) for outcome in outcomes)]
+
+
+def _after_undoing(outcome: str) -> list[dict[str, object]]:
+    verdict = Verdict(f"close_{outcome}")
+    return [_when(verdict, f"closing_{outcome}"), {"target": outcome}]
+
+
+_OUTCOMES = ("succeeded", "failed", "cancelled")
+_RUN_REOPENING = {"target": "working", "actions": [{"log": "run.reopened"}]}
+
+RUN_OUTLINE: dict[str, Any] = {
+    "chart": "run",
+    "initial": "open",
+    "states": {
+        "open": {
+            "initial": "active",
+            "on": {"run.submitted": _HEARD, "run.grown": _HEARD},
+            "states": {
+                "active": {
+                    "initial": "queued",
+                    "on": {"suspend.requested": "suspended"},
+                    "states": {
+                        "queued": {
+                            "on": {
+                                "run.began": "working",
+                                "cancel.requested": "cancelling",
+                                "timer.fired": "overdue",
+                                "run.drained": _ending(*_OUTCOMES),
+                            }
+                        },
+                        "working": {
+                            "on": {
+                                "cancel.requested": "cancelling",
+                                "timer.fired": "overdue",
+                                "run.drained": _ending(*_OUTCOMES),
+                            }
+                        },
+                        "overdue": {
+                            "on": {
+                                "cancel.requested": "cancelling",
+                                "run.drained": _ending("failed"),
+                            }
+                        },
+                        "cancelling": {"on": {"run.drained": _ending("cancelled")}},
+                        "undoing": {
+                            "initial": "undoing_failed",
+                            "on": {"run.reopened": "working"},
+                            "states": {
+                                f"undoing_{outcome}": {
+                                    "on": {"run.undone": _after_undoing(outcome)}
+                                }
+                                for outcome in ("failed", "cancelled")
+                            },
+                        },
+                        "closing": {
+                            "initial": "closing_succeeded",
+                            "on": {"run.reopened": "working"},
+                            "states": {
+                                f"closing_{outcome}": {"on": {"run.closed": outcome}}
+                                for outcome in _OUTCOMES
+                            },
+                        },
+                        "before_suspension": {"type": "history", "history": "deep"},
+                    },
+                },
+                "suspended": {
+                    "on": {
+                        "resume.requested": "before_suspension",
+                        "cancel.requested": "cancelling",
+                        "run.began": _HEARD,
+                    }
+                },
+            },
+        },
+        "settled": {
+            "initial": "succeeded",
+            "entry": [{"log": "run.settled"}],
+            "on": {"run.reopened": _RUN_REOPENING},
+            "states": {
+                "succeeded": {},
+                "failed": {"on": {"retry.requested": _RUN_REOPENING}},
+                "cancelled": {"on": {"retry.requested": _RUN_REOPENING}},
+            },
+        },
+    },
+}
+
+_NOTING = {"on": dict.fromkeys(("clock.jumped", "request.refused"), _HEARD)}
+ENGINE_OUTLINE: dict[str, Any] = {
+    "chart": "engine",
+    "initial": "noting",
+    "states": {"noting": _NOTING},
+}
+"""It only keeps a log, and counts as settled from the start: nobody waits for its end."""
