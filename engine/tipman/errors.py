@@ -122,6 +122,22 @@ class WaitTimeoutError(TipmanError, TimeoutError):
     code = "wait_timeout"
 
 
+class MergeConflictError(TipmanError):
+    """Two tasks gave a key of the context different values, and none had seen the other's.
+
+    `key` is the key; `first` and `second` are the writers, in the order of the dependencies.
+    """
+
+    code = "merge_conflict"
+
+    def __init__(self, key: str, first: str, second: str) -> None:
+        super().__init__(
+            f"{first} and {second} both gave {key!r} a value, and the values differ;"
+            f" let one depend on the other, or say in `merge` which counts"
+        )
+        self.key, self.first, self.second = key, first, second
+
+
 class TaskFailedError(TipmanError):
     """`Handle.result` of a task that settled otherwise than succeeded."""
 
