@@ -1,0 +1,196 @@
+"""Handlers of runs: how one begins, what of it is open, and how it ends."""
+
+from tipman.charts import SETTLED, Move, move_run
+from tipman.effects import Effect
+from tipman.errors import KeyExistsError, TipmanError
+from tipman.events import (
+    ChildReopened,
+    ChildSettled,
+    RunBegan,
+    RunDraft,
+    RunDrained,
+    RunReopened,
+)
+from tipman.frontier import Group
+from tipman.ids import text_of
+from tipman.instances import Instance, bare_instance
+from tipman.outlines import Verdict
+from tipman.runs.records import Record
+from tipman.tipman import TIPMan
+
+URI = "/api/v1/runs/"
+_OUTCOMES = {
+    "cancelling": "cancelled",
+    "undoing_cancelled": "cancelled",
+    "closing_cancelled": "cancelled",
+    "overdue": "failed",
+    "undoing_failed": "failed",
+    "closing_failed": "failed",
+    "closing_succeeded": "succeeded",
+}
+"""The outcomes of runs whose leaves tell."""
+
+
+class Running:
+    """Takes the steps of runs."""
+
+    def submitted(self, draft: RunDraft, nodes: int, actor: str, directory: TIPMan) -> None:
+        """Stage a new run with so many nodes, which the caller stages."""
+        record = Record(*draft.row)
+        record.count("waiting", nodes)
+        names = (draft.namespace, draft.key, record.name)
+        instance = bare_instance("run", record.id, *names, directory.now)
+        instance.parent = record.parent
+        directory.runs.add(record)
+        directory.add_row(instance)
+        take_step(instance, _must_move(instance, "run.submitted"), "run.submitted", None,
+                  directory, actor)  # fmt: skip
+
+    def began(self, event: RunBegan, directory: TIPMan) -> list[Effect]:
+        """Be running: the first task has begun."""
+        instance = directory.load(event.instance)
+        step = move_run(instance.snapshot, event.wire, Verdict.NONE)
+        if step is not None:
+            take_step(instance, step, event.wire, None, directory)
+        return []
+
+    def drained(self, event: RunDrained, directory: TIPMan) -> list[Effect]:
+        """End, if nothing of it is open still and nobody holds it."""
+        instance = directory.find(event.instance)
+        if instance is None or directory.runs.record(event.instance).open:
+            return []
+        record = directory.runs.record(event.instance)
+        verdict = Verdict(_OUTCOMES.get(instance.configuration, record.outcome))
+        step = move_run(instance.snapshot, event.wire, verdict)
+        if step is not None:
+            data = f'{{"verdict":"{verdict}"}}'
+            take_step(instance, step, event.wire, data, directory)
+        return []
+
+    def reopened(self, event: RunReopened, directory: TIPMan) -> list[Effect]:
+        """Go on: something of it is tried again."""
+        instance = directory.find(event.instance)
+        if instance is None:
+            return []
+        step = move_run(instance.snapshot, event.wire, Verdict.NONE)
+        if step is not None:
+            reopen(instance, directory)
+            take_step(instance, step, event.wire, None, directory)
+        return []
+
+    def timer_fired(self, instance: Instance, directory: TIPMan) -> list[Effect]:
+        """Take the time-out of a run that has come."""
+        del instance, directory
+        return []
+
+    def child_settled(self, event: ChildSettled, directory: TIPMan) -> list[Effect]:
+        """Tell a parent, whatever it is."""
+        del event, directory
+        return []
+
+    def child_reopened(self, event: ChildReopened, directory: TIPMan) -> list[Effect]:
+        """Tell a parent, whatever it is."""
+        del event, directory
+        return []
+
+
+def take_step(
+    instance: Instance,
+    step: Move,
+    name: str,
+    data: str | None,
+    directory: TIPMan,
+    actor: str = "engine",
+) -> None:
+    """Be where the step of a run leads, and stage the row and its log lines."""
+    before = instance.configuration if instance.sequence else ""
+    was = instance.state
+    if instance.sequence:
+        directory.touch(instance)
+    instance.take(step)
+    announced = step.announced
+    directory.log(instance, name, before, data, actor, announced[0] if announced else None)
+    for label in announced[1:]:
+        directory.log(instance, label, step.configuration, None)
+    if instance.state != was and instance.state in SETTLED:
+        instance.settled_at, instance.wake_at = directory.now, None
+        if instance.parent is not None:
+            told = ChildSettled(instance.parent, instance.id, instance.state)
+            directory.raised.append(told)
+
+
+def reopen(instance: Instance, directory: TIPMan) -> None:
+    """Open a run anew that has ended or is about to, before it takes the step."""
+    instance.opening += 1
+    if instance.settled_at is not None:
+        instance.settled_at = None
+        if instance.parent is not None:
+            directory.raised.append(ChildReopened(instance.parent, instance.id))
+
+
+def begin_run(run: bytes, directory: TIPMan) -> None:
+    """Take note that a task of a run has begun."""
+    record = directory.runs.find(run)
+    if record is not None and not record.has_begun:
+        record.has_begun = True
+        if directory.find(run) is not None:
+            directory.raised.append(RunBegan(run))
+
+
+def settled_in_run(instance: Instance, directory: TIPMan) -> None:
+    """Count a task of a run that has settled, and tell who is to be told."""
+    if instance.parent is not None:
+        directory.raised.append(ChildSettled(instance.parent, instance.id, instance.state))
+        return
+    record = directory.runs.find(instance.run or b"")
+    if record is None:
+        return
+    record.open -= 1
+    record.ended[instance.state] += 1
+    if not record.open:
+        directory.raised.append(RunDrained(record.id))
+
+
+def reopened_in_run(instance: Instance, was: str, directory: TIPMan) -> None:
+    """Count a task of a run that is open again, and tell who is to be told."""
+    if instance.parent is not None:
+        directory.raised.append(ChildReopened(instance.parent, instance.id))
+        return
+    record = directory.runs.find(instance.run or b"")
+    if record is None:
+        return
+    record.ended[was] -= 1
+    record.open += 1
+    if record.open == 1:
+        directory.raised.append(RunReopened(record.id))
+
+
+def groups_of(instance: Instance, directory: TIPMan) -> tuple[Group, ...]:
+    """Return what a task of a run shares slots with."""
+    record = directory.runs.find(instance.run or b"")
+    slots = None if record is None else record.said.get("slots")
+    if record is None or slots is None:
+        return ()
+    return (Group(record.id, slots, "run"),)
+
+
+def refuse_taken_run(draft: RunDraft, directory: TIPMan) -> None:
+    """Refuse a run whose key is taken.
+
+    Raises:
+        KeyExistsError: it is, by the run that the error names.
+    """
+    if draft.key is None:
+        return
+    name = (draft.namespace, draft.key)
+    holder = directory.find_keys([name], "run").get(name)
+    if holder is not None:
+        uri = URI + text_of(holder)
+        raise KeyExistsError(f"the key {draft.key!r} belongs to {uri}", uri)
+
+
+def _must_move(instance: Instance, name: str, verdict: Verdict = Verdict.NONE) -> Move:
+    step = move_run(instance.snapshot, name, verdict)
+    if step is None:
+        raise TipmanError(f"{name} does not move a run that is {instance.configuration}")
+    return step
