@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from tipman import events
+from tipman import events, registrations
 from tipman.version import VERSION
 
 ROOT = Path(__file__).parent.parent
@@ -99,7 +99,8 @@ def ways_to_name(path):
 
 
 def test_every_event_has_a_wire_name_of_its_own_in_the_past_tense():
-    kinds = [kind for kind in vars(events).values() if isinstance(kind, type)]
+    everything = [*vars(events).values(), *vars(registrations).values()]
+    kinds = {kind for kind in everything if isinstance(kind, type)}
     names = [kind.wire for kind in kinds if "wire" in vars(kind) and kind is not events.Event]
 
     assert names

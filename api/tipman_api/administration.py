@@ -10,8 +10,8 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 from tipman.definitions.shapes import Shape
-from tipman.events import AnswerRecorded
 from tipman.jsontext import dumps
+from tipman.registrations import AnswerRecorded
 from tipman.registry.records import Answer
 from tipman.runtime import Engine
 

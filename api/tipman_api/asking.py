@@ -6,8 +6,9 @@ from fastapi import Request
 from starlette.responses import Response
 from tipman import listing
 from tipman.errors import ConflictError, NotFoundError
-from tipman.events import AnswerRecorded, CancelRequested, Requested
+from tipman.events import CancelRequested, Requested
 from tipman.listing import Filter, dumps_stored
+from tipman.registrations import AnswerRecorded
 from tipman.registry.records import Answer
 from tipman.requests import kind_of_request
 

@@ -377,7 +377,7 @@ _LEFT: dict[str, type[Event]] = {
     for name in (
         "DependencySettled", "DependencyReopened", "FinishReported", "FailReported",
         "CancelRequested", "SlotSettled", "SlotReopened", "SlotReleased", "SlotSuperseded",
-        "RunBegan", "RunDrained", "RunReopened", "ChildSettled", "ChildReopened",
+        "RunStarted", "RunDrained", "RunReopened", "ChildSettled", "ChildReopened",
     )
 }  # fmt: skip
 

@@ -4,8 +4,7 @@ Only an event moves an instance. What executors report, what a timer says, what 
 all of it arrives as one of these, in order, on the bus.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -223,10 +222,10 @@ class TasksSubmitted(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class RunBegan(Event):
+class RunStarted(Event):
     """The first task of a run has begun."""
 
-    wire: ClassVar[str] = "run.began"
+    wire: ClassVar[str] = "run.started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,85 +353,3 @@ class SlotSuperseded(Event):
 
     wire: ClassVar[str] = "slot.superseded"
     by: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Registered(Event):
-    """Something that happened to the registry: it is for no instance."""
-
-    instance: bytes = field(default=bytes(16), init=False)
-    name: str
-    actor: str
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceCreated(Registered):
-    """Somebody made a namespace; quotas None mean no limit."""
-
-    wire: ClassVar[str] = "namespace.created"
-    open_tasks_max: int | None
-    slots_max: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceChanged(Registered):
-    """Somebody set quotas of a namespace, by their names."""
-
-    wire: ClassVar[str] = "namespace.changed"
-    quotas: Mapping[str, int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class NamespaceDeleted(Registered):
-    """Somebody ended a namespace in which nothing is open."""
-
-    wire: ClassVar[str] = "namespace.deleted"
-
-
-@dataclass(frozen=True, slots=True)
-class DefinitionAdded(Registered):
-    """Somebody handed in a named task: a new version, unless one is the same."""
-
-    wire: ClassVar[str] = "definition.added"
-    namespace: str
-    content: str
-    """The hash of the two texts."""
-    task: str
-    """JSON text, validated."""
-    parameters: str
-    """JSON text of a JSON Schema."""
-
-
-@dataclass(frozen=True, slots=True)
-class DefinitionRetired(Registered):
-    """Somebody took a version, or with None every one, out of use."""
-
-    wire: ClassVar[str] = "definition.retired"
-    namespace: str
-    version: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class TokenCreated(Registered):
-    """Somebody is let in."""
-
-    wire: ClassVar[str] = "token.created"
-    secret: bytes
-    """The SHA-256 of the secret."""
-    scope: str
-    namespace: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRevoked(Registered):
-    """Somebody is let in no more."""
-
-    wire: ClassVar[str] = "token.revoked"
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerRecorded(Registered):
-    """Several events made up one write: this one only carries what it is answered."""
-
-    wire: ClassVar[str] = "answer.recorded"
-    outcome: Any

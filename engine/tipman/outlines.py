@@ -317,7 +317,7 @@ RUN_OUTLINE: dict[str, Any] = {
                     "states": {
                         "queued": {
                             "on": {
-                                "run.began": "working",
+                                "run.started": "working",
                                 "cancel.requested": "cancelling",
                                 "timer.fired": "overdue",
                                 "run.drained": _ending(*_OUTCOMES),
@@ -362,7 +362,7 @@ RUN_OUTLINE: dict[str, Any] = {
                     "on": {
                         "resume.requested": "before_suspension",
                         "cancel.requested": "cancelling",
-                        "run.began": _HEARD,
+                        "run.started": _HEARD,
                     }
                 },
             },

@@ -17,10 +17,10 @@ from tipman.bus import Bus, Receipt
 from tipman.definitions import Task
 from tipman.definitions.named import reference_of, task_by, texts_of
 from tipman.errors import DatabaseError, Fault, InvalidError, NotFoundError, RepeatedError
-from tipman.events import (
+from tipman.events import Event
+from tipman.registrations import (
     DefinitionAdded,
     DefinitionRetired,
-    Event,
     NamespaceChanged,
     NamespaceCreated,
     NamespaceDeleted,

@@ -12,12 +12,7 @@ from tipman.errors import (
     QuotaReachedError,
     UnknownDependencyError,
 )
-from tipman.events import (
-    NamespaceChanged,
-    NamespaceCreated,
-    NamespaceDeleted,
-    TokenCreated,
-)
+from tipman.registrations import NamespaceChanged, NamespaceCreated, NamespaceDeleted, TokenCreated
 
 MANY = 10_000
 

@@ -5,7 +5,7 @@ import runpy
 from pathlib import Path
 
 import pytest
-from tipman import errors, events
+from tipman import errors, events, registrations
 from tipman.charts import STATES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,7 +27,8 @@ def test_every_state_is_explained():
 
 
 def test_every_event_is_explained():
-    wires = {kind.wire for kind in vars(events).values() if hasattr(kind, "wire")} - {"event"}
+    kinds = [*vars(events).values(), *vars(registrations).values()]
+    wires = {kind.wire for kind in kinds if hasattr(kind, "wire")} - {"event"}
 
     assert wires | of_sources(ANNOUNCED) | of_sources(WRITTEN) <= QUOTED
 

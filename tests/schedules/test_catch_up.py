@@ -2,7 +2,7 @@
 
 import pytest
 from tipman.clock import MICROSECONDS, rfc3339
-from tipman.events import NamespaceChanged
+from tipman.registrations import NamespaceChanged
 
 
 def down(house, seconds):

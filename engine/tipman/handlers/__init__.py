@@ -13,7 +13,6 @@ from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.errors import ConflictError
 from tipman.events import (
-    AnswerRecorded,
     AttemptFailed,
     AttemptInterrupted,
     AttemptLost,
@@ -24,23 +23,18 @@ from tipman.events import (
     CancelRequested,
     ChildReopened,
     ChildSettled,
-    DefinitionAdded,
-    DefinitionRetired,
     DependencyReopened,
     DependencySettled,
     Event,
     FailReported,
     FinishReported,
-    NamespaceChanged,
-    NamespaceCreated,
-    NamespaceDeleted,
     PauseRequested,
     Requested,
     ResumeRequested,
     RetryRequested,
-    RunBegan,
     RunDrained,
     RunReopened,
+    RunStarted,
     ScheduleChanged,
     ScheduleCreated,
     ScheduleDeleted,
@@ -51,8 +45,6 @@ from tipman.events import (
     SuspendRequested,
     TasksSubmitted,
     TimerFired,
-    TokenCreated,
-    TokenRevoked,
     TriggerRequested,
 )
 from tipman.frontier import Frontier
@@ -69,6 +61,16 @@ from tipman.handlers.submitting import Submitting
 from tipman.handlers.waiting import Waiting
 from tipman.ids import IdSource, text_of
 from tipman.notices import ClockJumped, RequestRefused
+from tipman.registrations import (
+    AnswerRecorded,
+    DefinitionAdded,
+    DefinitionRetired,
+    NamespaceChanged,
+    NamespaceCreated,
+    NamespaceDeleted,
+    TokenCreated,
+    TokenRevoked,
+)
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
 
@@ -111,6 +113,14 @@ class Handlers:
     def table(self) -> Mapping[type[Event], Handler]:
         """Return the handler of each kind of event."""
         return {
+            **self._of_tasks(),
+            **self._of_runs(),
+            **self._of_schedules(),
+            **self._of_registry(),
+        }
+
+    def _of_tasks(self) -> Mapping[type[Event], Handler]:
+        return {
             TasksSubmitted: self.submitting.tasks_submitted,
             AttemptSucceeded: self.attempts.succeeded,
             AttemptFailed: self.attempts.failed,
@@ -127,6 +137,19 @@ class Handlers:
             RetryRequested: _of_a_task(self.requests.retry),
             FinishReported: _of_a_task(self.requests.outcome),
             FailReported: _of_a_task(self.requests.outcome),
+        }
+
+    def _of_runs(self) -> Mapping[type[Event], Handler]:
+        return {
+            RunStarted: self.running.began,
+            RunDrained: self.running.drained,
+            RunReopened: self.running.reopened,
+            ChildSettled: self.running.child_settled,
+            ChildReopened: self.running.child_reopened,
+        }
+
+    def _of_schedules(self) -> Mapping[type[Event], Handler]:
+        return {
             ScheduleCreated: self.scheduling.created,
             ScheduleChanged: self.scheduling.changed,
             ScheduleDeleted: self.scheduling.deleted,
@@ -134,16 +157,15 @@ class Handlers:
             TriggerRequested: self.scheduling.triggered,
             BackfillRequested: self.scheduling.backfilled,
             ClockJumped: self.clocks.jumped,
-            RequestRefused: self.presence.request_refused,
             SlotSettled: self.firing.slot_settled,
             SlotReopened: self.firing.slot_reopened,
             SlotReleased: self.waiting.slot_released,
             SlotSuperseded: self.waiting.slot_superseded,
-            RunBegan: self.running.began,
-            RunDrained: self.running.drained,
-            RunReopened: self.running.reopened,
-            ChildSettled: self.running.child_settled,
-            ChildReopened: self.running.child_reopened,
+        }
+
+    def _of_registry(self) -> Mapping[type[Event], Handler]:
+        return {
+            RequestRefused: self.presence.request_refused,
             NamespaceCreated: self.registering.namespace_created,
             NamespaceChanged: self.registering.namespace_changed,
             NamespaceDeleted: self.registering.namespace_deleted,

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from tipman.effects import Effect
 from tipman.errors import ConflictError, InvalidError, KeyExistsError, NotFoundError
-from tipman.events import (
+from tipman.frontier import Frontier
+from tipman.registrations import (
     AnswerRecorded,
     DefinitionAdded,
     DefinitionRetired,
@@ -17,7 +18,6 @@ from tipman.events import (
     TokenCreated,
     TokenRevoked,
 )
-from tipman.frontier import Frontier
 from tipman.registry.records import DEFAULT, Addition, Definition, Namespace, Token
 from tipman.registry.register import Registry
 from tipman.tipman import TIPMan

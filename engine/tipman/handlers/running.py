@@ -6,10 +6,10 @@ from tipman.errors import KeyExistsError, TipmanError
 from tipman.events import (
     ChildReopened,
     ChildSettled,
-    RunBegan,
     RunDraft,
     RunDrained,
     RunReopened,
+    RunStarted,
 )
 from tipman.frontier import Group
 from tipman.ids import text_of
@@ -46,7 +46,7 @@ class Running:
         take_step(instance, _must_move(instance, "run.submitted"), "run.submitted", None,
                   directory, actor)  # fmt: skip
 
-    def began(self, event: RunBegan, directory: TIPMan) -> list[Effect]:
+    def began(self, event: RunStarted, directory: TIPMan) -> list[Effect]:
         """Be running: the first task has begun."""
         instance = directory.load(event.instance)
         step = move_run(instance.snapshot, event.wire, Verdict.NONE)
@@ -134,7 +134,7 @@ def begin_run(run: bytes, directory: TIPMan) -> None:
     if record is not None and not record.has_begun:
         record.has_begun = True
         if directory.find(run) is not None:
-            directory.raised.append(RunBegan(run))
+            directory.raised.append(RunStarted(run))
 
 
 def settled_in_run(instance: Instance, directory: TIPMan) -> None:
