@@ -129,7 +129,7 @@ def _laid_together(contexts: Sequence[Context]) -> tuple[dict[str, Entry], dict[
 def policy_for(key: str, policy: Policy) -> str:
     """Return how conflicts of a key are decided.
 
-    >>> policy_for("log", {"log": "concat", "*": "last"}), policy_for("n", {"log": "concat"})
+    >>> policy_for("notes", {"notes": "concat", "*": "last"}), policy_for("n", {"notes": "concat"})
     ('concat', 'error')
     """
     return policy if isinstance(policy, str) else policy.get(key, policy.get(ANY_KEY, "error"))
