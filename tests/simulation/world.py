@@ -40,6 +40,9 @@ class Crashed(BaseException):
 class World:
     """One database file and the engines that live on it, one after the other."""
 
+    types = TYPES
+    """The types of tasks that its executor takes."""
+
     def __init__(self, plan: Plan, folder: Path, template: Path):
         """Begin with a copy of *template*, a database without a task."""
         self.plan = plan
@@ -64,9 +67,13 @@ class World:
         self._waiting: list[tuple[Event, Receipt]] = []
         self.effects_before_crash: int | None = None
         """Crash at the next commit, after so many of its effects; None for not."""
-        self.audit = Audit(plan, self.handed_in)
+        self.audit = self.make_audit()
         self.failure: BaseException | None = None
         self.begin_life()
+
+    def make_audit(self) -> Audit:
+        """Return who judges what is committed."""
+        return Audit(self.plan, self.handed_in)
 
     # Lives.
 
@@ -88,7 +95,7 @@ class World:
             f"sqlite:///{self.file}",
             self.settings,
             self.clock,
-            lambda _core: dict.fromkeys(TYPES, lambda: executions),
+            lambda _core: dict.fromkeys(self.types, lambda: executions),
             node=NODE,
         )
         # The same seed has the same ids.

@@ -1,0 +1,281 @@
+"""The chronicle: the log of a world, folded line by line, and each line judged on the way."""
+
+import json
+from collections import Counter
+
+from simulation.executions import Number
+from simulation.plan import Plan
+from simulation.rows import Line
+from simulation.timing import Timing
+from simulation.violation import ViolationError
+from tipman.charts import move, move_run, public_state
+from tipman.database import Database
+from tipman.definitions import Task
+from tipman.frontier import mark_of
+from tipman.ids import parse, text_of
+from tipman.outlines import Verdict
+from workflow_simulation.contexts import Contexts
+from workflow_simulation.members import Born, Flow, Member, born
+from workflow_simulation.queue import Queue
+from workflow_simulation.reference import EARLY, SETTLED, holds
+
+_STAYING = {"task.queued", "task.settled", "task.reopened", "run.settled", "run.reopened"}
+_FENCED = "attempt.fenced"
+_ENDS = {
+    "attempt.succeeded",
+    "attempt.failed",
+    "attempt.timed_out",
+    "attempt.lost",
+    "attempt.interrupted",
+}
+_UNDECIDED = {"", "waiting", "blocked", "skipped"}
+_GOING_ON = {"queued", "awaiting", "delayed", "running"}
+_LINES = (
+    'SELECT position, instance, sequence, name, at, "before", "after", data FROM log_line'
+    " WHERE position > ? AND name NOT IN ('clock.jumped', 'request.refused')"
+    " ORDER BY position, sequence"
+)
+_ENDING = {
+    f"{how}{outcome}"
+    for how in ("", "undoing_", "closing_")
+    for outcome in ("succeeded", "failed", "cancelled")
+}
+"""Where a run is when its outcome stands."""
+_MOVES = {"task": move, "run": move_run}
+
+
+class Chronicle:
+    """All instances of a world as the log makes them.
+
+    *flows* are the runs that were handed in, by their ids; *tasks* takes every task on disk.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        flows: dict[bytes, Flow],
+        tasks: dict[bytes, Task],
+        contexts: Contexts,
+        detached: set[Number],
+    ):
+        self._plan = plan
+        self._flows = flows
+        self._tasks = tasks
+        self._contexts = contexts
+        self._detached = detached
+        self._position = 0
+        self._lines = 0
+        self.members: dict[bytes, Member] = {}
+        self.named: Counter[tuple[bytes, str]] = Counter()
+        self.queue = Queue(plan.slots, {"narrow": plan.narrow})
+
+    def read(self, database: Database) -> None:
+        """Fold what was committed since the last time."""
+        rows = database.fetch(_LINES, (self._position,))
+        lines = [Line(row[0], bytes(row[1]), *row[2:]) for row in rows]
+        unknown = {line.instance for line in lines} - self.members.keys()
+        for found in born(database, sorted(unknown)).values() if unknown else ():
+            self._begin(found)
+        for line in lines:
+            self._position = line.position
+            self._lines += 1
+            self._fold(line)
+
+    # One line.
+
+    def _fold(self, line: Line) -> None:
+        member = self.members.get(line.instance)
+        if member is None:
+            raise ViolationError(f"{text_of(line.instance)} has a log and no row")
+        data = {} if line.data is None else json.loads(line.data)
+        where = f"line {line.sequence} of {self.label(member)} ({line.name}, {data})"
+        member.sequence += 1
+        self.named[line.instance, line.name] += 1
+        if line.sequence != member.sequence:
+            raise ViolationError(f"{where} comes where line {member.sequence} must be")
+        if line.name == "event.failed":
+            raise ViolationError(f"{where}: a handler failed")
+        was = member.state
+        if self._is_announced(member, line):
+            self._stay(member, line, where)
+        else:
+            self._step(member, line, data, where)
+        if member.born.kind == "run":
+            self._follow_run(member, line, where)
+        else:
+            self._follow(member, line, data, was, where)
+
+    def _begin(self, found: Born) -> None:
+        member = self.members[found.id] = Member.new(found)
+        if found.task is not None:
+            self._tasks[found.id] = found.task
+            member.timing = Timing(found.task, self._plan.lost_max)
+            self._place(member)
+        elif found.kind == "run":
+            slots = self._flows[found.id].given.get("slots")
+            self.queue.limit_group(found.id, slots)
+
+    def _place(self, member: Member) -> None:
+        """Put a task to the run that it belongs to."""
+        if member.born.run is None:
+            return
+        flow = self._flows[member.born.run]
+        if not member.is_node:
+            flow.children.append(member)
+            return
+        if member.born.name in flow.nodes:
+            raise ViolationError(f"{self.label(member)} is there twice")
+        flow.nodes[member.born.name] = member
+        self.queue.join(member.born.id, flow.id)
+
+    @staticmethod
+    def _is_announced(member: Member, line: Line) -> bool:
+        """Tell whether a line only says what the step before it brought about."""
+        if line.name == "run.reopened":
+            return line.before == line.after
+        return line.name in _STAYING or line.name == _FENCED
+
+    @staticmethod
+    def _stay(member: Member, line: Line, where: str) -> None:
+        if line.after != member.configuration:
+            raise ViolationError(f"{where} moves, and must not")
+        if line.name == "run.settled" and member.settled > member.reopened:
+            raise ViolationError(f"{where}: twice in one opening")
+        member.settled += line.name in {"task.settled", "run.settled"}
+        member.reopened += line.name == "task.reopened"
+
+    @staticmethod
+    def _step(member: Member, line: Line, data: dict, where: str) -> None:
+        if line.before != member.configuration:
+            raise ViolationError(f"{where} does not follow on {member.configuration}")
+        take = _MOVES[member.born.kind]
+        step = take(member.snapshot, line.name, Verdict(data.get("verdict", "")))
+        if step is None or step.configuration != line.after:
+            raise ViolationError(f"{where}: the chart does not lead to {line.after}")
+        member.snapshot, member.configuration = step.snapshot, step.configuration
+        member.state = public_state(member.configuration)
+
+    def label(self, member: Member) -> str:
+        """Return how a message names an instance."""
+        name, run = member.born.name, member.born.run
+        of = "" if run is None else f" of {text_of(run)}"
+        return f"{member.born.kind} {name}{of} ({text_of(member.born.id)})"
+
+    # Tasks.
+
+    def _follow(self, member: Member, line: Line, data: dict, was: str, where: str) -> None:
+        if member.timing is None:
+            raise ViolationError(f"{where}: is no task and no run")
+        member.timing.follow(line, data, was, member.state)
+        self._hear(member, line, data, where)
+        if was != member.state and was in _UNDECIDED:
+            self._judge_decision(member, where)
+        if was != member.state and member.state in SETTLED:
+            self._settle(member)
+        self._queue_follows(member, line, data, was, where)
+        if line.name == "attempt.succeeded":
+            member.last = data["attempt"]
+        self._contexts.follow(member, was, self._flow_of(member))
+
+    def _flow_of(self, member: Member) -> Flow | None:
+        return None if member.born.run is None else self._flows[member.born.run]
+
+    def _settle(self, member: Member) -> None:
+        member.last_end, member.settled_at = member.state, self._lines
+        flow = self._flow_of(member)
+        if flow is not None and member.is_node:
+            flow.ended = [i for i in flow.ended if i != member.born.id] + [member.born.id]
+
+    def _hear(self, member: Member, line: Line, data: dict, where: str) -> None:
+        """Take note of what the task was told of its dependencies."""
+        if line.name == "task.submitted" and member.is_node:
+            member.told = dict.fromkeys(self.needed(member))
+            return
+        if line.name not in {"dependency.settled", "dependency.reopened"}:
+            return
+        dependency = parse(data["dependency"])
+        if dependency not in member.told:
+            raise ViolationError(f"{where}: that is no dependency")
+        is_settled = line.name == "dependency.settled"
+        if (member.told[dependency] is None) != is_settled:
+            raise ViolationError(f"{where}: it was told before")
+        end = self.members[dependency].last_end
+        if is_settled and end is None:
+            raise ViolationError(f"{where}: it has not settled")
+        member.told[dependency] = end if is_settled else None
+
+    def needed(self, member: Member) -> list[bytes]:
+        """Return the dependencies of a node, in the order in which they are named."""
+        flow = self._flow_of(member)
+        if flow is None:
+            return []
+        needs = flow.graph[member.born.name].needs
+        return [flow.nodes[need.task].born.id for need in needs if need.task in flow.nodes]
+
+    def _judge_decision(self, member: Member, where: str) -> None:
+        """Check that a rule was evaluated when it could be, and rightly."""
+        flow = self._flow_of(member)
+        if flow is None or not member.is_node:
+            return
+        node = flow.graph[member.born.name]
+        told = [member.told.get(flow.nodes[need.task].born.id) for need in node.needs]
+        if member.state in _GOING_ON:
+            if None in told and node.rule not in EARLY:
+                raise ViolationError(f"{where} goes on while it waits: {told}")
+            wanted = True
+        elif member.state in {"skipped", "blocked"}:
+            if None in told:
+                raise ViolationError(f"{where}: {member.state} while it waits: {told}")
+            wanted = False
+        else:
+            return
+        outcomes = dict(zip((need.task for need in node.needs), told, strict=True))
+        context = self._contexts.visible(member, flow)
+        if context is None:
+            return
+        if holds(node.rule, outcomes, context) is not wanted:
+            raise ViolationError(f"{where}: {member.state}, by {node.rule} of {outcomes}")
+        if (member.state == "blocked") != (not wanted and node.blocks):
+            raise ViolationError(f"{where}: {member.state}, and its run says {node.on_failure}")
+
+    def _queue_follows(self, member: Member, line: Line, data: dict, was: str, where: str) -> None:
+        identifier, name = member.born.id, line.name
+        ended = name in _ENDS and (identifier, data["attempt"]) not in self._detached
+        if ended or (name == _FENCED and data["report"] == "attempt.returned"):
+            self.queue.release(identifier, data["attempt"])
+        if name == "attempt.started":
+            self._judge_start(member, where)
+            self.queue.start(identifier, data["attempt"])
+        elif was == "queued" != member.state:
+            self.queue.remove(identifier)
+        elif member.state == "queued" != was:
+            task = self._tasks[identifier]
+            mark = mark_of(task.namespace, task.exclusive)
+            self.queue.add(identifier, task.priority, line.at, task.queue, mark)
+
+    def _judge_start(self, member: Member, where: str) -> None:
+        run = member.born.run
+        if run is None:
+            return
+        state = self.members[run].state
+        if member.is_node and state in {"suspended", *SETTLED}:
+            raise ViolationError(f"{where}: its run is {state}")
+
+    # Runs.
+
+    def _follow_run(self, member: Member, line: Line, where: str) -> None:
+        flow = self._flows[member.born.id]
+        if line.before in _ENDING and line.after == "working":
+            member.reopened += 1
+            flow.was_cancelled = flow.was_late = False
+        if line.name == "cancel.requested":
+            flow.was_cancelled = True
+        elif line.name == "timer.fired":
+            flow.was_late = True
+        elif line.name == "run.drained" and (open_ := self.open_nodes(flow)):
+            raise ViolationError(f"{where}, and there are open nodes: {open_}")
+
+    @staticmethod
+    def open_nodes(flow: Flow) -> list[str]:
+        """Return the names of the nodes that have not settled."""
+        return [name for name, node in flow.nodes.items() if not node.is_settled]

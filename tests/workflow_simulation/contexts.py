@@ -1,0 +1,98 @@
+"""What tasks must see and pass on, worked out from what ran and what it left."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from simulation.executions import Number
+from workflow_simulation.members import Flow, Member
+from workflow_simulation.reference import SETTLED, Conflict, Context, merged, said
+
+ADDING = {"eval", "inline", "python"}
+"""Types whose object is what they add."""
+_UNDECIDED = {"", "waiting", "blocked", "skipped"}
+
+
+class Contexts:
+    """What each node saw when it was decided whether it goes on.
+
+    *results* holds the JSON texts that attempts were ended with.
+    """
+
+    def __init__(self, results: dict[Number, str]):
+        self._results = results
+        self.saw: dict[bytes, Context | Conflict] = {}
+        self._before: dict[bytes, frozenset[str]] = {}
+        """By node, the names of those whose values may have come to it."""
+
+    def follow(self, member: Member, was: str, flow: Flow | None) -> None:
+        """Keep what a node saw when it stopped waiting."""
+        if flow is None or not member.is_node or was == member.state:
+            return
+        if was in _UNDECIDED and member.state != "waiting":
+            self._look(member, flow)
+
+    def _look(self, member: Member, flow: Flow) -> None:
+        identifier = member.born.id
+        saw = self.seen(member, flow)
+        self.saw[identifier] = saw
+        above: set[str] = set()
+        for need in flow.graph[member.born.name].needs:
+            node = flow.nodes.get(need.task)
+            if need.is_data and node is not None and node.last_end is not None:
+                above |= self._before.get(node.born.id, frozenset()) | {need.task}
+        self._before[identifier] = frozenset(above)
+
+    def seen(self, member: Member, flow: Flow) -> Context | Conflict:
+        """Return the merge of what a node's data dependencies pass on, as it was told of them."""
+        parts = []
+        for need in flow.graph[member.born.name].needs:
+            node = flow.nodes.get(need.task)
+            if need.is_data and node is not None and member.told.get(node.born.id) is not None:
+                parts.append(self.passed_on(node))
+        base = {key: said(value, "") for key, value in flow.given.get("input", {}).items()}
+        by_name = {node.born.name: node.born.id for node in flow.nodes.values()}
+
+        def above(writer: str) -> frozenset[str]:
+            return self._before.get(by_name.get(writer, b""), frozenset())
+
+        return merged(parts or [base], flow.policies, above)
+
+    def passed_on(self, node: Member) -> Context:
+        """Return what a node that settled passes on: what it saw, and what it added."""
+        saw = self.saw.get(node.born.id, {})
+        passed = {} if isinstance(saw, Conflict) else dict(saw)
+        if node.last_end == "succeeded":
+            for key, value in self.added(node).items():
+                passed[key] = said(value, node.born.name)
+        return passed
+
+    def added(self, node: Member) -> Mapping[str, Any]:
+        """Return what a node that succeeded adds."""
+        result = self.result(node)
+        task = node.born.task
+        if task is None or task.type not in ADDING or result is None:
+            return {}
+        return result if isinstance(result, dict) else {node.born.name: result}
+
+    def result(self, node: Member) -> Any:
+        """Return the result of a node's last attempt, None where it has none."""
+        text = self._results.get((node.born.id, node.last))
+        return None if text is None or node.last_end != "succeeded" else json.loads(text)
+
+    def results(self, member: Member, flow: Flow) -> Mapping[str, Any]:
+        """Return the results of a node's data dependencies, by their names."""
+        found = {}
+        for need in flow.graph[member.born.name].needs:
+            node = flow.nodes.get(need.task)
+            if need.is_data and node is not None and member.told.get(node.born.id) in SETTLED:
+                found[need.task] = self.result(node)
+        return found
+
+    def visible(self, member: Member, flow: Flow) -> dict[str, Any] | None:
+        """Return what a rule sees, None where two tasks wrote a key and nothing settles it."""
+        seen = self.seen(member, flow)
+        if isinstance(seen, Conflict):
+            return None
+        values = {key: one.value for key, one in seen.items()}
+        return {"results": self.results(member, flow), **values}

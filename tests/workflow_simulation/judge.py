@@ -1,0 +1,239 @@
+"""The judge: reads what the core has committed and checks every promise about runs against it."""
+
+from collections import Counter, defaultdict
+
+from simulation.executions import Executions, Number
+from simulation.plan import Plan
+from simulation.violation import ViolationError
+from tipman.clock import MICROSECONDS, ManualClock
+from tipman.core import Core
+from tipman.database import Database
+from tipman.definitions import Task
+from tipman.events import Event
+from tipman.ids import text_of
+from tipman.scheduler import ALARM_S_MAX
+from workflow_simulation.chronicle import Chronicle
+from workflow_simulation.contexts import Contexts
+from workflow_simulation.ends import Ends
+from workflow_simulation.members import Flow, Member
+from workflow_simulation.reference import EARLY, FAILED, SETTLED, holds, outcome_of
+
+_ROWS = (
+    "SELECT id, state, configuration, sequence, opening, attempt, wake_at, settled_at"
+    " FROM instance WHERE kind IN ('task', 'run') ORDER BY id"
+)
+_EDGES = "SELECT dependent, dependency FROM dependency ORDER BY dependent, position"
+_ONCE = {"suspend.requested", "resume.requested", "retry.requested", "cancel.requested"}
+
+
+class Judge:
+    """What is known of all lives of one world.
+
+    It has the shape of `simulation.audit.Audit`, for the world that both live in.
+    """
+
+    def __init__(self, plan: Plan, handed_in: dict[bytes, Task]):
+        self.flows: dict[bytes, Flow] = {}
+        self.started: set[Number] = set()
+        self.ends = Ends()
+        self._contexts = Contexts(self.ends.results)
+        self.ledger = Chronicle(plan, self.flows, handed_in, self._contexts, self.ends.detached)
+        self._handed_in = handed_in
+        self._acknowledged: Counter[tuple[bytes, str]] = Counter()
+        self._possible: Counter[tuple[bytes, str]] = Counter()
+        """What was asked for and not refused, also where the answer died with an engine."""
+
+    @property
+    def members(self) -> dict[bytes, Member]:
+        """All that is on disk."""
+        return self.ledger.members
+
+    @property
+    def instances(self) -> list[bytes]:
+        """The ids of all tasks that are on disk."""
+        return [m.born.id for m in self.members.values() if m.born.kind == "task"]
+
+    def in_state(self, state: str) -> list[bytes]:
+        """Return the tasks that the log has in this state."""
+        return [i for i in self.instances if self.members[i].state == state]
+
+    # What happens.
+
+    def asked(self, event: Event) -> None:
+        """Take note of a wish."""
+        self._possible[event.instance, event.wire] += 1
+
+    def refused(self, event: Event) -> None:
+        """Take note that a wish changed nothing."""
+        self._possible[event.instance, event.wire] -= 1
+
+    def acknowledged(self, event: Event) -> None:
+        """Take note of a promise that the core gave."""
+        if event.wire != "cancel.requested":
+            # Cancelling what is cancelled is accepted, and changes nothing.
+            self._acknowledged[event.instance, event.wire] += 1
+
+    def end_life(self, database: Database) -> None:
+        """Read to the end of what an engine committed; its slots are nobody's any more."""
+        self.ledger.read(database)
+        self.ledger.queue.forget_slots()
+        self.ends.detached.clear()
+
+    # What must hold when nothing moves.
+
+    def check(self, core: Core, executions: Executions, known: dict[bytes, Task]) -> None:
+        """Check all that must hold when nothing moves."""
+        self.ledger.read(core.database)
+        self._check_rows(core.database)
+        self._check_edges(core.database)
+        self._check_promises(known)
+        for flow in self.flows.values():
+            if flow.id in self.members:
+                self._check_run(flow)
+        for identifier in self.in_state("queued"):
+            if self.ledger.queue.may_start(identifier):
+                raise ViolationError(f"{self._label(identifier)} is queued, and a slot is free")
+        running = {(i, self.members[i].timing.attempt) for i in self.in_state("running")}
+        if running != {execution.number for execution in executions.attached}:
+            raise ViolationError("the log and the executors disagree about what is running")
+        if core.database.fetch("SELECT 1 FROM inbox"):
+            raise ViolationError("events are left over and nobody takes them up")
+
+    def _label(self, identifier: bytes) -> str:
+        return self.ledger.label(self.members[identifier])
+
+    def _check_rows(self, database: Database) -> None:
+        rows = {bytes(row[0]): row for row in database.fetch(_ROWS)}
+        if rows.keys() != self.members.keys():
+            raise ViolationError("there are rows without a log, or the other way round")
+        for identifier, row in rows.items():
+            _, state, configuration, sequence, opening, _, _, settled_at = row
+            member = self.members[identifier]
+            said = (member.state, member.configuration, member.sequence, member.reopened + 1)
+            if said != (state, configuration, sequence, opening):
+                raise ViolationError(f"{self._label(identifier)}: the log folds to {said}: {row}")
+            settled = member.reopened + (settled_at is not None)
+            if member.born.kind == "task" and member.settled != settled:
+                raise ViolationError(f"{self._label(identifier)} did not settle once an opening")
+            if (settled_at is not None) != (state in SETTLED):
+                raise ViolationError(f"{self._label(identifier)}: settled at {settled_at}: {row}")
+
+    def _check_edges(self, database: Database) -> None:
+        found = defaultdict(list)
+        for dependent, dependency in database.fetch(_EDGES):
+            found[bytes(dependent)].append(bytes(dependency))
+        for flow in self.flows.values():
+            for node in flow.nodes.values():
+                if found[node.born.id] != self.ledger.needed(node):
+                    raise ViolationError(f"{self._label(node.born.id)}: {found[node.born.id]}")
+
+    def _check_promises(self, known: dict[bytes, Task]) -> None:
+        for identifier in known:
+            if identifier not in self.members:
+                raise ViolationError(f"acknowledged and gone: {text_of(identifier)}")
+        for asked, times in self._acknowledged.items():
+            if self.ledger.named[asked] < times:
+                raise ViolationError(f"acknowledged and not in the log: {asked[1]}")
+        for asked, times in self._possible.items():
+            if asked[1] in _ONCE and asked[0] in self.flows and self.ledger.named[asked] > times:
+                raise ViolationError(f"refused and in the log: {asked[1]}")
+
+    # Runs.
+
+    def _check_run(self, flow: Flow) -> None:
+        if flow.nodes.keys() != flow.graph.keys():
+            raise ViolationError(f"run {text_of(flow.id)} has nodes {[*flow.nodes]}")
+        for node in flow.nodes.values():
+            self._check_node(flow, node)
+        run = self.members[flow.id]
+        open_ = self.ledger.open_nodes(flow)
+        if run.is_settled:
+            self._check_end(flow, run, open_)
+        elif not open_ and run.state != "suspended" and not self._open_children(flow):
+            raise ViolationError(
+                f"run {text_of(flow.id)} is {run.configuration} with nothing open"
+            )
+        if open_ and flow.given["on_failure"] == "fail_fast" and run.state == "running":
+            self._check_fail_fast(flow)
+
+    def _check_node(self, flow: Flow, member: Member) -> None:
+        node = flow.graph[member.born.name]
+        ends = {d: self.members[d] for d in self.ledger.needed(member)}
+        actual = {d: other.state if other.is_settled else None for d, other in ends.items()}
+        if member.state in {"waiting", "blocked", "skipped"} and member.told != actual:
+            raise ViolationError(
+                f"{self._label(member.born.id)} was told {[*member.told.values()]} of"
+                f" {[*actual.values()]}"
+            )
+        outcomes = {self.members[d].born.name: state for d, state in actual.items()}
+        context = self._contexts.visible(member, flow)
+        if context is None:
+            return
+        truth = holds(node.rule, outcomes, context)
+        if member.state == "waiting" and (
+            None not in outcomes.values() or (node.rule in EARLY and truth)
+        ):
+            raise ViolationError(f"{self._label(member.born.id)} waits for nothing: {outcomes}")
+        if member.state in {"skipped", "blocked"} and truth is not False:
+            raise ViolationError(
+                f"{self._label(member.born.id)} is {member.state} without a cause:"
+                f" {node.rule} of {outcomes}"
+            )
+
+    def _check_fail_fast(self, flow: Flow) -> None:
+        broken = [n for n, node in flow.nodes.items() if node.state in {"failed", "abandoned"}]
+        going = [
+            n
+            for n, node in flow.nodes.items()
+            if not node.is_settled and node.configuration != "cancelling"
+        ]
+        if broken and going:
+            raise ViolationError(f"{broken} failed, and {going} are open in a run that fails fast")
+
+    def _open_children(self, flow: Flow) -> list[str]:
+        return [child.born.name for child in flow.children if not child.is_settled]
+
+    def _check_end(self, flow: Flow, run: Member, open_: list[str]) -> None:
+        if open_ or self._open_children(flow):
+            raise ViolationError(
+                f"run {text_of(flow.id)} has settled, and open are {open_},"
+                f" {self._open_children(flow)}"
+            )
+        states = [node.state for node in flow.nodes.values()]
+        wanted = {outcome_of(states, was_cancelled=flow.was_cancelled)}
+        if flow.was_late:
+            wanted = {"failed", *({"cancelled"} if flow.was_cancelled else ())}
+        elif flow.was_cancelled:
+            wanted.add("cancelled")
+        if run.state not in wanted:
+            raise ViolationError(f"run {text_of(flow.id)} is {run.state} of {Counter(states)}")
+
+    @staticmethod
+    def check_alarm(database: Database, clock: ManualClock, *, has_jumped: bool) -> None:
+        """Check that an alarm is set for the next deadline; that a jump is noticed in time."""
+        ((wake_at,),) = database.fetch("SELECT min(wake_at) FROM instance")
+        if wake_at is None:
+            return
+        until_s = (wake_at - clock.wall_us()) / MICROSECONDS
+        if until_s < 0 and not has_jumped:
+            raise ViolationError(f"a deadline {-until_s} s ago, and nothing came of it")
+        longest_s = ALARM_S_MAX if has_jumped else min(until_s, ALARM_S_MAX)
+        alarm_s = clock.next_alarm_s()
+        if alarm_s is None or alarm_s > longest_s + 1e-5:
+            raise ViolationError(f"a deadline in {until_s} s, and the alarm rings in {alarm_s} s")
+
+    # The end.
+
+    def blocked(self) -> list[Member]:
+        """Return the nodes that wait for a person's decision."""
+        return [self.members[i] for i in self.in_state("blocked")]
+
+    def open(self) -> list[str]:
+        """Return what has not settled, as messages name it."""
+        return [
+            f"{self.ledger.label(m)} {m.state}" for m in self.members.values() if not m.is_settled
+        ]
+
+    def failed(self, flow: Flow) -> list[Member]:
+        """Return the nodes of a run that failed."""
+        return [node for node in flow.nodes.values() if node.state in FAILED]

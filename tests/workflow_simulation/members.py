@@ -1,0 +1,128 @@
+"""Members: the instances of a simulation as the log makes them, and the runs they belong to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from simulation.timing import Timing
+from tipman.charts import initial_of
+from tipman.database import Database
+from tipman.definitions import Task
+from tipman.definitions.stored import task_from_row
+from tipman.statecharts import Snapshot
+from workflow_simulation.reference import SETTLED, Graph, Need, Node
+
+_BORN = (
+    "SELECT i.id, i.kind, i.name, i.key, i.namespace, i.run, i.parent, i.opening, t.type,"
+    " t.arguments, t.options FROM instance AS i LEFT JOIN task AS t ON t.id = i.id"
+    " WHERE i.id IN (??)"
+)
+
+
+class Born(NamedTuple):
+    """What never changes of an instance."""
+
+    id: bytes
+    kind: str
+    name: str
+    run: bytes | None
+    parent: bytes | None
+    task: Task | None
+
+
+def born(database: Database, identifiers: list[bytes]) -> dict[bytes, Born]:
+    """Read what never changes of these instances."""
+    found = {}
+    for row in database.fetch_in(_BORN, identifiers):
+        identifier, kind, name, key, namespace, run, parent, _, type_, arguments, options = row
+        task = None
+        if type_ is not None:
+            task = task_from_row(type_, arguments, options, name, key, namespace)
+        found[bytes(identifier)] = Born(
+            bytes(identifier), kind, name, _bytes(run), _bytes(parent), task
+        )
+    return found
+
+
+def _bytes(value: bytes | None) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+@dataclass(slots=True)
+class Member:
+    """One instance as its log lines make it."""
+
+    born: Born
+    snapshot: Snapshot
+    configuration: str = ""
+    state: str = ""
+    sequence: int = 0
+    settled: int = 0
+    reopened: int = 0
+    timing: Timing | None = None
+    last_end: str | None = None
+    """The state in which it settled last, None before."""
+    settled_at: int = 0
+    """The number of the line of the whole log in which it settled last."""
+    told: dict[bytes, str | None] = field(default_factory=dict)
+    """How its dependencies ended, as far as it was told; None for what is open."""
+    attempt: int = 0
+    last: int = 0
+    """Its last attempt that succeeded."""
+
+    @classmethod
+    def new(cls, born: Born) -> "Member":
+        return cls(born, initial_of(born.kind).snapshot)
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it is a task of a run's graph."""
+        return self.born.kind == "task" and self.born.run is not None and self.born.parent is None
+
+    @property
+    def is_settled(self) -> bool:
+        return self.state in SETTLED
+
+
+@dataclass
+class Flow:
+    """A run: what was written of it, and its nodes by name."""
+
+    id: bytes
+    given: Mapping[str, Any]
+    graph: Graph
+    nodes: dict[str, Member] = field(default_factory=dict)
+    was_cancelled: bool = False
+    """Whether somebody cancelled it in this opening."""
+    was_late: bool = False
+    """Whether it ran out of time in this opening."""
+    ended: list[bytes] = field(default_factory=list)
+    """Nodes that settled, in order, each at its last end."""
+    children: list[Member] = field(default_factory=list)
+    """Tasks that the run itself started: hooks and compensations."""
+
+    @property
+    def policies(self) -> Mapping[str, str]:
+        """What becomes of what two tasks wrote."""
+        merge = self.given.get("merge", "error")
+        return {"*": merge} if isinstance(merge, str) else merge
+
+
+def graph_of(given: Mapping[str, Any]) -> Graph:
+    """Return the graph of a workflow as its file says it."""
+    on_failure = given.get("on_failure", "skip")
+    return {
+        task["name"]: Node(
+            task["name"],
+            tuple(map(_need, task.get("dependencies", ()))),
+            task.get("when"),
+            on_failure,
+        )
+        for task in given["tasks"]
+    }
+
+
+def _need(written: str | Mapping[str, str]) -> Need:
+    if isinstance(written, str):
+        return Need(written, is_data=True)
+    return Need(written["task"], is_data=written.get("carry") != "order")
