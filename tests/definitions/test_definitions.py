@@ -177,7 +177,7 @@ def test_each_type_refuses_other_arguments(type_, arguments, pointer, detail):
         ("exclusive", "x", "unknown field `exclusive`"),
         ("has_expressions", True, "unknown field `has_expressions`"),
         ("options", "{}", "unknown field `options`"),
-        ("when", 3, "must be a rule's name or an object, not a number"),
+        ("when", 3, "must be the name of a rule, or an object such as `{any: […]}`"),
         ("order_only", [0], "unknown field `order_only`"),
         ("item", {}, "unknown field `item`"),
         ("compensate", [], "a task must be an object, not a list"),

@@ -1,15 +1,15 @@
 """What stands within a task: its edges, its rule, and the tasks it brings along."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from pydantic import ValidationError
 
 from tipman.definitions.faults import faults_of
-from tipman.definitions.rules import rule_faults
 from tipman.definitions.shapes import NAME_MAX, Edge, Task
 from tipman.errors import Fault
 from tipman.jsontext import Path, pointer_of
+from tipman.triggers import rule_faults
 
 NOT_IN_PARTS = ("key", "namespace", "dependencies", "when", "due_at", "compensate")
 """What a task that another brings along can not say: when it runs is settled by that one."""
@@ -36,7 +36,8 @@ def parted(completed: dict[str, Any], under: Path, read: Read) -> Parts:
     if isinstance(needs, list | tuple) and any(isinstance(need, Mapping) for need in needs):
         _part_edges(parts, needs, under)
     if completed.get("when") is not None:
-        parts.faults.extend(rule_faults(completed["when"], (*under, "when")))
+        names = _names(parts.plain.get("dependencies"))
+        parts.faults.extend(rule_faults(completed["when"], names, pointer_of((*under, "when"))))
     if completed.get("compensate") is not None:
         given = parts.plain.pop("compensate")
         if isinstance(given, Mapping):
@@ -65,6 +66,18 @@ def read_part(
         given = {name: value for name, value in given.items() if name not in refused}
     task, found = read(given, under)
     return task, [*faults, *found]
+
+
+def _names(needs: object) -> list[str] | None:
+    """Return what a rule may speak of, None where nobody can tell."""
+    if needs is None:
+        return []
+    found = [name for name in needs if isinstance(name, str)] if _is_list(needs) else []
+    return found if _is_list(needs) and len(found) == len(needs) else None
+
+
+def _is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    return isinstance(value, list | tuple)
 
 
 def _part_edges(parts: Parts, needs: list[Any] | tuple[Any, ...], under: Path) -> None:

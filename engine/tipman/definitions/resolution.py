@@ -1,7 +1,7 @@
 """The tasks of a workflow with what it says of all of them, as they are submitted."""
 
 from tipman.definitions.shapes import Task
-from tipman.definitions.workflows import Workflow
+from tipman.definitions.workflows import EVERY_KEY, Workflow
 
 
 def resolved_tasks(workflow: Workflow) -> tuple[Task, ...]:
@@ -17,8 +17,9 @@ def resolved_tasks(workflow: Workflow) -> tuple[Task, ...]:
 def resolved(task: Task, workflow: Workflow) -> Task:
     """Return one task with what a workflow says of it; also one that is added to a run later."""
     changes: dict[str, object] = {}
-    if workflow.merge != "error":
-        changes["merge"] = workflow.merge
+    policy = workflow.merge
+    if policy:
+        changes["merge"] = policy[EVERY_KEY] if [*policy] == [EVERY_KEY] else policy
     if workflow.due_at is not None and (task.due_at is None or task.due_at < workflow.due_at):
         changes["due_at"] = workflow.due_at
     if task.when is None:

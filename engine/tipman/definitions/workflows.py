@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from tipman.definitions.edges import edge_faults
 from tipman.definitions.faults import faults_of
@@ -30,23 +30,15 @@ from tipman.settings import Settings
 
 HOOKS = ("succeeded", "failed", "settled")
 """When a run has a task of its own to run; `settled` comes whatever the outcome."""
-POLICIES: tuple[Policy, ...] = ("error", "first", "last", "concat", "deep")
 EVERY_KEY = "*"
 """In `merge`, the key that stands for all that are not named."""
 
 
-def _merge(value: object) -> object:
-    if not isinstance(value, str | Mapping):
-        raise refused(f"must be a policy or an object of policies by key, not {kind_of(value)}")
-    return value
-
-
-def _policies(value: Mapping[str, Policy] | Policy) -> Mapping[str, Policy] | Policy:
-    if isinstance(value, Mapping):
-        if not value:
-            raise refused("must not be empty")
-        if [*value] == [EVERY_KEY]:
-            return value[EVERY_KEY]
+def _policies(value: object) -> object:
+    if isinstance(value, str):
+        return {EVERY_KEY: value}
+    if not isinstance(value, Mapping) or not value:
+        raise refused(f"must be a policy, or an object of policies by key, not {kind_of(value)}")
     return value
 
 
@@ -54,18 +46,17 @@ class Workflow(Shape):
     """A workflow, made by `workflow_of`; its tasks know one another by name.
 
     `slots` None leaves the number of attempts at once to the settings. `priority` is that of the
-    tasks that do not have their own. `timeout_s` is how long a run may take, `due_at` when one may
-    begin at the earliest. `schedule` says when to run it, and is nothing to a run. `tasks` are as
-    they stand; `tipman.definitions.resolved_tasks` has them with what the workflow says of them.
+    tasks that do not have their own. `merge` has policies by key, none for `error` everywhere.
+    `timeout_s` is how long a run may take, `due_at` when one may begin at the earliest. `schedule`
+    says when to run it, and is nothing to a run. `tasks` are as they stand;
+    `tipman.definitions.resolved_tasks` has them with what the workflow says of them.
     """
 
     name: Label
     on_failure: Literal["skip", "block", "continue", "fail_fast"] = "skip"
     input: dict[str, Any] = Field(default_factory=dict)
     input_schema: dict[str, Any] | None = None
-    merge: Annotated[
-        Policy | dict[Label, Policy], BeforeValidator(_merge), AfterValidator(_policies)
-    ] = "error"
+    merge: Annotated[dict[Label, Policy], BeforeValidator(_policies)] = Field(default_factory=dict)
     hooks: dict[str, Any] = Field(default_factory=dict)
     slots: Count | None = None
     timeout_s: Seconds | None = None

@@ -16,14 +16,16 @@ from tipman.triggers.rules import (
     look_up,
     same,
 )
-from tipman.triggers.satisfaction import can_hold
+from tipman.triggers.satisfaction import ANY_END, Ends, can_hold
 
 __all__ = [
+    "ANY_END",
     "EARLY",
     "FAILED",
     "OPERATORS",
     "WORDS",
     "Decision",
+    "Ends",
     "Outcomes",
     "Rule",
     "can_hold",

@@ -7,11 +7,25 @@ the bound counts as possible, so that no sound rule is ever refused.
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
-from tipman.triggers.rules import OUTCOMES, WORDS, Branch, Compared, Ended, Node, Rule, same
+from tipman.triggers.rules import (
+    OUTCOMES,
+    WORDS,
+    Branch,
+    Compared,
+    Demand,
+    Ended,
+    Node,
+    Rule,
+    same,
+)
 
 STEPS_MAX = 10_000
 """Parts looked at before the search gives up."""
 
+Ends: TypeAlias = Mapping[str, frozenset[str]]
+"""The outcomes that dependencies may have, by name; those that are not named may have any."""
+ANY_END = frozenset(OUTCOMES)
+_ANYHOW: Ends = {}
 _Wanted: TypeAlias = tuple[Node, bool]
 
 
@@ -26,23 +40,38 @@ class _SpentError(Exception):
     """The search has taken too long to be worth it."""
 
 
-def can_hold(rule: Rule, dependencies: Collection[str]) -> bool:
-    """Tell whether the rule may hold for a task with these dependencies.
+def can_hold(rule: Rule, dependencies: Collection[str], ends: Ends = _ANYHOW) -> bool:
+    """Tell whether the rule may hold for a task with these dependencies, which may end so.
 
     A leaf over a task that is none of them never holds.
     """
     if rule.root is None:
-        return bool(dependencies) or not WORDS[rule.word].required
-    search = _Search(frozenset(dependencies))
+        return _word_can_hold(WORDS[rule.word], dependencies, ends)
+    search = _Search(frozenset(dependencies), ends)
     try:
         return any(True for _ in search.worlds([(rule.root, True)], _World({}, ())))
     except _SpentError:
         return True
 
 
+def _word_can_hold(demand: Demand, dependencies: Collection[str], ends: Ends) -> bool:
+    is_met = not demand.required
+    for name in dependencies:
+        allowed = [
+            OUTCOMES[end]
+            for end in ends.get(name, ANY_END)
+            if not OUTCOMES[end] <= demand.forbidden
+        ]
+        if not allowed:
+            return False
+        is_met = is_met or any(states & demand.required for states in allowed)
+    return is_met
+
+
 class _Search:
-    def __init__(self, dependencies: frozenset[str]) -> None:
+    def __init__(self, dependencies: frozenset[str], ends: Ends) -> None:
         self._dependencies = dependencies
+        self._ends = ends
         self._left = STEPS_MAX
 
     def worlds(self, wanted: list[_Wanted], world: _World) -> Iterator[_World]:
@@ -80,7 +109,7 @@ class _Search:
     def _ended(self, node: Ended, world: _World, *, holds: bool) -> _World | None:
         if node.task not in self._dependencies:
             return None if holds else world
-        possible = world.tasks.get(node.task, frozenset(OUTCOMES))
+        possible = world.tasks.get(node.task) or self._ends.get(node.task, ANY_END)
         meant = frozenset({node.outcome})
         possible = possible & meant if holds else possible - meant
         if not possible:
