@@ -4,11 +4,12 @@ All that can be refused without the database is refused here, before an event is
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from tipman.clock import microseconds_of
 from tipman.database import Row
-from tipman.definitions import Task, Workflow
+from tipman.definitions import Task, Workflow, resolved_tasks
 from tipman.errors import CycleError, Fault, InvalidError, TypeOffError, UnknownDependencyError
 from tipman.events import RunDraft, Submission, TasksSubmitted
 from tipman.frontier import mark_of
@@ -36,6 +37,23 @@ def check_type(name: str, types_off: Sequence[str]) -> None:
     if name in types_off:
         detail = f"`{name}` tasks are switched off on this engine (`types_off`)"
         raise TypeOffError(detail, (Fault("/type", detail),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """How a run begins, besides what it is a run of.
+
+    `version` and `content` are those of a registered workflow. `parent` is the task that starts
+    it, `depth` how many runs it lies within, `origin` the run it is forked from.
+    """
+
+    namespace: str = DEFAULT_NAMESPACE
+    key: str | None = None
+    version: int | None = None
+    content: str | None = None
+    parent: bytes | None = None
+    depth: int = 0
+    origin: bytes | None = None
 
 
 class Submitter:
@@ -86,29 +104,30 @@ class Submitter:
         _refuse_cycles(tasks, keys)
         return self._event(tasks, ids, resolved, actor)
 
-    def workflow(self, workflow: Workflow, *, actor: str, now_us: int) -> TasksSubmitted:
+    def workflow(
+        self, workflow: Workflow, *, actor: str, now_us: int, at: "Beginning | None" = None
+    ) -> TasksSubmitted:
         """Return the event for a run of a workflow, whose dependencies are names.
+
+        Its tasks get what the workflow says of all of them, and live where the run does.
 
         Raises:
             UnknownDependencyError: a name that no task has.
-            InvalidError: it has a schedule block, which is for registering it.
         """
-        if workflow.schedule is not None:
-            detail = "registering a workflow comes with workflows; leave it out to run it once"
-            raise InvalidError(f"/schedule: {detail}", (Fault("/schedule", detail),))
-        tasks = workflow.tasks
-        content = content_of(workflow)
+        begun = at or Beginning()
+        run_id = self.new_id()
         row = (
-            self.new_id(), workflow.name, content, dumps(workflow.input), now_us, None,
-            settings_of(workflow), None, 0, None,
+            run_id, workflow.name, begun.content or content_of(workflow), dumps(workflow.input),
+            now_us, begun.version, settings_of(workflow), begun.parent, begun.depth, begun.origin,
         )  # fmt: skip
-        run = RunDraft(DEFAULT_NAMESPACE, None, row)
+        tasks = [_placed(task, begun.namespace) for task in resolved_tasks(workflow)]
         ids = [self.new_id() for _ in tasks]
         names = {task.name: identifier for task, identifier in zip(tasks, ids, strict=True)}
         resolved = [
             tuple(_named(name, names, position) for name in task.dependencies)
             for position, task in enumerate(tasks)
         ]
+        run = RunDraft(begun.namespace, begun.key, row)
         return self._event(tasks, ids, resolved, actor, run)
 
     @staticmethod
@@ -149,23 +168,47 @@ def within(event: TasksSubmitted, traceparent: str) -> TasksSubmitted:
 
 
 def content_of(workflow: Workflow) -> str:
-    """Return a hash of what decides how a run goes: its tasks as they are stored, and its input.
+    """Return a hash of what decides how a run goes: its tasks, its rules and its input.
 
     How the file was written does not count, nor do its name and its slots.
     """
     digest = sha256(dumps(workflow.input).encode())
-    for task in workflow.tasks:
+    for task in resolved_tasks(workflow):
         parts = (task.name, task.type, task.arguments, task.dependencies, task.options)
         digest.update(dumps(parts).encode())
+    said = {name: value for name, value in _said_of(workflow).items() if name != "slots"}
+    digest.update(dumps(said).encode())
     return digest.hexdigest()
 
 
 def settings_of(workflow: Workflow) -> str:
-    """Return as JSON text what a workflow says of all its tasks, where not default."""
-    said: dict[str, object] = {}
-    if workflow.slots is not None:
-        said["slots"] = workflow.slots
-    return dumps(said)
+    """Return as JSON text what a workflow says of its runs and not of their tasks, if not default.
+
+    Of `on_failure` and `merge`, which the tasks have in their own options as well, too: for tasks
+    that are added later. Hooks are as `Task.packed` writes them.
+    """
+    return dumps(_said_of(workflow))
+
+
+def _said_of(workflow: Workflow) -> dict[str, object]:
+    said: dict[str, object] = {
+        name: value for name in _SAID if (value := getattr(workflow, name)) != _UNSAID[name]
+    }
+    if workflow.due_at is not None:
+        said["due_at"] = microseconds_of(workflow.due_at)
+    if workflow.hooks:
+        said["hooks"] = {name: hook.packed for name, hook in workflow.hooks.items()}
+    return said
+
+
+_SAID = ("on_failure", "merge", "slots", "timeout_s", "priority")
+_UNSAID = {
+    name: Workflow.model_fields[name].get_default(call_default_factory=True) for name in _SAID
+}
+
+
+def _placed(task: Task, namespace: str) -> Task:
+    return task if task.namespace == namespace else task.beside(namespace=namespace)
 
 
 def _submission(

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tipman.definitions import check_file, load_schedules, load_workflow, workflow_of
+from tipman.definitions import check_file, load_schedules, load_workflow
 from tipman.errors import InvalidError
-from tipman.submission import Submitter
 
 NIGHTLY = """\
 key: nightly
@@ -111,16 +110,6 @@ def test_the_schedule_block_of_a_workflow_is_judged(written, block, place, words
     (fault,) = faults_of(path)
     assert fault.startswith(f"flow.yaml:{place}: ")
     assert words in fault
-
-
-def test_a_workflow_with_a_schedule_is_not_submitted_as_if_it_had_none():
-    flow = workflow_of(
-        {"tasks": [{"name": "a", "type": "wait"}], "schedule": {"every_s": 5}}, default_name="f"
-    )
-    ids = iter(bytes([n] * 16) for n in range(9))
-
-    with pytest.raises(InvalidError, match="/schedule: registering a workflow"):
-        Submitter(lambda: next(ids)).workflow(flow, actor="local", now_us=0)
 
 
 def test_a_schedule_block_is_kept_as_it_stands(written):
