@@ -94,7 +94,10 @@ class Core:
 
         What was queued begins to run meanwhile; a long row of it does not hold up the start.
         """
-        lost = recover(self.database, self.bus, self.frontier, node=self.node, epoch=self.epoch)
+        lost = recover(
+            self.database, self.bus, self.directory, self.frontier,
+            node=self.node, epoch=self.epoch,
+        )  # fmt: skip
         self.bus.drain()
         while lost and not lost[-1].is_decided:
             # The queue is in order: when the last is decided, all are.

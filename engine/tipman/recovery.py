@@ -9,17 +9,19 @@ from tipman.bus import Bus, Receipt
 from tipman.database import Database
 from tipman.events import AttemptLost
 from tipman.frontier import Entry, Frontier
+from tipman.handlers.running import groups_of
+from tipman.tipman import TIPMan
 
 
 def recover(
-    database: Database, bus: Bus, frontier: Frontier, *, node: str, epoch: int
+    database: Database, bus: Bus, directory: TIPMan, frontier: Frontier, *, node: str, epoch: int
 ) -> list[Receipt]:
     """Bring the rows and the frontier to where a living engine has them.
 
     Returns a receipt for each attempt that was lost. The caller drains the bus until they are
     decided.
     """
-    restore_frontier(database, frontier)
+    restore_frontier(database, directory, frontier)
     bus.restore()
     orphaned = "SELECT id, attempt, epoch FROM instance WHERE settled_at IS NULL"
     orphaned += " AND state = 'running' AND epoch <> ?"
@@ -35,12 +37,16 @@ def recover(
     )
 
 
-def restore_frontier(database: Database, frontier: Frontier) -> None:
+def restore_frontier(database: Database, directory: TIPMan, frontier: Frontier) -> None:
     """Queue again what the rows say is queued."""
     rows = database.fetch(
-        "SELECT i.id, i.queued_at, t.queue, t.priority, t.exclusive, i.namespace"
+        "SELECT i.id, i.queued_at, t.queue, t.priority, t.exclusive, i.namespace, i.run"
         " FROM instance AS i JOIN task AS t ON t.id = i.id"
         " WHERE i.state = 'queued' AND i.settled_at IS NULL"
     )
-    for identifier, queued_at, queue, priority, *rest in rows:
-        frontier.push(Entry(-priority, queued_at, bytes(identifier), queue, *rest))
+    directory.prefetch(bytes(row[0]) for row in rows if row[-1] is not None)
+    for row in rows:
+        identifier, queued_at, queue, priority, mark, namespace, run = row
+        instance = bytes(identifier)
+        groups = () if run is None else groups_of(directory.load(instance), directory)
+        frontier.push(Entry(-priority, queued_at, instance, queue, mark, namespace, groups))

@@ -96,7 +96,7 @@ class Chronicle:
         if line.name == "event.failed":
             raise ViolationError(f"{where}: a handler failed")
         was = member.state
-        if self._is_announced(member, line):
+        if self._is_announced(line):
             self._stay(member, line, where)
         else:
             self._step(member, line, data, where)
@@ -129,7 +129,7 @@ class Chronicle:
         self.queue.join(member.born.id, flow.id)
 
     @staticmethod
-    def _is_announced(member: Member, line: Line) -> bool:
+    def _is_announced(line: Line) -> bool:
         """Tell whether a line only says what the step before it brought about."""
         if line.name == "run.reopened":
             return line.before == line.after
@@ -255,11 +255,8 @@ class Chronicle:
 
     def _judge_start(self, member: Member, where: str) -> None:
         run = member.born.run
-        if run is None:
-            return
-        state = self.members[run].state
-        if member.is_node and state in {"suspended", *SETTLED}:
-            raise ViolationError(f"{where}: its run is {state}")
+        if run is not None and member.is_node and self.members[run].state == "suspended":
+            raise ViolationError(f"{where}: its run is suspended")
 
     # Runs.
 
