@@ -32,6 +32,7 @@ class Instance:
         "opening",
         "parent",
         "queued_at",
+        "reason",
         "run",
         "schedule",
         "sequence",
@@ -77,6 +78,8 @@ class Instance:
     """The schedule that it is a run of."""
     parent: bytes | None
     """Who is told when it settles, besides its dependents."""
+    reason: str | None
+    """Why its rule skipped it, as JSON text."""
     task: Task | None
     arguments: str
     stored_rare: Row
@@ -100,7 +103,7 @@ class Instance:
         self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
         self.cause = self.epoch = self.due_at = self.wake_at = None
         self.queued_at = self.started_at = self.settled_at = None
-        self.early = self.run = self.schedule = self.parent = None
+        self.early = self.run = self.schedule = self.parent = self.reason = None
         self.take(move)
 
     def take(self, move: Move) -> None:
@@ -124,7 +127,7 @@ class Instance:
             self.wake_at, self.queued_at, self.started_at, self.settled_at, chain,
             history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
             self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
-            self.run, self.schedule, self.parent,
+            self.run, self.schedule, self.parent, self.reason,
         ) = row  # fmt: skip
         self.id, self.chain = bytes(identifier), bytes(chain)
         self.cause = None if self.cause is None else bytes(self.cause)
@@ -153,7 +156,7 @@ class Instance:
         return (
             history_text(self.snapshot, self.kind), self.opening, self.attempts_used, self.lost,
             self.dependencies_remaining, self.dependencies_unmet, self.dependents,
-            self.cause, self.due_at, self.early, self.run, self.schedule, self.parent,
+            self.cause, self.due_at, self.early, self.run, self.schedule, self.parent, self.reason,
         )  # fmt: skip
 
 
@@ -173,11 +176,11 @@ def row_of(instance: Instance, task_row: Row) -> TaskRow:
     return TaskRow(
         instance.id, instance.key, instance.namespace, instance.name, instance.state,
         instance.attempt, instance.epoch, instance.dependencies_remaining, instance.cause,
-        instance.due_at, instance.submitted_at, instance.queued_at, instance.started_at,
-        instance.settled_at, instance.run, instance.schedule, type_, queue, priority, arguments,
-        options, None, None,
+        instance.reason, instance.due_at, instance.submitted_at, instance.queued_at,
+        instance.started_at, instance.settled_at, instance.run, instance.schedule, type_, queue,
+        priority, arguments, options, None, None,
     )  # fmt: skip
 
 
-PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None, None, None)
+PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None, None, None, None)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""

@@ -80,6 +80,7 @@ class Instance(Table):
     run = BlobField(null=True)
     schedule = BlobField(null=True)
     parent = BlobField(null=True)
+    reason = TextField(null=True)
 
     class Meta:
         """Partial indexes keep what has settled out of them."""

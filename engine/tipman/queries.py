@@ -157,13 +157,15 @@ def outcome(database: Database, identifier: bytes) -> tuple[str, Any, dict[str, 
         NotFoundError: it never existed, or was pruned.
     """
     rows = database.fetch(
-        "SELECT i.state, i.cause, i.schedule, a.result, a.error FROM instance AS i"
+        "SELECT i.state, i.cause, i.schedule, i.reason, a.result, a.error FROM instance AS i"
         " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt WHERE i.id = ?",
         (identifier,),
     )
     if not rows:
         raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
-    state, cause, schedule, result, error = rows[0]
+    state, cause, schedule, reason, result, error = rows[0]
+    if reason is not None:
+        return state, _value(result), _value(reason)
     if cause is not None and schedule is not None:
         return state, _value(result), _value(superseded_text(bytes(cause)))
     return state, _value(result), _error(error, cause)

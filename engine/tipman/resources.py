@@ -30,6 +30,7 @@ class TaskRow(NamedTuple):
     epoch: int | None
     dependencies_remaining: int
     cause: bytes | None
+    reason: str | None
     due_at: int | None
     submitted_at: int
     queued_at: int | None
@@ -72,6 +73,8 @@ def task_text(row: TaskRow, dependencies: Sequence[bytes], epoch: int) -> str:
 
 
 def _error(row: TaskRow) -> str | None:
+    if row.reason is not None:
+        return row.reason
     if row.cause is None or row.schedule is None:
         return error_text(row.error, row.cause)
     return superseded_text(row.cause)

@@ -28,7 +28,7 @@ ROWS = {
         "started_at": -1, "settled_at": None, "chain": OTHER, "history": ODD, "opening": 2,
         "attempts_used": 3, "lost": 4, "dependencies_remaining": 5, "dependencies_unmet": 6,
         "dependents": 7, "cause": OTHER, "due_at": LATE, "early": ODD, "run": OTHER,
-        "schedule": OTHER, "parent": OTHER,
+        "schedule": OTHER, "parent": OTHER, "reason": ODD,
     },
     Task: {
         "id": ID, "type": "exec", "queue": ODD, "priority": -1000, "exclusive": ODD,

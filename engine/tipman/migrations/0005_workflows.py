@@ -52,6 +52,7 @@ _OF_RUN = (
     "ALTER TABLE workflow_run ADD COLUMN depth INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE workflow_run ADD COLUMN origin %(blob)s",
     "ALTER TABLE instance ADD COLUMN parent %(blob)s",
+    "ALTER TABLE instance ADD COLUMN reason TEXT",
     "CREATE INDEX instance_parent ON instance (parent) WHERE parent IS NOT NULL",
 )
 
