@@ -64,6 +64,27 @@ class DefinitionRetired(Registered):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkflowAdded(Registered):
+    """Somebody handed in a workflow: a new version, unless one is the same."""
+
+    wire: ClassVar[str] = "workflow.added"
+    namespace: str
+    content: str
+    """The hash of what decides how its runs go."""
+    source: str
+    """JSON text, validated."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRetired(Registered):
+    """Somebody took a version, or with None every one, out of use."""
+
+    wire: ClassVar[str] = "workflow.retired"
+    namespace: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TokenCreated(Registered):
     """Somebody is let in."""
 

@@ -4,7 +4,7 @@ import peewee
 import pytest
 from storage.test_tables import ODD, insert, rows_of
 from tipman.models import columns_of
-from tipman.registry.models import TABLES, Definition, KeptAnswer, Namespace, Token
+from tipman.registry.models import TABLES, Definition, KeptAnswer, Namespace, Token, Workflow
 
 HASH, OTHER_HASH = bytes(range(32)), bytes(range(224, 256))
 LATE = 2**63 - 1
@@ -15,6 +15,10 @@ ROWS = {
     Definition: {
         "namespace": ODD, "name": ODD, "version": 1, "content": "c", "task": ODD,
         "parameters": "{}", "created_by": ODD, "created_at": LATE, "retired_at": None,
+    },
+    Workflow: {
+        "namespace": ODD, "name": ODD, "version": 1, "content": "c", "source": ODD,
+        "created_by": ODD, "created_at": LATE, "retired_at": None,
     },
     Token: {
         "secret": HASH, "name": ODD, "scope": "admin", "namespace": None, "created_by": ODD,

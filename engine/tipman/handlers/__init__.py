@@ -70,6 +70,8 @@ from tipman.registrations import (
     NamespaceDeleted,
     TokenCreated,
     TokenRevoked,
+    WorkflowAdded,
+    WorkflowRetired,
 )
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
@@ -171,6 +173,8 @@ class Handlers:
             NamespaceDeleted: self.registering.namespace_deleted,
             DefinitionAdded: self.registering.definition_added,
             DefinitionRetired: self.registering.definition_retired,
+            WorkflowAdded: self.registering.workflow_added,
+            WorkflowRetired: self.registering.workflow_retired,
             TokenCreated: self.registering.token_created,
             TokenRevoked: self.registering.token_revoked,
             AnswerRecorded: self.registering.answer_recorded,

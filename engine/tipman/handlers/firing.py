@@ -187,7 +187,7 @@ class Firing:
         """Tell whether what it would run is gone: its code, or its definition."""
         if plan.pin is not None:
             name, version = plan.pin
-            versions = directory.registry.versions_of(namespace, name)
+            versions = directory.registry.definitions.of(namespace, name)
             return not any(number == version and not gone for number, _, gone in versions)
         return not self.has_code(plan.task)
 

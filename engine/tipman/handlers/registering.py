@@ -1,4 +1,4 @@
-"""Handlers of the registry: namespaces, definitions, tokens, and answers that stand for several.
+"""Handlers of the registry: namespaces, tokens, what is kept under names, and shared answers.
 
 What they answer is the record that came of it, for whoever published.
 """
@@ -17,9 +17,12 @@ from tipman.registrations import (
     NamespaceDeleted,
     TokenCreated,
     TokenRevoked,
+    WorkflowAdded,
+    WorkflowRetired,
 )
-from tipman.registry.records import DEFAULT, Addition, Definition, Namespace, Token
+from tipman.registry.records import DEFAULT, Addition, Namespace, Token
 from tipman.registry.register import Registry
+from tipman.registry.versions import Version, Versions
 from tipman.tipman import TIPMan
 
 NAMESPACES_MAX = 1_000
@@ -79,32 +82,33 @@ class Registering:
     def definition_added(self, event: DefinitionAdded, directory: TIPMan) -> list[Effect]:
         """Stage a version, unless one in use has the same content."""
         registry = directory.registry
-        registry.namespace(event.namespace)
-        versions = registry.versions_of(event.namespace, event.name)
-        same = [
-            number
-            for number, content, retired in versions
-            if content == event.content and not retired
-        ]
-        if same:
-            registry.outcome = Addition(event.namespace, event.name, same[-1], is_new=False)
-            return []
-        number = versions[-1][0] + 1 if versions else 1
-        what = (event.content, event.task, event.parameters, event.actor)
-        registry.add_definition(
-            Definition(event.namespace, event.name, number, *what, directory.now)
-        )
-        registry.outcome = Addition(event.namespace, event.name, number, is_new=True)
+        number = _new_number(event, registry, registry.definitions)
+        if number is not None:
+            what = (event.content, event.task, event.parameters, event.actor)
+            row = (event.namespace, event.name, number, *what, directory.now, None)
+            version = Version(number, event.content, is_retired=False)
+            registry.definitions.add(event.namespace, event.name, version, row)
         return []
 
     def definition_retired(self, event: DefinitionRetired, directory: TIPMan) -> list[Effect]:
         """Stage that a version, or every one, takes no more submissions; once is enough."""
-        versions = directory.registry.versions_of(event.namespace, event.name)
-        if event.version is None and not versions:
-            raise NotFoundError(f"no definition {event.name!r}")
-        if event.version is not None and event.version not in {number for number, *_ in versions}:
-            raise NotFoundError(f"no definition {event.name}@{event.version}")
-        directory.registry.retire(event.namespace, event.name, event.version, directory.now)
+        _retire(event, directory.registry.definitions, "definition", directory.now)
+        return []
+
+    def workflow_added(self, event: WorkflowAdded, directory: TIPMan) -> list[Effect]:
+        """Stage a version, unless one in use has the same content."""
+        registry = directory.registry
+        number = _new_number(event, registry, registry.workflows)
+        if number is not None:
+            what = (event.content, event.source, event.actor)
+            row = (event.namespace, event.name, number, *what, directory.now, None)
+            version = Version(number, event.content, is_retired=False)
+            registry.workflows.add(event.namespace, event.name, version, row)
+        return []
+
+    def workflow_retired(self, event: WorkflowRetired, directory: TIPMan) -> list[Effect]:
+        """Stage that a version, or every one, takes no more runs; once is enough."""
+        _retire(event, directory.registry.workflows, "workflow", directory.now)
         return []
 
     def token_created(self, event: TokenCreated, directory: TIPMan) -> list[Effect]:
@@ -137,6 +141,29 @@ class Registering:
         self._frontier.limit(namespace.name, namespace.slots_max)
         open_tasks = registry.open_tasks.get(namespace.name, 0)
         registry.outcome = replace(namespace, open_tasks=open_tasks)
+
+
+def _new_number(
+    event: DefinitionAdded | WorkflowAdded, registry: Registry, versions: Versions
+) -> int | None:
+    """Return the number of the version to be made, None when there is one; say which it is."""
+    registry.namespace(event.namespace)
+    place = (event.namespace, event.name)
+    same = versions.same(*place, event.content)
+    number = versions.next_number(*place) if same is None else same
+    registry.outcome = Addition(*place, number, is_new=same is None)
+    return number if same is None else None
+
+
+def _retire(
+    event: DefinitionRetired | WorkflowRetired, versions: Versions, what: str, now_us: int
+) -> None:
+    known = versions.of(event.namespace, event.name)
+    if event.version is None and not known:
+        raise NotFoundError(f"no {what} {event.name!r}")
+    if event.version is not None and event.version not in {v.number for v in known}:
+        raise NotFoundError(f"no {what} {event.name}@{event.version}")
+    versions.retire(event.namespace, event.name, event.version, now_us)
 
 
 def _existing(name: str, registry: Registry) -> Namespace:

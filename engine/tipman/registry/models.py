@@ -1,6 +1,6 @@
 """The tables of the registry, as Peewee models, and the constant SQL built from them.
 
-Names of namespaces, definitions and tokens are text; secrets and repeats are hashes in 32 bytes.
+Names are text everywhere; secrets and repeats are hashes in 32 bytes.
 """
 
 from peewee import SQL, BigIntegerField, BlobField, CompositeKey, IntegerField, TextField
@@ -43,6 +43,30 @@ class Definition(Table):
         """Versions count up from 1 within a name."""
 
         table_name = "definition"
+        primary_key = CompositeKey("namespace", "name", "version")
+        without_rowid = True
+
+
+class Workflow(Table):
+    """A version of a workflow; only `retired_at` ever changes, and no row is ever deleted.
+
+    `source` is JSON text of the workflow as it was given, `content` a hash of what of it decides
+    how its runs go.
+    """
+
+    namespace = TextField()
+    name = TextField()
+    version = IntegerField()
+    content = TextField()
+    source = TextField()
+    created_by = TextField()
+    created_at = BigIntegerField()
+    retired_at = BigIntegerField(null=True)
+
+    class Meta:
+        """Versions count up from 1 within a name."""
+
+        table_name = "workflow"
         primary_key = CompositeKey("namespace", "name", "version")
         without_rowid = True
 
@@ -90,7 +114,7 @@ class KeptAnswer(Table):
         table_name = "kept_answer"
 
 
-TABLES: tuple[type[Table], ...] = (Namespace, Definition, Token, KeptAnswer)
+TABLES: tuple[type[Table], ...] = (Namespace, Definition, Workflow, Token, KeptAnswer)
 
 
 UPSERT_NAMESPACE = (
@@ -101,9 +125,7 @@ UPSERT_NAMESPACE = (
 DELETE_NAMESPACE = "DELETE FROM namespace WHERE name = ?"
 DELETE_KEPT = "DELETE FROM kept WHERE namespace = ?"
 INSERT_DEFINITION = insert_sql("definition", columns_of(Definition))
-RETIRE_DEFINITION = (
-    "UPDATE definition SET retired_at = ? WHERE namespace = ? AND name = ? AND version = ?"
-)
+INSERT_WORKFLOW = insert_sql("workflow", columns_of(Workflow))
 INSERT_TOKEN = insert_sql("token", columns_of(Token))
 REVOKE_TOKEN = "UPDATE token SET revoked_at = ? WHERE secret = ?"  # noqa: S105 - no password
 UPSERT_ANSWER = (

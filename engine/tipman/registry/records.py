@@ -46,8 +46,27 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkflowVersion:
+    """A version of a workflow; *source* is JSON text, *content* a hash of what counts of it."""
+
+    namespace: str
+    name: str
+    version: int
+    content: str
+    source: str
+    created_by: str
+    created_at: int
+    retired_at: int | None = None
+
+    @property
+    def pin(self) -> str:
+        """What a run of it is pinned to: `name@version`."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class Addition:
-    """Which version a definition that was handed in is; *is_new* False for one that was there."""
+    """Which version is what was handed in; *is_new* False for one that was there."""
 
     namespace: str
     name: str

@@ -1,7 +1,8 @@
 """The registry as the bus works with it: what it knows, and what a drain changed of it.
 
-Namespaces and tokens are few and stand in memory whole; of definitions only what the event in hand
-asks for. The bus's thread alone changes anything here, and writes it in the drain's transaction.
+Namespaces and tokens are few and stand in memory whole; of definitions and workflows only what the
+event in hand asks for. The bus's thread alone changes anything here, and writes it in the drain's
+transaction.
 """
 
 from collections import Counter, defaultdict
@@ -19,21 +20,19 @@ from tipman.registry.models import (
     DELETE_OLD_ANSWERS,
     INSERT_DEFINITION,
     INSERT_TOKEN,
-    RETIRE_DEFINITION,
+    INSERT_WORKFLOW,
     REVOKE_TOKEN,
     UPSERT_ANSWER,
     UPSERT_NAMESPACE,
 )
-from tipman.registry.records import DEFAULT, Definition, Namespace, Token
+from tipman.registry.records import DEFAULT, Namespace, Token
 from tipman.registry.repeats import KEPT_S, Memo, Repeat
+from tipman.registry.versions import Versions
 
 EXPIRED_AT_ONCE = 500
 """Expired answers that one drain removes at most."""
 SWEEP_S = 60
 """Seconds between two looks for expired answers, while there are new ones."""
-
-Version = tuple[int, str, bool]
-"""Of a version: its number, its content's hash, and whether it is retired."""
 
 
 class Registry:
@@ -50,7 +49,8 @@ class Registry:
         self.outcome: Any = None
         """What the handler of the event in hand answers beside its effects; the bus takes it."""
         self._tokens: dict[bytes, Token] = {}
-        self._versions: dict[tuple[str, str], list[Version]] = {}
+        self.definitions = Versions(database, "definition", INSERT_DEFINITION, self._stage)
+        self.workflows = Versions(database, "workflow", INSERT_WORKFLOW, self._stage)
         self._changes: list[tuple[str, Row]] = []
         self._answers: dict[bytes, Row] = {}
         self._swept_at = 0
@@ -127,46 +127,13 @@ class Registry:
         self._changes.append((UPSERT_NAMESPACE, row))
 
     def drop_namespace(self, name: str, now_us: int) -> None:
-        """Stage the end of a namespace, of its counters, its tokens and its definitions."""
+        """Stage the end of a namespace and its counters, of its tokens, definitions, workflows."""
         del self.namespaces[name]
         self._changes += [(DELETE_NAMESPACE, (name,)), (DELETE_KEPT, (name,))]
         for token in [t for t in self._tokens.values() if t.namespace == name]:
             self.revoke(token, now_us)
-        named = {of for of in self._versions if of[0] == name}
-        rows = self._database.fetch("SELECT name FROM definition WHERE namespace = ?", (name,))
-        for _, definition in named | {(name, row[0]) for row in rows}:
-            self.retire(name, definition, None, now_us)
-
-    # Definitions.
-
-    def versions_of(self, namespace: str, name: str) -> list[Version]:
-        """Return the versions of a definition, oldest first, this drain's included."""
-        versions = self._versions.get((namespace, name))
-        if versions is None:
-            rows = self._database.fetch(
-                "SELECT version, content, retired_at FROM definition"
-                " WHERE namespace = ? AND name = ? ORDER BY version",
-                (namespace, name),
-            )
-            versions = [(number, content, at is not None) for number, content, at in rows]
-            self._versions[namespace, name] = versions
-        return versions
-
-    def add_definition(self, definition: Definition) -> None:
-        """Stage a version."""
-        row = astuple(definition)
-        self.versions_of(definition.namespace, definition.name).append(
-            (definition.version, definition.content, False)
-        )
-        self._changes.append((INSERT_DEFINITION, row))
-
-    def retire(self, namespace: str, name: str, version: int | None, now_us: int) -> None:
-        """Stage that a version, or with None every one, takes no more submissions."""
-        versions = self.versions_of(namespace, name)
-        for at, (number, content, is_retired) in enumerate(versions):
-            if not is_retired and version in {None, number}:
-                versions[at] = (number, content, True)
-                self._changes.append((RETIRE_DEFINITION, (now_us, namespace, name, number)))
+        self.definitions.retire_all(name, now_us)
+        self.workflows.retire_all(name, now_us)
 
     # Tokens.
 
@@ -219,8 +186,13 @@ class Registry:
 
     def committed(self) -> None:
         """Forget what was staged, now that it is on disk; show tokens to everybody."""
-        self._changes, self._answers, self._versions = [], {}, {}
+        self._changes, self._answers = [], {}
+        self.definitions.committed()
+        self.workflows.committed()
         self.tokens = self._tokens
+
+    def _stage(self, statement: str, row: Row) -> None:
+        self._changes.append((statement, row))
 
     def _sweep(self, now_us: int) -> None:
         if now_us - self._swept_at < SWEEP_S * MICROSECONDS:
