@@ -51,6 +51,7 @@ class Running:
         instance = directory.load(event.instance)
         step = move_run(instance.snapshot, event.wire, Verdict.NONE)
         if step is not None:
+            instance.started_at = instance.started_at or directory.now
             take_step(instance, step, event.wire, None, directory)
         return []
 
