@@ -23,6 +23,7 @@ class Instance:
         "due_at",
         "early",
         "epoch",
+        "held_by",
         "id",
         "key",
         "kind",
@@ -79,7 +80,9 @@ class Instance:
     parent: bytes | None
     """Who is told when it settles, besides its dependents."""
     reason: str | None
-    """Why its rule skipped it, as JSON text."""
+    """Why its rule skipped it, or why the run failed, as JSON text."""
+    held_by: bytes | None
+    """Whose suspension suspended it: its run's, or another's above it; None for its own."""
     task: Task | None
     arguments: str
     stored_rare: Row
@@ -103,7 +106,7 @@ class Instance:
         self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
         self.cause = self.epoch = self.due_at = self.wake_at = None
         self.queued_at = self.started_at = self.settled_at = None
-        self.early = self.run = self.schedule = self.parent = self.reason = None
+        self.early = self.run = self.schedule = self.parent = self.reason = self.held_by = None
         self.take(move)
 
     def take(self, move: Move) -> None:
@@ -127,13 +130,14 @@ class Instance:
             self.wake_at, self.queued_at, self.started_at, self.settled_at, chain,
             history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
             self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
-            self.run, self.schedule, self.parent, self.reason,
+            self.run, self.schedule, self.parent, self.reason, self.held_by,
         ) = row  # fmt: skip
         self.id, self.chain = bytes(identifier), bytes(chain)
         self.cause = None if self.cause is None else bytes(self.cause)
         self.run = None if self.run is None else bytes(self.run)
         self.schedule = None if self.schedule is None else bytes(self.schedule)
         self.parent = None if self.parent is None else bytes(self.parent)
+        self.held_by = None if self.held_by is None else bytes(self.held_by)
         self.snapshot = snapshot_of(self.kind, self.configuration, history)
         self.stored_sequence = self.sequence
         self.stored_rare = self.rare()
@@ -157,6 +161,7 @@ class Instance:
             history_text(self.snapshot, self.kind), self.opening, self.attempts_used, self.lost,
             self.dependencies_remaining, self.dependencies_unmet, self.dependents,
             self.cause, self.due_at, self.early, self.run, self.schedule, self.parent, self.reason,
+            self.held_by,
         )  # fmt: skip
 
 
@@ -182,5 +187,5 @@ def row_of(instance: Instance, task_row: Row) -> TaskRow:
     )  # fmt: skip
 
 
-PLAIN: Row = (None, 1, 0, 0, 0, 0, 0, None, None, None, None, None, None, None)
+PLAIN: Row = (None, 1, *(0,) * 5, *(None,) * 8)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""

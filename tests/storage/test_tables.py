@@ -29,6 +29,7 @@ ROWS = {
         "attempts_used": 3, "lost": 4, "dependencies_remaining": 5, "dependencies_unmet": 6,
         "dependents": 7, "cause": OTHER, "due_at": LATE, "early": ODD, "run": OTHER,
         "schedule": OTHER, "parent": OTHER, "reason": ODD,
+        "held_by": OTHER,
     },
     Task: {
         "id": ID, "type": "exec", "queue": ODD, "priority": -1000, "exclusive": ODD,

@@ -53,6 +53,7 @@ _OF_RUN = (
     "ALTER TABLE workflow_run ADD COLUMN origin %(blob)s",
     "ALTER TABLE instance ADD COLUMN parent %(blob)s",
     "ALTER TABLE instance ADD COLUMN reason TEXT",
+    "ALTER TABLE instance ADD COLUMN held_by %(blob)s",
     "CREATE INDEX instance_parent ON instance (parent) WHERE parent IS NOT NULL",
 )
 
