@@ -98,6 +98,8 @@ def _run_lane(seed, kills, outcome, lock):
 class Life:
     """A folder with a database, through many deaths."""
 
+    life_s_max = LIFE_S_MAX
+
     def __init__(self, seed, nest):
         self.seed = seed
         self.found = None
@@ -128,7 +130,7 @@ class Life:
         if dice.random() >= RANDOM_SHARE:
             aim, (first, last) = dice.choice(list(PLACES.items()))
             orders |= {"aim": aim, "nth": dice.randint(first, last)}
-        self.die(within_s=dice.uniform(0.05, LIFE_S_MAX), **orders)
+        self.die(within_s=dice.uniform(0.05, self.life_s_max), **orders)
 
     def die(self, *, within_s, **orders):
         """Start an engine that is killed after so long, if not before where it is aimed.

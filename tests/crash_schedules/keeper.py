@@ -67,8 +67,10 @@ def asked(number, starts_at):
 class KeeperHatch(DriverHatch):
     """How a keeper is started; nobody talks to it."""
 
-    @staticmethod
-    def main(orders, listener):
+    run = staticmethod(run)
+
+    @classmethod
+    def main(cls, orders, listener):
         """Be the child; never return."""
         listener.close()
         log = os.open(Path(orders.folder) / "driver.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -80,7 +82,7 @@ class KeeperHatch(DriverHatch):
         faulthandler.enable(file=2)
         code = 1
         try:
-            run(orders)
+            cls.run(orders)
             code = 0
         except BaseException:  # noqa: BLE001 - the log says what it was
             sys.__excepthook__(*sys.exc_info())

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 
 from simulation.executions import Number
-from simulation.plan import Plan
 from simulation.rows import Line
 from simulation.timing import Timing
 from simulation.violation import ViolationError
@@ -14,10 +13,12 @@ from tipman.definitions import Task
 from tipman.frontier import mark_of
 from tipman.ids import parse, text_of
 from tipman.outlines import Verdict
+from workflow_simulation.closing import Closing
 from workflow_simulation.contexts import Contexts
-from workflow_simulation.members import Born, Flow, Member, born
+from workflow_simulation.flows import Given
+from workflow_simulation.members import Born, Flow, Member, born, graph_of
 from workflow_simulation.queue import Queue
-from workflow_simulation.reference import EARLY, SETTLED, holds
+from workflow_simulation.reference import SETTLED, holds
 
 _STAYING = {"task.queued", "task.settled", "task.reopened", "run.settled", "run.reopened"}
 _FENCED = "attempt.fenced"
@@ -47,19 +48,24 @@ _MOVES = {"task": move, "run": move_run}
 class Chronicle:
     """All instances of a world as the log makes them.
 
-    *flows* are the runs that were handed in, by their ids; *tasks* takes every task on disk.
+    *givens* are the workflows that runs may be of, by their names; *tasks* takes every task on
+    disk.
     """
 
     def __init__(
         self,
-        plan: Plan,
-        flows: dict[bytes, Flow],
+        lost_max: int,
+        givens: dict[str, Given],
         tasks: dict[bytes, Task],
         contexts: Contexts,
         detached: set[Number],
+        queue: Queue,
     ):
-        self._plan = plan
-        self._flows = flows
+        self._lost_max = lost_max
+        self._givens = givens
+        self.flows: dict[bytes, Flow] = {}
+        """All runs."""
+        self.closing = Closing()
         self._tasks = tasks
         self._contexts = contexts
         self._detached = detached
@@ -67,15 +73,19 @@ class Chronicle:
         self._lines = 0
         self.members: dict[bytes, Member] = {}
         self.named: Counter[tuple[bytes, str]] = Counter()
-        self.queue = Queue(plan.slots, {"narrow": plan.narrow})
+        self.queue = queue
 
     def read(self, database: Database) -> None:
         """Fold what was committed since the last time."""
-        rows = database.fetch(_LINES, (self._position,))
-        lines = [Line(row[0], bytes(row[1]), *row[2:]) for row in rows]
+        found = database.fetch(_LINES, (self._position,))
+        lines = [Line(row[0], bytes(row[1]), *row[2:]) for row in found]
         unknown = {line.instance for line in lines} - self.members.keys()
-        for found in born(database, sorted(unknown)).values() if unknown else ():
-            self._begin(found)
+        if unknown:
+            # A run is there before its tasks.
+            for found in sorted(
+                born(database, [*unknown]).values(), key=lambda b: b.kind != "run"
+            ):
+                self._begin(found)
         for line in lines:
             self._position = line.position
             self._lines += 1
@@ -109,19 +119,19 @@ class Chronicle:
         member = self.members[found.id] = Member.new(found)
         if found.task is not None:
             self._tasks[found.id] = found.task
-            member.timing = Timing(found.task, self._plan.lost_max)
+            member.timing = Timing(found.task, self._lost_max)
             self._place(member)
         elif found.kind == "run":
-            slots = self._flows[found.id].given.get("slots")
-            self.queue.limit_group(found.id, slots)
+            given = self._givens[found.name]
+            self.flows[found.id] = Flow(found.id, member, given, graph_of(given))
+            self.queue.limit_group(found.id, given.get("slots"))
 
     def _place(self, member: Member) -> None:
         """Put a task to the run that it belongs to."""
         if member.born.run is None:
             return
-        flow = self._flows[member.born.run]
+        flow = self.flows[member.born.run]
         if not member.is_node:
-            flow.children.append(member)
             return
         if member.born.name in flow.nodes:
             raise ViolationError(f"{self.label(member)} is there twice")
@@ -175,10 +185,12 @@ class Chronicle:
         self._queue_follows(member, line, data, was, where)
         if line.name == "attempt.succeeded":
             member.last = data["attempt"]
+        if line.name == "task.submitted" and member.born.parent in self.flows:
+            self.closing.begin(self.flows[member.born.parent], member, where)
         self._contexts.follow(member, was, self._flow_of(member))
 
     def _flow_of(self, member: Member) -> Flow | None:
-        return None if member.born.run is None else self._flows[member.born.run]
+        return None if member.born.run is None else self.flows[member.born.run]
 
     def _settle(self, member: Member) -> None:
         member.last_end, member.settled_at = member.state, self._lines
@@ -220,7 +232,7 @@ class Chronicle:
         node = flow.graph[member.born.name]
         told = [member.told.get(flow.nodes[need.task].born.id) for need in node.needs]
         if member.state in _GOING_ON:
-            if None in told and node.rule not in EARLY:
+            if None in told and not node.is_early:
                 raise ViolationError(f"{where} goes on while it waits: {told}")
             wanted = True
         elif member.state in {"skipped", "blocked"}:
@@ -261,18 +273,16 @@ class Chronicle:
     # Runs.
 
     def _follow_run(self, member: Member, line: Line, where: str) -> None:
-        flow = self._flows[member.born.id]
+        flow = self.flows[member.born.id]
         if line.before in _ENDING and line.after == "working":
             member.reopened += 1
             flow.was_cancelled = flow.was_late = False
+            self.closing.reopen(flow)
         if line.name == "cancel.requested":
             flow.was_cancelled = True
         elif line.name == "timer.fired":
             flow.was_late = True
-        elif line.name == "run.drained" and (open_ := self.open_nodes(flow)):
-            raise ViolationError(f"{where}, and there are open nodes: {open_}")
-
-    @staticmethod
-    def open_nodes(flow: Flow) -> list[str]:
-        """Return the names of the nodes that have not settled."""
-        return [name for name, node in flow.nodes.items() if not node.is_settled]
+        elif line.name == "run.drained" and flow.open:
+            raise ViolationError(f"{where}, and there are open nodes: {flow.open}")
+        elif line.name == "run.settled":
+            self.closing.end(flow, where)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from tipman.definitions import workflow_of
+from tipman.errors import InvalidError
 from tipman.triggers import can_hold, rule_of
 from workflow_simulation.reference import WORDS
 
@@ -45,7 +47,22 @@ class Flows:
         _sometimes(random, given, 0.1, "timeout_s", lambda: random.choice((2, 30, 500)))
         _sometimes(random, given, 0.1, "priority", lambda: random.choice((-5, 5)))
         _sometimes(random, given, 0.3, "hooks", lambda: _hooks(random))
-        return given
+        return _sound(given)
+
+
+def _sound(given: Given) -> Given:
+    """Take out the rules that can never hold because of what other tasks can never do."""
+    try:
+        workflow_of(given, default_name="flow")
+    except InvalidError as error:
+        places = [fault.pointer.split("/") for fault in error.faults]
+        found = [place for place in places if place[-1] == "when"]
+        for _, _, at, _ in found:
+            del given["tasks"][int(at)]["when"]
+        if not found:
+            raise
+        return _sound(given)
+    return given
 
 
 def _sometimes(random: Random, given: Given, share: float, name: str, make: Any) -> None:

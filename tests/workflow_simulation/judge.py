@@ -15,8 +15,10 @@ from tipman.scheduler import ALARM_S_MAX
 from workflow_simulation.chronicle import Chronicle
 from workflow_simulation.contexts import Contexts
 from workflow_simulation.ends import Ends
+from workflow_simulation.flows import Given
 from workflow_simulation.members import Flow, Member
-from workflow_simulation.reference import EARLY, FAILED, SETTLED, holds, outcome_of
+from workflow_simulation.queue import Queue
+from workflow_simulation.reference import FAILED, SETTLED, holds, outcome_of
 
 _ROWS = (
     "SELECT id, state, configuration, sequence, opening, attempt, wake_at, settled_at"
@@ -33,15 +35,28 @@ class Judge:
     """
 
     def __init__(self, plan: Plan, handed_in: dict[bytes, Task]):
-        self.flows: dict[bytes, Flow] = {}
+        self.givens: dict[str, Given] = {}
+        """The workflows that runs may be of, by their names."""
         self.started: set[Number] = set()
         self.ends = Ends()
         self._contexts = Contexts(self.ends.results)
-        self.ledger = Chronicle(plan, self.flows, handed_in, self._contexts, self.ends.detached)
+        self.ledger = Chronicle(
+            plan.lost_max,
+            self.givens,
+            handed_in,
+            self._contexts,
+            self.ends.detached,
+            Queue(plan.slots, {"narrow": plan.narrow}),
+        )
         self._handed_in = handed_in
         self._acknowledged: Counter[tuple[bytes, str]] = Counter()
         self._possible: Counter[tuple[bytes, str]] = Counter()
         """What was asked for and not refused, also where the answer died with an engine."""
+
+    @property
+    def flows(self) -> dict[bytes, Flow]:
+        """All runs that are on disk."""
+        return self.ledger.flows
 
     @property
     def members(self) -> dict[bytes, Member]:
@@ -88,8 +103,7 @@ class Judge:
         self._check_edges(core.database)
         self._check_promises(known)
         for flow in self.flows.values():
-            if flow.id in self.members:
-                self._check_run(flow)
+            self._check_run(flow)
         for identifier in self.in_state("queued"):
             if self.ledger.queue.may_start(identifier):
                 raise ViolationError(f"{self._label(identifier)} is queued, and a slot is free")
@@ -146,10 +160,10 @@ class Judge:
         for node in flow.nodes.values():
             self._check_node(flow, node)
         run = self.members[flow.id]
-        open_ = self.ledger.open_nodes(flow)
+        open_ = flow.open
         if run.is_settled:
             self._check_end(flow, run, open_)
-        elif not open_ and run.state != "suspended" and not self._open_children(flow):
+        elif not open_ and run.state != "suspended" and not flow.closing:
             raise ViolationError(
                 f"run {text_of(flow.id)} is {run.configuration} with nothing open"
             )
@@ -171,7 +185,7 @@ class Judge:
             return
         truth = holds(node.rule, outcomes, context)
         if member.state == "waiting" and (
-            None not in outcomes.values() or (node.rule in EARLY and truth)
+            None not in outcomes.values() or (node.is_early and truth)
         ):
             raise ViolationError(f"{self._label(member.born.id)} waits for nothing: {outcomes}")
         if member.state in {"skipped", "blocked"} and truth is not False:
@@ -190,14 +204,10 @@ class Judge:
         if broken and going:
             raise ViolationError(f"{broken} failed, and {going} are open in a run that fails fast")
 
-    def _open_children(self, flow: Flow) -> list[str]:
-        return [child.born.name for child in flow.children if not child.is_settled]
-
     def _check_end(self, flow: Flow, run: Member, open_: list[str]) -> None:
-        if open_ or self._open_children(flow):
+        if open_ or flow.closing:
             raise ViolationError(
-                f"run {text_of(flow.id)} has settled, and open are {open_},"
-                f" {self._open_children(flow)}"
+                f"run {text_of(flow.id)} has settled, and open are {open_}, {flow.closing}"
             )
         states = [node.state for node in flow.nodes.values()]
         wanted = {outcome_of(states, was_cancelled=flow.was_cancelled)}

@@ -89,6 +89,7 @@ class Flow:
     """A run: what was written of it, and its nodes by name."""
 
     id: bytes
+    run: Member
     given: Mapping[str, Any]
     graph: Graph
     nodes: dict[str, Member] = field(default_factory=dict)
@@ -98,8 +99,20 @@ class Flow:
     """Whether it ran out of time in this opening."""
     ended: list[bytes] = field(default_factory=list)
     """Nodes that settled, in order, each at its last end."""
-    children: list[Member] = field(default_factory=list)
-    """Tasks that the run itself started: hooks and compensations."""
+    hooks: list[Member] = field(default_factory=list)
+    """Those of this opening."""
+    undoing: list[Member] = field(default_factory=list)
+    """Compensations of all openings, as they began."""
+
+    @property
+    def open(self) -> list[str]:
+        """The names of the nodes that have not settled."""
+        return [name for name, node in self.nodes.items() if not node.is_settled]
+
+    @property
+    def closing(self) -> list[str]:
+        """The names of the hooks and compensations that have not settled."""
+        return [m.born.name for m in (*self.hooks, *self.undoing) if not m.is_settled]
 
     @property
     def policies(self) -> Mapping[str, str]:

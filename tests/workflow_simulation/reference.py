@@ -168,6 +168,11 @@ class Node(NamedTuple):
         return "all_settled" if self.on_failure == "continue" else USUAL
 
     @property
+    def is_early(self) -> bool:
+        """Whether it may start before all that it waits for has settled."""
+        return isinstance(self.rule, str) and self.rule in EARLY
+
+    @property
     def blocks(self) -> bool:
         """Whether it waits for a person where its rule does not hold."""
         return self.when is None and self.on_failure == "block"

@@ -88,7 +88,7 @@ class Player:
 
     def _runs(self) -> list[bytes]:
         self.world.audit.ledger.read(self.world.core.database)
-        return [run for run in self.world.audit.flows if run in self.world.audit.members]
+        return [*self.world.audit.flows]
 
     def _ask(
         self, kind: type[Requested], among: list[bytes], random: Random, data: object = None

@@ -11,7 +11,6 @@ from tipman.definitions import workflow_of
 from tipman.errors import ConflictError, TipmanError, UnavailableError
 from tipman.events import Event, TasksSubmitted
 from workflow_simulation.judge import Judge
-from workflow_simulation.members import Flow, graph_of
 
 ACTOR = "simulation"
 TYPES = ("sleep", "eval")
@@ -31,8 +30,7 @@ class World(world.World):
         event = self.submitter.workflow(
             workflow_of(given, default_name="flow"), actor=ACTOR, now_us=self.clock.wall_us()
         )
-        run = event.run.row[0]
-        self.audit.flows[run] = Flow(run, given, graph_of(given))
+        self.audit.givens[given["name"]] = given
         self.publish(event)
 
     def end_attempt(self, execution: Execution, random: Random) -> None:

@@ -1,0 +1,68 @@
+"""How runs end: what undoes their work, in the order that was promised, and then their hooks."""
+
+from simulation.violation import ViolationError
+from workflow_simulation.members import Flow, Member
+
+_HOOK = "hooks."
+_UNDO = ".undo"
+_MOMENTS = {"succeeded": {"succeeded", "settled"}, "failed": {"failed", "settled"}}
+
+
+class Closing:
+    """Judges the tasks that runs start themselves."""
+
+    def reopen(self, flow: Flow) -> None:
+        """Begin a new opening, which has hooks of its own."""
+        flow.hooks = []
+
+    def begin(self, flow: Flow, member: Member, where: str) -> None:
+        """Judge a task that a run starts."""
+        if flow.open:
+            raise ViolationError(f"{where}, and there are open nodes: {flow.open}")
+        if member.born.name.startswith(_HOOK):
+            self._begin_hook(flow, member, where)
+        elif member.born.name.endswith(_UNDO):
+            self._begin_undoing(flow, member, where)
+        else:
+            raise ViolationError(f"{where}: is no hook and undoes nothing")
+
+    @staticmethod
+    def _begin_hook(flow: Flow, member: Member, where: str) -> None:
+        if any(other.born.name == member.born.name for other in flow.hooks):
+            raise ViolationError(f"{where}: runs twice in one opening")
+        if left := [undo.born.name for undo in flow.undoing if not undo.is_settled]:
+            raise ViolationError(f"{where}, and there is something to undo: {left}")
+        flow.hooks.append(member)
+
+    @staticmethod
+    def _begin_undoing(flow: Flow, member: Member, where: str) -> None:
+        if left := flow.closing:
+            raise ViolationError(f"{where}, beside {left}")
+        done = [undo.born.name for undo in flow.undoing]
+        if member.born.name in done:
+            raise ViolationError(f"{where}: was undone before")
+        wanted = [name for name in to_undo(flow) if name not in done]
+        if wanted[:1] != [member.born.name]:
+            raise ViolationError(f"{where}, and the order is {wanted}")
+        flow.undoing.append(member)
+
+    @staticmethod
+    def end(flow: Flow, where: str) -> None:
+        """Judge a run that has settled."""
+        state = flow.run.state
+        given = flow.given.get("hooks", {})
+        wanted = {moment for moment in _MOMENTS.get(state, {"settled"}) if moment in given}
+        ran = {hook.born.name.removeprefix(_HOOK) for hook in flow.hooks}
+        if ran != wanted:
+            raise ViolationError(f"{where}: {state}, and its hooks were {ran}, not {wanted}")
+        missing = {*to_undo(flow)} - {undo.born.name for undo in flow.undoing}
+        if state != "succeeded" and missing:
+            raise ViolationError(f"{where}: {state}, and {missing} were left undone")
+
+
+def to_undo(flow: Flow) -> list[str]:
+    """Return the names of what undoes the work that succeeded, the latest first."""
+    by_id = {node.born.id: node for node in flow.nodes.values()}
+    done = (by_id[i] for i in reversed(flow.ended) if by_id[i].state == "succeeded")
+    undoable = {task["name"] for task in flow.given["tasks"] if "compensate" in task}
+    return [f"{node.born.name}{_UNDO}" for node in done if node.born.name in undoable]
