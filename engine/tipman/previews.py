@@ -8,7 +8,7 @@ from tipman.definitions.schedules import schedule_of
 from tipman.definitions.timing import timetable_for
 from tipman.handlers.plans import plan_of
 from tipman.ids import text_of
-from tipman.registrar import Registrar
+from tipman.librarian import Librarian
 from tipman.schedules import views
 from tipman.schedules.decisions import caught_up, plan_backlog
 from tipman.timetable import Timetable
@@ -16,7 +16,7 @@ from tipman.timetable import Timetable
 LIMIT = views.LIMIT
 
 
-class Previews(Registrar):
+class Previews(Librarian):
     """The part of an engine that looks ahead; nothing here changes anything."""
 
     def upcoming(self, identifier: bytes, *, limit: int = 10) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tipman.arrangements import Arrangements
 from tipman.bus import Bus
 from tipman.clock import Clock, SystemClock
 from tipman.core import Core
@@ -19,20 +20,20 @@ from tipman.events import Event, TasksSubmitted
 from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
 from tipman.handles import Handle, Settlements
 from tipman.ids import IdSource
+from tipman.launches import Launches
 from tipman.leases import FileLock
 from tipman.operations import Operations
 from tipman.requests import Requests
 from tipman.settings import Settings
 from tipman.settings import load as load_settings
 from tipman.submission import FAULTS_MAX, Submitter, check_type, refusal_of_batch
-from tipman.timekeeping import Timekeeping
 from tipman.version import VERSION
 from tipman.workshop import Workshop
 
 _INTERRUPT_SLACK_S = 2.0
 
 
-class Engine(Requests, Operations, Timekeeping):
+class Engine(Requests, Operations, Arrangements, Launches):
     """Runs tasks durably, in this process, on one database.
 
     Use it as a context manager, or call `start` and `close`. *settings* are those of CONTRACT;
@@ -290,10 +291,7 @@ class Engine(Requests, Operations, Timekeeping):
 
     def submit_workflow(self, workflow: Workflow, *, actor: str = "local") -> dict[str, Handle]:
         """Submit a run of a workflow; return the handles of its tasks by name."""
-        now_us = self._clock.wall_us()
-        tasks = tuple([self._checked(task) for task in workflow.tasks])
-        checked = workflow.model_copy(update={"tasks": tasks})
-        event = self._submitter.workflow(checked, actor=actor, now_us=now_us)
+        event = self.run_submission(workflow, {}, actor=actor)
         self._publish(event)
         return {s.task.name: Handle(s.instance, self) for s in event.submissions}
 
