@@ -10,6 +10,7 @@ from typing import Protocol
 
 MICROSECONDS = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 
 
 class Alarm(Protocol):
@@ -130,8 +131,8 @@ def rfc3339(instant_us: int) -> str:
     >>> rfc3339(1_700_000_000_123_456)
     '2023-11-14T22:13:20.123456Z'
     """
-    moment = _EPOCH + timedelta(microseconds=instant_us)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond:06d}Z"
+    moment = _NAIVE_EPOCH + timedelta(microseconds=instant_us)
+    return moment.isoformat(timespec="microseconds") + "Z"
 
 
 def microseconds_of(moment: datetime) -> int:

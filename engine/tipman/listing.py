@@ -35,7 +35,10 @@ _ID_BYTES = 16
 NEWEST = b"\xff" * _ID_BYTES
 """After every id there is."""
 # As the index says it, so that the database knows that the index will do.
-_UNSUCCESSFUL = "i.state IN ('abandoned', 'cancelled', 'failed', 'skipped')"
+_UNSUCCESSFUL = (
+    "(i.state = 'abandoned' OR i.state = 'cancelled' OR i.state = 'failed' OR i.state = 'skipped')"
+)
+"""Written as the index of such instances is, or that would not be found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
