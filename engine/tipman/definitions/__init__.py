@@ -11,6 +11,7 @@ from tipman.definitions.loading import (
     load_workflow,
     workflow_from_text,
 )
+from tipman.definitions.orders import Order, order_of, ordered, with_input
 from tipman.definitions.resolution import resolved, resolved_tasks
 from tipman.definitions.shapes import Retry, Task, TaskType
 from tipman.definitions.stored import options_of, task_from_row, unpacked
@@ -18,6 +19,7 @@ from tipman.definitions.tasks import task_of, tasks_of
 from tipman.definitions.workflows import Workflow, workflow_of
 
 __all__ = [
+    "Order",
     "Retry",
     "Task",
     "TaskType",
@@ -27,12 +29,15 @@ __all__ = [
     "load_schedules",
     "load_workflow",
     "options_of",
+    "order_of",
+    "ordered",
     "resolved",
     "resolved_tasks",
     "task_from_row",
     "task_of",
     "tasks_of",
     "unpacked",
+    "with_input",
     "workflow_from_text",
     "workflow_of",
 ]
