@@ -21,7 +21,7 @@ class WithoutRecovery(World):
         self.core.scheduler.start()
 
 
-class _Forgetful(list):
+class Forgetful(list):
     """Takes raised events, and loses every tenth `DependencySettled`."""
 
     def __init__(self):
@@ -42,7 +42,7 @@ class LosingInternalEvents(World):
     """One event in ten that handlers publish for a dependent never arrives."""
 
     def recover(self):
-        self.core.directory.raised = _Forgetful()
+        self.core.directory.raised = Forgetful()
         super().recover()
 
 

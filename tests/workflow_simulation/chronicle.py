@@ -230,7 +230,7 @@ class Chronicle:
         if flow is None or not member.is_node:
             return
         node = flow.graph[member.born.name]
-        told = [member.told.get(flow.nodes[need.task].born.id) for need in node.needs]
+        told = [self._outcome(member, flow.nodes[need.task]) for need in node.needs]
         if member.state in _GOING_ON:
             if None in told and not node.is_early:
                 raise ViolationError(f"{where} goes on while it waits: {told}")
@@ -249,6 +249,12 @@ class Chronicle:
             raise ViolationError(f"{where}: {member.state}, by {node.rule} of {outcomes}")
         if (member.state == "blocked") != (not wanted and node.blocks):
             raise ViolationError(f"{where}: {member.state}, and its run says {node.on_failure}")
+
+    @staticmethod
+    def _outcome(member: Member, dependency: Member) -> str | None:
+        """Return how a dependency ended, as a task was told or could see for itself."""
+        told = member.told.get(dependency.born.id)
+        return dependency.state if told is None and dependency.is_settled else told
 
     def _queue_follows(self, member: Member, line: Line, data: dict, was: str, where: str) -> None:
         identifier, name = member.born.id, line.name
