@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from tipman import queries
 from tipman.definitions import Order, Task, Workflow, order_of, ordered, workflow_of
-from tipman.errors import TipmanError
+from tipman.definitions.named import reference_of
 from tipman.events import TasksSubmitted
 from tipman.handles import Handle
-from tipman.registrar import Registrar
+from tipman.librarian import Librarian, Registered
 from tipman.registry.repeats import Memo
 from tipman.runs import summaries, views
 from tipman.runs.graphs import Graph, graph_of
@@ -29,14 +29,14 @@ Launchable = str | Workflow | Mapping[str, Any]
 
 
 class Launch(NamedTuple):
-    """What a run is of; *version* is None for a workflow that is not registered."""
+    """What a run is of that is not registered."""
 
     workflow: Workflow
-    version: int | None
+    version: None
     content: str
 
 
-class Launches(Registrar, ABC):
+class Launches(Librarian, ABC):
     """The part of an engine that runs workflows; `Engine` adds what runs their tasks."""
 
     _submitter: Submitter
@@ -68,6 +68,7 @@ class Launches(Registrar, ABC):
         Raises:
             InvalidError: it can not be run so; `faults` says why.
             NotFoundError: there is no such workflow.
+            ConflictError: it is retired.
             KeyExistsError: the key is that of another run.
         """
         event = self.run_submission(workflow, {"input": input, **asked}, actor=actor)
@@ -80,6 +81,7 @@ class Launches(Registrar, ABC):
         Raises:
             InvalidError: as `run_workflow`.
             NotFoundError: there is no such workflow.
+            ConflictError: it is retired.
         """
         order = order_of(given)
         launch = self._launch(workflow, order)
@@ -189,9 +191,10 @@ class Launches(Registrar, ABC):
 
     # Inside.
 
-    def _launch(self, workflow: Launchable, order: Order) -> Launch:
+    def _launch(self, workflow: Launchable, order: Order) -> Registered | Launch:
         if isinstance(workflow, str):
-            raise TipmanError(f"no registry of workflows for {order}")
+            name, version = reference_of(workflow, "workflow")
+            return self.workflow_in_use(name, order.version or version, namespace=order.namespace)
         if not isinstance(workflow, Workflow):
             workflow = workflow_of(workflow, default_name=_UNNAMED, settings=self.settings)
         return Launch(workflow, None, content_of(workflow))

@@ -60,8 +60,10 @@ def is_by_definition(given: object) -> bool:
     return isinstance(given, Mapping) and "definition" in given
 
 
-def reference_of(given: object) -> tuple[str, int | None]:
+def reference_of(given: object, what: str = "definition") -> tuple[str, int | None]:
     """Return name and version of a reference such as `report@2`, the version None for the newest.
+
+    *what* is the field that has it, and what it refers to.
 
     >>> reference_of("report@2"), reference_of("report")
     (('report', 2), ('report', None))
@@ -71,8 +73,8 @@ def reference_of(given: object) -> tuple[str, int | None]:
     """
     found = _REFERENCE.fullmatch(given) if isinstance(given, str) else None
     if found is None:
-        detail = "must be the name of a definition, or `name@version`"
-        raise refusal([Fault("/definition", detail)])
+        detail = f"must be the name of a {what}, or `name@version`"
+        raise refusal([Fault(f"/{what}", detail)])
     return found[1], None if found[2] is None else int(found[2])
 
 
