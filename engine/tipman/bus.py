@@ -5,21 +5,19 @@ answers the publishers and lets the effects out. An unloaded bus commits at once
 waits for company.
 """
 
-import json
 import logging
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from tipman import events as event_module
 from tipman.clock import Clock
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
 from tipman.errors import DatabaseError, RepeatedError, TipmanError
 from tipman.events import Event
+from tipman.inbox import event_of, is_left, text_of
 from tipman.interludes import Interludes
 from tipman.registry.repeats import Memo
 from tipman.tipman import TIPMan
@@ -225,7 +223,7 @@ class Bus:
         """Take up the internal events that an earlier engine committed and did not reach."""
         rows = self._database.fetch("SELECT number, event FROM inbox ORDER BY number")
         for number, text in rows:
-            self._internal.append((_event_of(text), number))
+            self._internal.append((event_of(text), number))
             self._next_number = number + 1
 
     def close(self, error: TipmanError) -> None:
@@ -344,11 +342,11 @@ class Bus:
     def _leave_rest(self) -> None:
         # The other kinds are derived again from rows, so a crash needs no row of theirs.
         for index, (event, number) in enumerate(self._internal):
-            if number is None and type(event).__name__ in _LEFT:
+            if number is None and is_left(event):
                 number = self._next_number  # noqa: PLW2901 - the pair is replaced below
                 self._next_number += 1
                 self._internal[index] = (event, number)
-                self._directory.leave(number, _text_of(event))
+                self._directory.leave(number, text_of(event))
 
     def _answer(
         self,
@@ -370,27 +368,3 @@ class Bus:
         self.wake()
         self._answer(answers, failure)
         self.failed(failure)
-
-
-_LEFT: dict[str, type[Event]] = {
-    name: getattr(event_module, name)
-    for name in (
-        "DependencySettled", "DependencyReopened", "FinishReported", "FailReported",
-        "CancelRequested", "SlotSettled", "SlotReopened", "SlotReleased", "SlotSuperseded",
-        "RunStarted", "RunDrained", "RunReopened", "ChildSettled", "ChildReopened",
-    )
-}  # fmt: skip
-
-
-def _text_of(event: Event) -> str:
-    """Return an event as JSON text, its ids apart from its values."""
-    values = {field.name: getattr(event, field.name) for field in fields(event)}
-    ids = {name: value.hex() for name, value in values.items() if isinstance(value, bytes)}
-    plain = {name: value for name, value in values.items() if name not in ids}
-    return json.dumps({"event": type(event).__name__, "ids": ids, "values": plain})
-
-
-def _event_of(text: str) -> Event:
-    stored = json.loads(text)
-    ids = {name: bytes.fromhex(value) for name, value in stored["ids"].items()}
-    return _LEFT[stored["event"]](**ids, **stored["values"])

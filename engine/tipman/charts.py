@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tipman.outlines import ENGINE_OUTLINE, RUN_OUTLINE, SCHEDULE_OUTLINE, TASK_OUTLINE, Verdict
+from tipman.outlines import ENGINE_OUTLINE, SCHEDULE_OUTLINE, TASK_OUTLINE, Verdict
+from tipman.run_outline import RUN_OUTLINE
 from tipman.statecharts import Chart, Event, Log, Snapshot, compile_chart, decode, encode
 from tipman.statecharts import start as begin
 from tipman.statecharts import step as take
@@ -42,11 +43,14 @@ STATES = frozenset(
 """The names that users see of tasks."""
 ENDED = SETTLED | {"finished", "noting"}
 """The states in which an instance of any kind has ended."""
-_OF_RUNS = ("working", "overdue", "cancelling", "undoing_failed", "undoing_cancelled")
+_OF_RUNS = (
+    "working", "overdue", "failing", "cancelling", "undoing_failed", "undoing_cancelled",
+)  # fmt: skip
 _CLOSING = ("closing_succeeded", "closing_failed", "closing_cancelled")
 _PUBLIC = {
     **dict.fromkeys((*RUNNING, *_OF_RUNS, *_CLOSING), "running"),
     **dict.fromkeys(("idle", "running"), "active"),
+    "suspended_anew": "suspended",
 }
 RUN_STATES = ("queued", "running", "suspended", "succeeded", "failed", "cancelled")
 """The names that users see of runs."""

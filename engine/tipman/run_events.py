@@ -1,0 +1,84 @@
+"""Events of runs: what is asked of all their tasks at once, how they grow, and how they end."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tipman.events import Event, ResumeRequested, Submission, SuspendRequested
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRequested(SuspendRequested):
+    """Whoever stands above it was suspended; what is suspended already stays as it is."""
+
+    by: bytes
+    """The run, or the task above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequested(ResumeRequested):
+    """Whoever stands above it goes on; what others hold stays held."""
+
+    by: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFailed(Event):
+    """A node failed of a run that is to fail with the first."""
+
+    wire: ClassVar[str] = "node.failed"
+    node: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AftermathSettled(Event):
+    """No compensation and no hook of a run is open any more."""
+
+    wire: ClassVar[str] = "aftermath.settled"
+
+
+@dataclass(frozen=True, slots=True)
+class AftermathReopened(Event):
+    """A compensation or a hook is tried again of a run that had none open."""
+
+    wire: ClassVar[str] = "aftermath.reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class TasksAdded(Event):
+    """Somebody added tasks to a run, which *instance* is; dependencies are names of its tasks."""
+
+    wire: ClassVar[str] = "run.grown"
+    submissions: tuple[Submission, ...]
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One more dependency: *task* is to wait for *dependency*, both names of a run's tasks."""
+
+    task: str
+    dependency: str
+
+
+@dataclass(frozen=True, slots=True)
+class DependenciesAdded(Event):
+    """Somebody let tasks of a run wait for more of its tasks, all or none."""
+
+    wire: ClassVar[str] = "run.grown"
+    edges: tuple[Edge, ...]
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunForked(Event):
+    """Somebody wants another run of the same; *instance* is the new one.
+
+    *from_task* None does all of it again. *given* is the input as JSON text.
+    """
+
+    wire: ClassVar[str] = "run.forked"
+    origin: bytes
+    from_task: str | None
+    given: str
+    key: str | None
+    actor: str
