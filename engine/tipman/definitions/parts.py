@@ -102,10 +102,14 @@ def _part_edges(parts: Parts, needs: list[Any] | tuple[Any, ...], under: Path) -
 
 def _part_template(parts: Parts, under: Path, read: Read) -> None:
     arguments = parts.plain.get("arguments")
-    given = arguments.get("task") if isinstance(arguments, Mapping) else None
-    # That it is missing, or no object, is said of the arguments.
+    given = arguments.get("task") if isinstance(arguments, Mapping) else arguments
+    # That it is missing, or no object, is said of the arguments, if that could not change.
     if isinstance(given, Mapping):
         _bring(parts, "template", given, (*under, "arguments", "task"), read, NOT_IN_ITEMS)
+    elif isinstance(given, str):
+        place = (*under, "arguments") if given is arguments else (*under, "arguments", "task")
+        detail = "must be an object: what each item becomes is not computed"
+        parts.faults.append(Fault(pointer_of(place), detail))
 
 
 def _bring(

@@ -30,6 +30,8 @@ from tipman.settings import Settings
 
 HOOKS = ("succeeded", "failed", "settled")
 """When a run has a task of its own to run; `settled` comes whatever the outcome."""
+FOR_EDITORS = "$schema"
+"""A field of the file by which editors find its schema; it says nothing to us."""
 EVERY_KEY = "*"
 """In `merge`, the key that stands for all that are not named."""
 
@@ -79,6 +81,7 @@ def workflow_of(mapping: object, *, default_name: str, settings: Settings = DEFA
     """
     if not isinstance(mapping, Mapping):
         raise refusal([Fault("", f"a workflow must be an object, not {kind_of(mapping)}")])
+    mapping = {name: value for name, value in mapping.items() if name != FOR_EDITORS}
     workflow, faults = _read_head(mapping, default_name)
     common = _common(mapping)
     hooks, found = _read_hooks(mapping.get("hooks"), common, reader(settings))
