@@ -12,7 +12,7 @@ from tipman.journal import Line
 from tipman_api.stream import frame
 
 SOURCE = "/api/v1/events"
-URIS = {"task": "/api/v1/tasks/"}
+URIS = {"task": "/api/v1/tasks/", "run": "/api/v1/runs/"}
 """Where the instances of each kind have their addresses."""
 _ANY_URI = "/api/v1/instances/"
 _quoted = json.encoder.encode_basestring

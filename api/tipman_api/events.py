@@ -10,6 +10,7 @@ from tipman.journal import Line, Mark, Wanted
 from tipman.listing import Page
 from tipman.registry.register import unknown_namespace
 from tipman.registry.views import namespace
+from tipman.runs.views import find as find_run
 
 from tipman_api import operations
 from tipman_api.bridge import bridge_of
@@ -32,7 +33,7 @@ from tipman_api.targets import Target
 
 PREFIX = "/api/v1"
 router = Router(prefix=PREFIX, tags=["events"])
-_FILTERS = ("instance", "kind", "name", "since")
+_FILTERS = ("instance", "run", "kind", "name", "since")
 _READS_MAX = 20
 """Parts of the log that one page looks through; what is wanted may be rare."""
 
@@ -93,6 +94,7 @@ def _wanted(database: Database, parameters: Parameters, principal: Principal) ->
     return Wanted(
         namespace=asked_for or principal.namespace,
         instance=_instance(database, parameters.text("instance"), principal, asked_for),
+        run=_run(database, parameters.text("run"), principal, asked_for),
         kind=parameters.text("kind"),
         names=frozenset(parameters.texts("name")),
         since_us=parameters.instant_us("since"),
@@ -106,6 +108,15 @@ def _instance(
         return None
     text = reference.removeprefix(f"{PREFIX}/").rpartition("/")[2]
     return Target(text, principal.namespace_for(asked_for), principal).locate(database)
+
+
+def _run(
+    database: Database, reference: str | None, principal: Principal, asked_for: str | None
+) -> bytes | None:
+    if reference is None:
+        return None
+    namespace = principal.namespace_for(asked_for)
+    return Target(reference, namespace, principal, find_run).locate(database)
 
 
 def _mark(database: Database, *, cursor: str) -> Mark:

@@ -32,15 +32,20 @@ def filter_of(parameters: Parameters, principal: Principal) -> Filter:
         name=parameters.text("name"),
         key=parameters.text("key"),
         queue=parameters.text("queue"),
-        run=_identifier(parameters, "run", RUNS_URI),
-        schedule=_identifier(parameters, "schedule", SCHEDULES_URI),
+        run=identifier_in(parameters, "run", RUNS_URI),
+        schedule=identifier_in(parameters, "schedule", SCHEDULES_URI),
         since_us=parameters.instant_us("since"),
         until_us=parameters.instant_us("until"),
         text=parameters.text("text", TEXT_MAX),
     )
 
 
-def _identifier(parameters: Parameters, name: str, collection: str) -> bytes | None:
+def identifier_in(parameters: Parameters, name: str, collection: str) -> bytes | None:
+    """Return the id of what a parameter names, None when it is not given.
+
+    Raises:
+        InvalidError: it is no UUID and no URI in the collection.
+    """
     text = parameters.text(name)
     if text is None:
         return None

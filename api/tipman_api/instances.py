@@ -9,9 +9,11 @@ from starlette.responses import Response
 from tipman import listing, queries
 from tipman.charts import STATES as TASK_STATES
 from tipman.errors import NotFoundError
-from tipman.ids import parse, text_of
+from tipman.ids import parse
 from tipman.listing import Filter
 from tipman.pruning import absence
+from tipman.runs import views as run_views
+from tipman.runs.views import STATES as RUN_STATES
 from tipman.runtime import Engine
 from tipman.schedules.views import STATES as SCHEDULE_STATES
 
@@ -24,7 +26,7 @@ from tipman_api.routes import Router
 from tipman_api.targets import Target
 
 router = Router(prefix="/api/v1/instances", tags=["instances"])
-KINDS = ("task", "schedule")
+KINDS = ("task", "run", "schedule")
 
 
 @router.get("", scope=Scope.READ, **operations.LIST_INSTANCES)
@@ -39,7 +41,7 @@ async def list_instances(request: Request) -> Response:
     wanted = Filter(
         kind=kinds[0] if len(kinds) == 1 else None,
         namespace=principal_of(request).namespace_for(parameters.text("namespace")),
-        states=parameters.texts("state", TASK_STATES | SCHEDULE_STATES),
+        states=parameters.texts("state", TASK_STATES | RUN_STATES | SCHEDULE_STATES),
     )
     cursor, limit = parameters.text("after"), parameters.limit()
     engine = bridge.engine
@@ -73,6 +75,8 @@ async def show_instance(request: Request) -> Response:
         if kind == "schedule":
             view = await bridge.call(lambda: bridge.engine.schedule_view(identifier))
             return shown(request, view)
+        if kind == "run":
+            return shown(request, await bridge.call(lambda: bridge.engine.run(identifier)))
         if kind == "engine":
             view = await bridge.read(partial(listing.engine_view, identifier=identifier))
             return shown(request, view)
@@ -86,13 +90,14 @@ async def show_instance(request: Request) -> Response:
 def _page(
     engine: Engine, wanted: Filter, cursor: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Return a page of a list with schedules in it, and the cursor of what follows."""
+    """Return a page of a list of instances of every kind, and the cursor of what follows."""
     before = listing.position_of(wanted, cursor)
     with engine.reading() as database:
         found = listing.find_any(database, wanted, before=before, limit=limit)
         ids = [identifier for identifier, _ in found.instances]
-        texts = queries.task_texts(database, ids, epoch=engine.epoch)
-    tasks = {each["id"]: each for each in map(json.loads, texts)}
-    items = [tasks.get(text_of(each)) or engine.schedule_view(each) for each in ids]
+        tasks = queries.texts_by_id(database, ids, epoch=engine.epoch)
+        runs = run_views.shown_of(database, [each for each in ids if each not in tasks])
+    known = {**runs, **{each: json.loads(text) for each, text in tasks.items()}}
+    items = [known.get(each) or engine.schedule_view(each) for each in ids]
     following = None if found.last is None else listing.cursor_of(wanted, found.last)
     return items, following

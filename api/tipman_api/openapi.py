@@ -10,7 +10,7 @@ from tipman.definitions import Task
 from tipman.definitions.arguments import SHAPES
 from tipman.version import VERSION
 
-from tipman_api import schedule_operations, schemas
+from tipman_api import run_operations, schedule_operations, schemas
 from tipman_api.principals import Scope
 from tipman_api.problems import documented
 from tipman_api.representation import shown
@@ -23,6 +23,7 @@ Runs tasks durably. Every write is answered once it is on disk; what is refused 
 problem (RFC 9457) with a stable `code`."""
 TAGS = {
     "tasks": "What is to be done, and how far it is.",
+    "runs": "Workflows that were started.",
     "schedules": "What is to be done when, and what became of each instant.",
     "instances": "Whatever lives or has lived, by its UUID.",
     "events": "What happened, told once or followed.",
@@ -83,7 +84,11 @@ def _complete(operation: dict[str, Any]) -> None:
 
 
 def _schemas() -> dict[str, Any]:
-    own = {**schemas.COMPONENTS, **schedule_operations.COMPONENTS}
+    own = {
+        **schemas.COMPONENTS,
+        **schedule_operations.COMPONENTS,
+        **run_operations.COMPONENTS,
+    }
     return {**_task_schemas(), **own, **COMPONENTS["schemas"]}
 
 

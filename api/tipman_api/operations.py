@@ -99,12 +99,17 @@ AFTER_EVENT = {
 
 
 def takes(
-    name: str, example: object, parameters: Sequence[Schema], *, is_keyed: bool = True
+    name: str,
+    example: object,
+    parameters: Sequence[Schema],
+    *,
+    is_keyed: bool = True,
+    is_required: bool = True,
 ) -> Schema:
     """Return what an operation says of its body, and of its key."""
     content = {"application/json": {"schema": ref(name), "example": example}}
     said = [*parameters, *([IDEMPOTENCY_KEY] if is_keyed else [])]
-    return {"requestBody": {"required": True, "content": content}, "parameters": said}
+    return {"requestBody": {"required": is_required, "content": content}, "parameters": said}
 
 
 def gives(
@@ -227,6 +232,7 @@ LIST_EVENTS: dict[str, Any] = {
     "openapi_extra": {
         "parameters": [
             query("instance", "UUID, key or URI of one instance.", NAMED),
+            query("run", "UUID, key or URI of a run: its own, and those of its tasks.", NAMED),
             query("kind", "The kind of their instances.", NAMED),
             query("name", "Names of events, with commas between them.", TEXT),
             query("since", "From this instant on.", INSTANT),
@@ -260,7 +266,7 @@ SEND_TASK_EVENTS: dict[str, Any] = {
 LIST_INSTANCES: dict[str, Any] = {
     "openapi_extra": {
         "parameters": [
-            query("kind", "", {"type": "string", "enum": ["task", "schedule"]}),
+            query("kind", "", {"type": "string", "enum": ["task", "run", "schedule"]}),
             query("state", "States of whatever kind, with commas between them.", TEXT),
             query("chart", "Comes with charts; refused until then.", TEXT),
             query("in", "Comes with charts; refused until then.", TEXT),

@@ -47,6 +47,13 @@ def accepted_text(text: str, *, location: str | None = None, status: int = 202) 
     return Response(text, status, headers, JSON)
 
 
+def preferring(response: Response, wait_s: float | None) -> Response:
+    """Return an answer that says for how long it was waited, if so."""
+    if wait_s is not None:
+        response.headers["preference-applied"] = f"wait={wait_s:g}"
+    return response
+
+
 def etag_of(body: bytes) -> str:
     """Return the tag of a representation: the same bytes, the same tag.
 

@@ -164,7 +164,7 @@ ENGINE = object_of(
         "submitted_at": INSTANT,
     }
 )
-_INSTANCE = {"anyOf": [ref("Task"), ref("Schedule"), ref("Engine")]}
+_INSTANCE = {"anyOf": [ref("Task"), ref("Run"), ref("RunListed"), ref("Schedule"), ref("Engine")]}
 COMPONENTS: Mapping[str, Schema] = {
     "Task": TASK,
     "TaskPage": page_of(ref("Task")),

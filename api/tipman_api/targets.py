@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from tipman import listing, queries
 from tipman.database import Database
+from tipman.runs.views import find as find_run
 from tipman.schedules import views
 
 from tipman_api.parameters import Parameters
@@ -46,6 +47,11 @@ def target_of(request: Request, parameters: Parameters) -> Target:
 def schedule_of(request: Request, parameters: Parameters) -> Target:
     """Return the schedule that the path of a request names; errors as for `target_of`."""
     return _named(request, parameters, views.find)
+
+
+def run_target_of(request: Request, parameters: Parameters) -> Target:
+    """Return the run that the path of a request names; errors as for `target_of`."""
+    return _named(request, parameters, find_run)
 
 
 def _named(

@@ -23,7 +23,13 @@ from tipman_api.parameters import Parameters, wait_of
 from tipman_api.principals import Principal, Scope, principal_of
 from tipman_api.registry_bodies import asked
 from tipman_api.repetition import Keep, written
-from tipman_api.representation import JSON, accepted_text, shown_bytes, shown_page
+from tipman_api.representation import (
+    JSON,
+    accepted_text,
+    preferring,
+    shown_bytes,
+    shown_page,
+)
 from tipman_api.routes import Router
 from tipman_api.targets import target_of
 
@@ -84,7 +90,7 @@ async def submit_batch(request: Request) -> Response:
         lambda database: queries.task_texts(database, answer.ids, epoch=engine.epoch)
     )
     body = f'{{"items":[{",".join(texts)}]}}'
-    return _preferring(accepted_text(body, status=200 if is_settled else 202), wait_s)
+    return preferring(accepted_text(body, status=200 if is_settled else 202), wait_s)
 
 
 @router.get("", scope=Scope.READ, **operations.LIST_TASKS)
@@ -110,7 +116,7 @@ async def show_task(request: Request) -> Response:
     if wait_s is not None:
         await bridge.wait_settled(await bridge.read(target.locate), wait_s)
     text = await bridge.show(target)
-    return _preferring(shown_bytes(request, text.encode(), JSON), wait_s)
+    return preferring(shown_bytes(request, text.encode(), JSON), wait_s)
 
 
 def placed(given: object, namespace: str | None, principal: Principal) -> Any:
@@ -153,17 +159,11 @@ async def _settled_or_not(request: Request, answer: Answer, text: str) -> Respon
     if wait_s is not None or not text:
         text = await bridge.read(lambda database: _text(database, answer.ids, bridge))
     response = accepted_text(text, location=answer.location, status=200 if is_settled else 202)
-    return _preferring(response, wait_s)
+    return preferring(response, wait_s)
 
 
 def _text(database: Any, identifiers: Sequence[bytes], bridge: Bridge) -> str:
     return queries.task_texts(database, identifiers, epoch=bridge.engine.epoch)[0]
-
-
-def _preferring(response: Response, wait_s: float | None) -> Response:
-    if wait_s is not None:
-        response.headers["preference-applied"] = f"wait={wait_s:g}"
-    return response
 
 
 def _bare(error: InvalidError) -> InvalidError:

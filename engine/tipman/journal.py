@@ -82,6 +82,8 @@ class Line:
     key: str | None
     label: str
     """The name that the instance was given."""
+    run: bytes | None = None
+    """The run that the instance is a task of."""
     rendered: Any = field(default=None, compare=False)
     """What a reader made of it, kept so that it is made once for all who follow."""
 
@@ -92,6 +94,8 @@ class Wanted:
 
     namespace: str | None = None
     instance: bytes | None = None
+    run: bytes | None = None
+    """A run and all tasks of it."""
     kind: str | None = None
     names: frozenset[str] = frozenset()
     since_us: int | None = None
@@ -105,6 +109,7 @@ class Wanted:
     def _admits(self, line: Line) -> bool:
         return (
             (self.instance is None or line.instance == self.instance)
+            and (self.run is None or self.run in (line.run, line.instance))
             and (self.namespace is None or line.namespace == self.namespace)
             and (not self.names or line.name in self.names)
             and (self.kind is None or line.kind == self.kind)
@@ -128,7 +133,7 @@ class Page(NamedTuple):
 _SELECT = (
     'SELECT e.position, e.instance, e.sequence, e.name, e.at, e.actor, e."before", e."after",'
     " CASE WHEN length(e.data) > ? THEN NULL ELSE e.data END, length(e.data),"
-    " e.announced, i.namespace, i.kind, i.key, i.name"
+    " e.announced, i.namespace, i.kind, i.key, i.name, i.run"
     " FROM log_entry AS e JOIN instance AS i ON i.id = e.instance"
     " WHERE e.position >= ? AND e.position <= ?"
 )
@@ -217,6 +222,9 @@ def _conditions(wanted: Wanted) -> tuple[str, list[Any]]:
         if value is not None:
             text += condition
             values.append(value)
+    if wanted.run is not None:
+        text += " AND (i.run = ? OR e.instance = ?)"
+        values += [wanted.run, wanted.run]
     if wanted.names:
         marks = ",".join("?" * len(wanted.names))
         text += f" AND (e.name IN ({marks}) OR e.announced IN ({marks}))"
@@ -242,7 +250,8 @@ def _with_long_data(database: Database, rows: Sequence[Row]) -> list[Row]:
 def _lines(rows: Iterable[Row]) -> Iterator[Line]:
     for row in rows:
         position, instance, sequence, name, at, actor, before, after, data, _, announced = row[:11]
-        owner = row[11:]
+        run = row[15]
+        owner = (*row[11:15], None if run is None else bytes(run))
         identifier = bytes(instance)
         yield Line(
             Mark(position, 0), identifier, sequence, name, at, actor, before, after, data, *owner

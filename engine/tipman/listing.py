@@ -155,24 +155,28 @@ def find(database: Database, wanted: Filter, *, before: bytes, limit: int) -> Fo
 
 
 def find_any(database: Database, wanted: Filter, *, before: bytes, limit: int) -> Found:
-    """Return the next of the wanted tasks and schedules together, older than one.
+    """Return the next of the wanted instances of every kind together, older than one.
 
-    Schedules are looked for by kind, namespace and state alone.
+    Those that are no tasks are looked for by kind, namespace and state alone.
     """
-    schedules = _schedules(database, wanted, before, limit)
-    if wanted.kind == "schedule":
-        return schedules
-    tasks = find(database, replace(wanted, kind="task"), before=before, limit=limit)
-    # Below the higher of the two nobody knows yet what the other list has.
-    edge = max(tasks.last or b"", schedules.last or b"")
-    merged = sorted((*tasks.instances, *schedules.instances), reverse=True)
+    if wanted.kind in _TABLES:
+        return _others(database, wanted, _TABLES[wanted.kind], before, limit)
+    found = [_others(database, wanted, table, before, limit) for table in _TABLES.values()]
+    found.append(find(database, replace(wanted, kind="task"), before=before, limit=limit))
+    # Below the highest of the ends nobody knows yet what the other lists have.
+    edge = max(each.last or b"" for each in found)
+    merged = sorted((each for part in found for each in part.instances), reverse=True)
     known = [each for each in merged if each[0] >= edge][:limit]
     if len(known) == limit and len(merged) > limit:
         return Found(known, known[-1][0])
     return Found(known, edge or None)
 
 
-def _schedules(database: Database, wanted: Filter, before: bytes, limit: int) -> Found:
+_TABLES = {"schedule": "schedule", "run": "workflow_run"}
+"""Where the instances of a kind have their ids, of those that are no tasks."""
+
+
+def _others(database: Database, wanted: Filter, table: str, before: bytes, limit: int) -> Found:
     terms: list[str] = ["s.id < ?"]
     parameters: list[Any] = [before]
     if wanted.namespace is not None:
@@ -182,7 +186,7 @@ def _schedules(database: Database, wanted: Filter, before: bytes, limit: int) ->
         terms.append(f"i.state IN ({', '.join('?' * len(wanted.states))})")
         parameters += wanted.states
     rows = database.fetch(
-        "SELECT s.id, i.state FROM schedule AS s JOIN instance AS i ON i.id = s.id"  # noqa: S608 - our names
+        f"SELECT s.id, i.state FROM {table} AS s JOIN instance AS i ON i.id = s.id"  # noqa: S608 - our names
         f" WHERE {' AND '.join(terms)} ORDER BY s.id DESC LIMIT ?",
         (*parameters, limit + 1),
     )

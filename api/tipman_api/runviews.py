@@ -1,0 +1,121 @@
+"""What belongs to a run, over REST: its tasks, its log, its graph; and its events."""
+
+from collections.abc import Mapping
+
+from fastapi import Request
+from starlette.responses import Response
+from tipman import queries
+from tipman.charts import STATES as TASK_STATES
+from tipman.database import Database
+from tipman.events import (
+    CancelRequested,
+    Requested,
+    ResumeRequested,
+    RetryRequested,
+    SuspendRequested,
+)
+from tipman.registry.records import Answer
+from tipman.runs.views import TasksWanted
+
+from tipman_api import run_operations as operations
+from tipman_api.bridge import bridge_of
+from tipman_api.feeds import follow_events
+from tipman_api.filters import TYPES
+from tipman_api.parameters import Parameters
+from tipman_api.principals import Scope, principal_of
+from tipman_api.registry_bodies import asked
+from tipman_api.repetition import Keep, written
+from tipman_api.representation import accepted, shown, shown_items
+from tipman_api.routes import Router
+from tipman_api.stream import is_asked_for
+from tipman_api.targets import run_target_of
+from tipman_api.taskviews import ATTEMPT_MAX
+
+router = Router(prefix="/api/v1/runs/{reference}", tags=["runs"])
+_REQUESTS: Mapping[str, type[Requested]] = {
+    kind.wire: kind
+    for kind in (CancelRequested, SuspendRequested, ResumeRequested, RetryRequested)
+}
+
+
+@router.get("/tasks", scope=Scope.READ, **operations.TASKS)
+async def list_run_tasks(request: Request) -> Response:
+    """List the tasks of a run, in the order they were submitted."""
+    bridge = bridge_of(request)
+    parameters = Parameters(request, ("state", "type", "name", "after", "limit"))
+    target, limit = run_target_of(request, parameters), parameters.limit()
+    wanted = TasksWanted(
+        states=parameters.texts("state", TASK_STATES),
+        types=parameters.texts("type", TYPES),
+        name=parameters.text("name"),
+    )
+    after = parameters.text("after")
+    run = await bridge.read(target.locate)
+    page = await bridge.call(
+        lambda: bridge.engine.list_run_tasks(run, wanted, after=after, limit=limit)
+    )
+    return shown_items(request, page.items, page.next)
+
+
+@router.get("/events", scope=Scope.READ, **operations.EVENTS)
+async def list_run_events(request: Request) -> Response:
+    """List what happened to a run itself, oldest first, or follow it as server-sent events.
+
+    What happened to its tasks as well is in `GET /events?run=`.
+    """
+    parameters = Parameters(request, ("after", "limit"))
+    target, limit = run_target_of(request, parameters), parameters.limit()
+    if is_asked_for(request):
+        return await follow_events(request, target, parameters.text("after"))
+    after = parameters.number("after", least=0, most=ATTEMPT_MAX) or 0
+
+    def lines(database: Database) -> list[dict[str, object]]:
+        return queries.log(database, target.locate(database), after=after, limit=limit + 1)
+
+    found = await bridge_of(request).read(lines)
+    following = str(found[limit - 1]["seq"]) if len(found) > limit else None
+    return shown_items(request, found[:limit], following)
+
+
+@router.post("/events", scope=Scope.OPERATE, status_code=202, **operations.SEND)
+async def send_run_event(request: Request) -> Response:
+    """Ask for something of a run or of tasks of it: to cancel, suspend, resume or retry.
+
+    Answered with the run as it is after the commit.
+    """
+    bridge, principal = bridge_of(request), principal_of(request)
+    target = run_target_of(request, Parameters(request))
+    body = asked(request, operations.EventBody)
+
+    async def write(keep: Keep) -> Answer:
+        run = await bridge.read(target.locate)
+        answer = Answer(202, ids=(run,))
+        event = _REQUESTS[body.name](run, principal.name, body.data)
+        await bridge.publish(event, keep(lambda _: answer))
+        return answer
+
+    answer = await written(request, write, body.id)
+    return accepted(await bridge.call(lambda: bridge.engine.run(answer.ids[0])))
+
+
+@router.get("/explain", scope=Scope.READ, **operations.EXPLAIN)
+async def explain_run(request: Request) -> Response:
+    """Say what a run waits for: what its open tasks wait for, the causes first."""
+    bridge = bridge_of(request)
+    target = run_target_of(request, Parameters(request))
+    run = await bridge.read(target.locate)
+    return shown(request, await bridge.call(lambda: bridge.engine.explain_run(run)))
+
+
+@router.get("/summary", scope=Scope.READ, **operations.SUMMARY)
+async def summarize_run(request: Request) -> Response:
+    """Say where the time of a run went: its critical path, and the times of its tasks."""
+    bridge = bridge_of(request)
+    parameters = Parameters(request, ("limit",))
+    target = run_target_of(request, parameters)
+    limit = parameters.number("limit", least=1, most=operations.LONGEST_MAX)
+    run = await bridge.read(target.locate)
+    found = await bridge.call(
+        lambda: bridge.engine.run_summary(run, limit=limit or operations.LONGEST_MAX)
+    )
+    return shown(request, found)
