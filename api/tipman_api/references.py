@@ -10,7 +10,11 @@ from tipman.errors import InvalidError, NotFoundError
 from tipman_api.client import PREFIX, Client
 from tipman_api.refusals import RefusedError
 
-COLLECTIONS = {"task": f"{PREFIX}/tasks", "schedule": f"{PREFIX}/schedules"}
+COLLECTIONS = {
+    "task": f"{PREFIX}/tasks",
+    "run": f"{PREFIX}/runs",
+    "schedule": f"{PREFIX}/schedules",
+}
 """Where the instances of each kind are found by their keys."""
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _NOT_FOUND = 404

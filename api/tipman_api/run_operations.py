@@ -6,6 +6,7 @@ from typing import Any, Literal
 from tipman.charts import RUN_STATES, STATES
 from tipman.definitions import TaskType
 from tipman.definitions.shapes import Shape
+from tipman.drawings import FORMATS
 
 from tipman_api.operations import (
     AFTER_EVENT,
@@ -41,7 +42,6 @@ from tipman_api.schemas import (
 )
 
 EVENT_NAMES = ("cancel.requested", "suspend.requested", "resume.requested", "retry.requested")
-FORMATS = ("json", "mermaid", "dot")
 LONGEST_MAX = 1_000
 
 
@@ -147,7 +147,15 @@ COMPONENTS: Mapping[str, Schema] = {
             "name": TEXT,
             "nodes": {
                 "type": "array",
-                "items": object_of({"name": TEXT, "type": TEXT, "state": TEXT, "uri": TEXT}),
+                "items": object_of(
+                    {
+                        "name": TEXT,
+                        "type": TEXT,
+                        "state": TEXT,
+                        "when": {"description": "its rule, null for the default"},
+                        "uri": TEXT,
+                    }
+                ),
             },
             "edges": {
                 "type": "array",
@@ -156,6 +164,7 @@ COMPONENTS: Mapping[str, Schema] = {
                         "from": TEXT,
                         "to": TEXT,
                         "carry": {"type": "string", "enum": ["data", "order"]},
+                        "rule": maybe("string", description="what the rule says of it"),
                     }
                 ),
             },
@@ -183,6 +192,14 @@ _SHOWN: Sequence[Schema] = (REFERENCE, NAMESPACE, IF_NONE_MATCH)
 _STATES = f"States, with commas between them: {', '.join(RUN_STATES)}."
 _TASK_STATES = f"States, with commas between them: {', '.join(sorted(STATES))}."
 _TYPES = f"Types, with commas between them: {', '.join(TaskType.__args__)}."  # type: ignore[attr-defined] # of every Literal
+
+
+def _pictures() -> dict[int | str, dict[str, Any]]:
+    shown = shows("Its tasks as they stand, and who waits for whom.", "RunGraph")
+    shown[200]["content"]["text/plain"] = {"schema": TEXT}
+    return shown
+
+
 NAME = {
     "name": "name",
     "in": "path",
@@ -256,6 +273,19 @@ SEND: dict[str, Any] = {
 EXPLAIN: dict[str, Any] = {
     "openapi_extra": {"parameters": [*_SHOWN]},
     "responses": {**shows("What it waits for, the causes first.", "RunExplanation"), **NOT_FOUND},
+}
+GRAPH: dict[str, Any] = {
+    "openapi_extra": {
+        "parameters": [
+            *_SHOWN,
+            query(
+                "format",
+                "A picture is text: of Mermaid, or DOT of Graphviz.",
+                {"type": "string", "enum": list(FORMATS), "default": "json"},
+            ),
+        ]
+    },
+    "responses": {**_pictures(), **NOT_FOUND},
 }
 SUMMARY: dict[str, Any] = {
     "openapi_extra": {

@@ -1,12 +1,14 @@
 """What belongs to a run, over REST: its tasks, its log, its graph; and its events."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
 from tipman import queries
 from tipman.charts import STATES as TASK_STATES
 from tipman.database import Database
+from tipman.drawings import FORMATS, draw, draw_json
 from tipman.events import (
     CancelRequested,
     Requested,
@@ -14,23 +16,27 @@ from tipman.events import (
     RetryRequested,
     SuspendRequested,
 )
+from tipman.ids import text_of
 from tipman.registry.records import Answer
+from tipman.resources import RUNS_URI
+from tipman.runs.graphs import Graph
 from tipman.runs.views import TasksWanted
 
 from tipman_api import run_operations as operations
 from tipman_api.bridge import bridge_of
 from tipman_api.feeds import follow_events
 from tipman_api.filters import TYPES
-from tipman_api.parameters import Parameters
+from tipman_api.parameters import Parameters, refused
 from tipman_api.principals import Scope, principal_of
 from tipman_api.registry_bodies import asked
 from tipman_api.repetition import Keep, written
-from tipman_api.representation import accepted, shown, shown_items
+from tipman_api.representation import accepted, shown, shown_bytes, shown_items
 from tipman_api.routes import Router
 from tipman_api.stream import is_asked_for
 from tipman_api.targets import run_target_of
 from tipman_api.taskviews import ATTEMPT_MAX
 
+_TEXT = "text/plain; charset=utf-8"
 router = Router(prefix="/api/v1/runs/{reference}", tags=["runs"])
 _REQUESTS: Mapping[str, type[Requested]] = {
     kind.wire: kind
@@ -107,6 +113,22 @@ async def explain_run(request: Request) -> Response:
     return shown(request, await bridge.call(lambda: bridge.engine.explain_run(run)))
 
 
+@router.get("/graph", scope=Scope.READ, **operations.GRAPH)
+async def draw_run(request: Request) -> Response:
+    """Return the graph of a run with the states of its tasks, or a picture of it as text."""
+    bridge = bridge_of(request)
+    parameters = Parameters(request, ("format",))
+    target = run_target_of(request, parameters)
+    format_ = parameters.text("format") or FORMATS[0]
+    if format_ not in FORMATS:
+        raise refused("format", f"must be one of {', '.join(FORMATS)}")
+    run = await bridge.read(target.locate)
+    if format_ == "json":
+        return shown(request, await bridge.call(lambda: _graph(bridge.engine.run_graph(run))))
+    text = await bridge.call(lambda: _picture(bridge.engine.run_graph(run), format_))
+    return shown_bytes(request, text.encode(), _TEXT)
+
+
 @router.get("/summary", scope=Scope.READ, **operations.SUMMARY)
 async def summarize_run(request: Request) -> Response:
     """Say where the time of a run went: its critical path, and the times of its tasks."""
@@ -119,3 +141,17 @@ async def summarize_run(request: Request) -> Response:
         lambda: bridge.engine.run_summary(run, limit=limit or operations.LONGEST_MAX)
     )
     return shown(request, found)
+
+
+def _graph(graph: Graph) -> dict[str, Any]:
+    drawn = draw_json(graph.name, graph.nodes, graph.edges)
+    nodes = zip(drawn["nodes"], graph.nodes, strict=True)
+    return {
+        "run": RUNS_URI + text_of(graph.run),
+        **drawn,
+        "nodes": [{**shape, "uri": node.uri} for shape, node in nodes],
+    }
+
+
+def _picture(graph: Graph, format_: str) -> str:
+    return draw(format_, graph.name, graph.nodes, graph.edges)

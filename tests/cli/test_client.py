@@ -470,7 +470,7 @@ def test_a_reference_is_a_uuid_a_uri_or_a_key(reference, path):
 def test_a_key_is_looked_for_in_every_kind():
     directory = Directory()
 
-    with pytest.raises(NotFoundError, match="no task or schedule has the key 'pack'") as caught:
+    with pytest.raises(NotFoundError, match="no task or run or schedule has the key 'pack'") as caught:
         find(directory, "pack")
 
     assert exit_code_of(caught.value) == ExitCode.NOT_FOUND

@@ -192,3 +192,43 @@ def test_a_run_is_no_task_and_a_task_no_run(library):
 
     assert library.get(f"/api/v1/tasks/{run['id']}").status == 404
     assert library.get(f"/api/v1/runs/{task['id']}").status == 404
+
+
+def test_a_graph_shows_states_and_what_edges_carry(library):
+    run = start(library, "flow")
+    tests = library.get(f"{run['uri']}/tasks?name=test").json["items"][0]
+    library.wait(tests["id"])
+
+    graph = library.get(f"{run['uri']}/graph").json
+
+    assert graph["run"] == run["uri"]
+    states = {node["name"]: node["state"] for node in graph["nodes"]}
+    assert states == {"pull": "succeeded", "test": "failed", "tell": "awaiting"}
+    assert tests["uri"] in {node["uri"] for node in graph["nodes"]}
+    assert [(e["from"], e["to"], e["carry"]) for e in graph["edges"]] == [
+        ("pull", "test", "data"),
+        ("pull", "tell", "order"),
+    ]
+
+
+@pytest.mark.parametrize(("format_", "first"), [("mermaid", "---"), ("dot", 'digraph "flow"')])
+def test_a_graph_is_drawn_as_text(library, format_, first):
+    uri = start(library, "flow")["uri"]
+
+    answer = library.get(f"{uri}/graph?format={format_}")
+
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.body.decode().startswith(first)
+    assert library.get(f"{uri}/graph?format=svg").status == 422
+
+
+def test_the_events_of_a_run_are_those_of_its_tasks_as_well(library):
+    run = start(library)
+    library.get(run["uri"], Prefer="wait=30")
+
+    items = library.get(f"/api/v1/events?run={run['id']}").json["items"]
+
+    assert {event["kind"] for event in items} == {"run", "task"}
+    assert items[0]["subject"] == run["uri"]
+    assert items[-1]["type"] == "run.settled"
+    assert library.get("/api/v1/events?run=nothing").status == 404

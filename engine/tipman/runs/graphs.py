@@ -4,7 +4,9 @@ from typing import Any, NamedTuple
 
 from tipman.database import Database
 from tipman.definitions.stored import options_of
+from tipman.errors import NotFoundError
 from tipman.ids import text_of
+from tipman.resources import RUNS_URI
 from tipman.resources import URI as TASKS_URI
 
 
@@ -34,12 +36,22 @@ class Edge(NamedTuple):
 class Graph(NamedTuple):
     """Nodes in the order they were submitted, and edges in the order of dependencies."""
 
+    run: bytes
+    name: str
+    """That of the workflow."""
     nodes: list[Node]
     edges: list[Edge]
 
 
 def graph_of(database: Database, run: bytes) -> Graph:
-    """Return the nodes of a run and the edges between them."""
+    """Return the nodes of a run and the edges between them.
+
+    Raises:
+        NotFoundError: it never existed, or was pruned.
+    """
+    rows = database.fetch("SELECT name FROM workflow_run WHERE id = ?", (run,))
+    if not rows:
+        raise NotFoundError(f"no run at {RUNS_URI}{text_of(run)}")
     nodes: dict[bytes, Node] = {}
     orderly: dict[bytes, tuple[int, ...]] = {}
     for identifier, name, state, type_, options in database.fetch(
@@ -52,7 +64,7 @@ def graph_of(database: Database, run: bytes) -> Graph:
         nodes[node.id] = node
         if said["order_only"]:
             orderly[node.id] = said["order_only"]
-    return Graph([*nodes.values()], _edges(database, run, nodes, orderly))
+    return Graph(run, rows[0][0], [*nodes.values()], _edges(database, run, nodes, orderly))
 
 
 def edges_of(database: Database, run: bytes) -> list[tuple[bytes, bytes, int]]:
