@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from tipman.errors import MergeConflictError
 from tipman.jsontext import Json
-from tipman.triggers import same
 
 POLICIES = ("error", "first", "last", "concat", "deep")
 ANY_KEY = "*"
@@ -82,10 +81,8 @@ def extended(context: Context, writer: str, added: Mapping[str, Json]) -> Contex
 def merge(contexts: Sequence[Context], policy: Policy = "error") -> Merged:
     """Merge contexts, which stand in the order of `dependencies`.
 
-    Values of several writers side by side that are equal are no conflict.
-
     Raises:
-        MergeConflictError: two writers gave a key different values and its policy is `error`.
+        MergeConflictError: two writers gave a key values side by side and its policy is `error`.
     """
     different = _different(contexts)
     if len(different) == 1:
@@ -150,16 +147,9 @@ def _decided(key: str, entries: Sequence[Entry], policy: str, resolved: list[Res
     if known is not None:
         return known._replace(superseded=superseded)
     if policy == "error":
-        _refuse_conflict(key, left)
-    else:
-        resolved.append(Resolution(key, policy, writers))
+        raise MergeConflictError(key, *writers[:2])
+    resolved.append(Resolution(key, policy, writers))
     return Entry(_DECIDE[policy]([part.value for part in left]), left, superseded)
-
-
-def _refuse_conflict(key: str, parts: Sequence[Part]) -> None:
-    for part in parts[1:]:
-        if not same(part.value, parts[0].value):
-            raise MergeConflictError(key, parts[0].writer, part.writer)
 
 
 def _concatenated(values: Sequence[Any]) -> Json:
@@ -185,7 +175,6 @@ def _overlaid(below: Any, above: Any) -> Any:
 
 
 _DECIDE: Mapping[str, Callable[[Sequence[Any]], Json]] = {
-    "error": lambda values: values[0],
     "first": lambda values: values[0],
     "last": lambda values: values[-1],
     "concat": _concatenated,

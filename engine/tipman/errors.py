@@ -123,7 +123,7 @@ class WaitTimeoutError(TipmanError, TimeoutError):
 
 
 class MergeConflictError(TipmanError):
-    """Two tasks gave a key of the context different values, and none had seen the other's.
+    """Two tasks gave a key of the context a value, and none had seen the other's.
 
     `key` is the key; `first` and `second` are the writers, in the order of the dependencies.
     """
@@ -132,7 +132,7 @@ class MergeConflictError(TipmanError):
 
     def __init__(self, key: str, first: str, second: str) -> None:
         super().__init__(
-            f"{first} and {second} both gave {key!r} a value, and the values differ;"
+            f"{first} and {second} both gave {key!r} a value;"
             f" let one depend on the other, or say in `merge` which counts"
         )
         self.key, self.first, self.second = key, first, second

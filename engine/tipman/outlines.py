@@ -35,6 +35,9 @@ class Verdict(StrEnum):
     CLOSE_FAILED = "close_failed"
     CLOSE_CANCELLED = "close_cancelled"
 
+    # An enum's own is written in Python, and every step asks for it.
+    __hash__ = str.__hash__
+
 
 def _when(verdict: Verdict, target: str, **more: object) -> dict[str, object]:
     return {"guard": f"event.data.verdict == '{verdict}'", "target": target, **more}
@@ -49,6 +52,9 @@ _ADMISSION = [*_ready(), _when(Verdict.DELAY, "delayed"), _when(Verdict.SKIP, "s
 
 _HEARD: dict[str, object] = {}
 """A transition without a target: the event is counted, nothing moves."""
+_OF_DEPENDENCIES = {"dependency.settled": _HEARD, "dependency.reopened": _HEARD}
+"""Counted in every state: a task whose rule was met goes on whatever becomes of them."""
+_TURNED_BACK = _when(Verdict.WAIT, "waiting")
 _PARK = {"actions": [{"raise": "park"}]}
 _REOPEN = {"actions": [{"log": "task.reopened"}]}
 _REOPENING = {"retry.requested": [*_ready(**_REOPEN), _when(Verdict.WAIT, "waiting", **_REOPEN)]}
@@ -69,7 +75,7 @@ TASK_OUTLINE: dict[str, Any] = {
     "states": {
         "open": {
             "initial": "active",
-            "on": {"cancel.requested": "cancelled"},
+            "on": {"cancel.requested": "cancelled", **_OF_DEPENDENCIES},
             "states": {
                 "active": {
                     "initial": "idle",
@@ -90,7 +96,6 @@ TASK_OUTLINE: dict[str, Any] = {
                                             _when(Verdict.BLOCK, "blocked"),
                                             _HEARD,
                                         ],
-                                        "dependency.reopened": _HEARD,
                                         "slot.released": _ADMISSION,
                                         "slot.superseded": "skipped",
                                         "finish.reported": _HEARD,
@@ -101,13 +106,17 @@ TASK_OUTLINE: dict[str, Any] = {
                                 "delayed": {
                                     "on": {
                                         "timer.fired": _ready(),
+                                        "dependency.reopened": [_TURNED_BACK, _HEARD],
                                         "finish.reported": _HEARD,
                                         "fail.reported": _HEARD,
                                     }
                                 },
                                 "queued": {
                                     "entry": [{"log": "task.queued"}],
-                                    "on": {"attempt.started": "running"},
+                                    "on": {
+                                        "attempt.started": "running",
+                                        "dependency.reopened": [_TURNED_BACK, _HEARD],
+                                    },
                                 },
                                 "backing_off": {"on": {"timer.fired": _ready()}},
                                 "awaiting": {
@@ -174,9 +183,12 @@ TASK_OUTLINE: dict[str, Any] = {
                 },
                 "suspended": {
                     "on": {
-                        "resume.requested": [*_ADMISSION, {"target": "before_suspension"}],
-                        "dependency.settled": _HEARD,
-                        "dependency.reopened": _HEARD,
+                        "resume.requested": [
+                            *_ADMISSION,
+                            _when(Verdict.BLOCK, "blocked"),
+                            _TURNED_BACK,
+                            {"target": "before_suspension"},
+                        ],
                         "slot.released": _HEARD,
                         "slot.superseded": "skipped",
                         "finish.reported": _HEARD,
@@ -188,26 +200,20 @@ TASK_OUTLINE: dict[str, Any] = {
         "settled": {
             "initial": "succeeded",
             "entry": [{"log": "task.settled"}],
+            "on": _OF_DEPENDENCIES,
             "states": {
                 "succeeded": {},
                 "failed": {"on": _REOPENING},
                 "skipped": {
                     "on": {
                         **_REOPENING,
-                        "dependency.settled": _HEARD,
                         "dependency.reopened": [
                             _when(Verdict.WAIT, "waiting", **_REOPEN),
                             _HEARD,
                         ],
                     }
                 },
-                "cancelled": {
-                    "on": {
-                        **_REOPENING,
-                        "dependency.settled": _HEARD,
-                        "dependency.reopened": _HEARD,
-                    }
-                },
+                "cancelled": {"on": _REOPENING},
                 "abandoned": {"on": _REOPENING},
             },
         },

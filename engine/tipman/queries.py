@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tipman.charts import RUNNING
+from tipman.charts import RUNNING, SETTLED
 from tipman.clock import rfc3339
 from tipman.database import Database, Row
 from tipman.errors import NotFoundError
@@ -20,6 +20,7 @@ from tipman.resources import (
     superseded_text,
     task_text,
 )
+from tipman.triggers import rule_of
 
 _ALL = 2**31 - 1
 _TABLES = {
@@ -254,8 +255,10 @@ def explain(database: Database, identifier: bytes, obstacle: str) -> dict[str, A
     if state == "waiting" and schedule is not None:
         uri = SCHEDULES_URI + text_of(bytes(schedule))
         waiting = [_reason("schedule", "its turn among the runs of its schedule", uri=uri)]
-    elif state in {"waiting", "blocked"}:
+    elif state == "waiting":
         waiting = _unsettled_dependencies(database, identifier)
+    elif state == "blocked":
+        waiting = _failed_dependencies(database, identifier)
     elif state == "queued":
         waiting = [_reason("slot", obstacle)]
     elif state in {"delayed", "backing_off"}:
@@ -282,16 +285,40 @@ if _RUNNING_WORDS.keys() != RUNNING:
 
 
 def _unsettled_dependencies(database: Database, identifier: bytes) -> list[dict[str, Any]]:
+    needs = _dependencies(database, identifier)
+    waiting = [
+        _reason("task", f"{name}, which is {state}", uri=uri)
+        for uri, name, state in needs
+        if state not in SETTLED
+    ]
+    options = database.fetch("SELECT options FROM task WHERE id = ?", (identifier,))[0][0]
+    when = json.loads(options).get("when")
+    if when is None:
+        return waiting
+    outcomes = {name: state if state in SETTLED else None for _, name, state in needs}
+    decision = rule_of(when).decide(outcomes, dict)
+    return [_reason("rule", decision.why), *waiting]
+
+
+def _failed_dependencies(database: Database, identifier: bytes) -> list[dict[str, Any]]:
+    return [
+        _reason("task", f"a retry of {name}, which {was}", uri=uri)
+        for uri, name, state in _dependencies(database, identifier)
+        if (was := _ENDED_BADLY.get(state)) is not None
+    ]
+
+
+_ENDED_BADLY = {"failed": "failed", "cancelled": "was cancelled", "abandoned": "was abandoned"}
+
+
+def _dependencies(database: Database, identifier: bytes) -> list[tuple[str, str, str]]:
+    """Return address, name and state of all that a task depends on."""
     rows = database.fetch(
         "SELECT d.id, d.name, d.state FROM dependency AS e JOIN instance AS d"
-        " ON d.id = e.dependency WHERE e.dependent = ? AND d.settled_at IS NULL"
-        " ORDER BY e.position",
+        " ON d.id = e.dependency WHERE e.dependent = ? ORDER BY e.position",
         (identifier,),
     )
-    return [
-        _reason("task", f"{name}, which is {state}", uri=URI + text_of(bytes(dependency)))
-        for dependency, name, state in rows
-    ]
+    return [(URI + text_of(bytes(dependency)), name, state) for dependency, name, state in rows]
 
 
 def _reason(

@@ -14,11 +14,12 @@ from tipman.events import (
     StopReason,
     SuspendRequested,
 )
+from tipman.handlers.admission import Admission, admission, cause_of, turned_back
 from tipman.handlers.attempts import Attempts
-from tipman.handlers.steps import Steps, admission, cause_of, conflict, must_move, ready
+from tipman.handlers.steps import Steps, conflict, must_move, ready
 from tipman.ids import text_of
 from tipman.instances import Instance
-from tipman.jsontext import dumps
+from tipman.jsontext import dumps, parsed
 from tipman.outlines import Verdict
 from tipman.tipman import TIPMan
 
@@ -55,14 +56,15 @@ class Requests:
     def resume(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:
         """Go on where it was held, then let what settled meanwhile count."""
         instance = directory.load(event.instance)
-        verdict, cause = Verdict.NONE, None
-        back = move(instance.snapshot, event.wire, verdict)
-        if back is not None and back.state == "waiting" and not instance.dependencies_remaining:
-            verdict = admission(instance, directory.task_of(instance), directory.now)
-        if verdict is Verdict.SKIP:
-            cause = cause_of(directory.edges.dependencies_of(instance), directory)
-        self._steps.ask(event, instance, verdict, directory)
-        instance.cause = cause
+        back = move(instance.snapshot, event.wire, Verdict.NONE)
+        weighed = Admission(Verdict.NONE)
+        if back is not None and back.state in {"waiting", "blocked"}:
+            weighed = admission(instance, directory.task_of(instance), directory)
+        elif back is not None and back.state in {"delayed", "queued"}:
+            # A dependency may have opened again meanwhile.
+            weighed = turned_back(instance, directory.task_of(instance), directory)
+        self._steps.ask(event, instance, weighed.verdict, directory)
+        instance.cause, instance.reason = weighed.cause, weighed.reason
         return []
 
     def retry(self, event: RetryRequested, directory: TIPMan) -> list[Effect]:
@@ -70,7 +72,8 @@ class Requests:
         instance = directory.load(event.instance)
         if instance.state not in UNSUCCESSFUL:
             raise conflict(event, instance)
-        if instance.dependencies_unmet:
+        task = directory.task_of(instance)
+        if task.when is None and instance.dependencies_unmet:
             cause = cause_of(directory.edges.dependencies_of(instance), directory)
             if cause is None:
                 words = "a dependency of it did not succeed, and was pruned: submit it anew"
@@ -79,8 +82,11 @@ class Requests:
             raise ConflictError(
                 f"its dependency {where} did not succeed: retry that first", instance.state
             )
-        waits = instance.dependencies_remaining
-        verdict = Verdict.WAIT if waits else ready(directory.task_of(instance))
+        weighed = admission(instance, task, directory)
+        if weighed.reason is not None:
+            words = parsed(weighed.reason)["message"]
+            raise ConflictError(f"{words}; retry what it waits for first", instance.state)
+        verdict = Verdict.WAIT if weighed.verdict is Verdict.WAIT else ready(task)
         self._steps.ask(event, instance, verdict, directory)
         return []
 

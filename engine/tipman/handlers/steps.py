@@ -95,7 +95,7 @@ class Steps:
         directory.registry.opened(instance.namespace)
         instance.opening += 1
         instance.attempts_used = instance.lost = 0
-        instance.settled_at = instance.cause = None
+        instance.settled_at = instance.cause = instance.reason = None
         if instance.run is not None or instance.parent is not None:
             reopened_in_run(instance, was, directory)
         if instance.schedule is not None:
@@ -174,15 +174,6 @@ def undelayed(task: Task, now: int) -> Verdict:
     return ready(task)
 
 
-def admission(instance: Instance, task: Task, now: int) -> Verdict:
-    """Weigh whether a task that may wait for dependencies can go on at *now*."""
-    if instance.dependencies_remaining:
-        return Verdict.WAIT
-    if instance.dependencies_unmet:
-        return Verdict.SKIP
-    return undelayed(task, now)
-
-
 def must_move(instance: Instance, name: str, verdict: Verdict = Verdict.NONE) -> Move:
     """Return the step that an event of the engine's own leads to.
 
@@ -193,19 +184,6 @@ def must_move(instance: Instance, name: str, verdict: Verdict = Verdict.NONE) ->
     if step is None:
         raise TipmanError(f"{name} does not move a task that is {instance.configuration}")
     return step
-
-
-def cause_of(dependencies: list[bytes], directory: TIPMan) -> bytes | None:
-    """Return the first dependency that ended without success: why a task is skipped.
-
-    None too where that one was pruned since.
-    """
-    directory.prefetch(dependencies)
-    for identifier in dependencies:
-        found = directory.find(identifier)
-        if found is not None and found.state in UNSUCCESSFUL:
-            return identifier
-    return None
 
 
 def conflict(event: Requested, instance: Instance) -> ConflictError:

@@ -7,8 +7,9 @@ from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.errors import Fault, KeyExistsError, UnknownDependencyError
 from tipman.events import Submission, TasksSubmitted
+from tipman.handlers.admission import admission
 from tipman.handlers.running import Running, refuse_taken_run
-from tipman.handlers.steps import Steps, admission, cause_of, must_move
+from tipman.handlers.steps import Steps, must_move, undelayed
 from tipman.ids import text_of
 from tipman.instances import Instance
 from tipman.outlines import Verdict
@@ -61,11 +62,10 @@ class Submitting:
     def _admit(
         self, draft: Instance, task: Task, edges: Edges, actor: str, directory: TIPMan
     ) -> None:
-        verdict = admission(draft, task, directory.now)
-        step = must_move(draft, TasksSubmitted.wire, verdict)
-        if verdict is Verdict.SKIP:
-            draft.cause = cause_of(edges[draft.id], directory)
-        data = f'{{"verdict":"{verdict}"}}'
+        weighed = admission(draft, task, directory, edges.get(draft.id, ()))
+        step = must_move(draft, TasksSubmitted.wire, weighed.verdict)
+        draft.cause, draft.reason = weighed.cause, weighed.reason
+        data = f'{{"verdict":"{weighed.verdict}"{weighed.data}}}'
         self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, actor)
 
     def slot_submitted(
@@ -75,7 +75,8 @@ class Submitting:
         identifier, task = submission.instance, submission.task
         draft = Instance(identifier, task, submission.arguments, directory.now, INITIAL)
         draft.schedule, draft.dependencies_remaining = schedule, waits_for
-        verdict = admission(draft, task, directory.now)
+        # Its turn is what it waits for, so no rule is asked.
+        verdict = Verdict.WAIT if waits_for else undelayed(task, directory.now)
         step = must_move(draft, TasksSubmitted.wire, verdict)
         directory.add(draft, submission.row, [])
         data = f'{{"verdict":"{verdict}"}}'

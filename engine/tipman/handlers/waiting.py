@@ -10,11 +10,14 @@ from tipman.events import (
     StopReason,
     TimerFired,
 )
+from tipman.handlers.admission import Admission, admission, cause_of, turned_back
 from tipman.handlers.attempts import Attempts
-from tipman.handlers.steps import Steps, cause_of, must_move, ready, undelayed
+from tipman.handlers.steps import Steps, must_move, ready, undelayed
 from tipman.ids import text_of
+from tipman.instances import Instance
 from tipman.outlines import Verdict
 from tipman.tipman import TIPMan
+from tipman.triggers import EARLY, rule_of
 
 
 class Waiting:
@@ -46,22 +49,38 @@ class Waiting:
         return [self._steps.stop(instance, StopReason.TIMED_OUT)]
 
     def dependency_settled(self, event: DependencySettled, directory: TIPMan) -> list[Effect]:
-        """Count it; the last one decides whether the task goes on or is skipped."""
+        """Count it; the last one decides whether the task goes on, or the first for some rules."""
         instance = directory.load(event.instance)
         remaining = instance.dependencies_remaining - 1
         unmet = instance.dependencies_unmet + (not event.succeeded)
-        verdict, cause = Verdict.WAIT, instance.cause
-        if not remaining:
-            task = directory.task_of(instance)
-            verdict = Verdict.SKIP if unmet else undelayed(task, directory.now)
-        step = must_move(instance, event.wire, verdict)
-        if step.state == "skipped":
-            cause = cause_of(directory.edges.dependencies_of(instance), directory)
+        weighed = Admission(Verdict.WAIT)
+        if instance.state == "waiting":
+            weighed = self._weighed(event, instance, (remaining, unmet), directory)
+        step = must_move(instance, event.wire, weighed.verdict)
         instance.dependencies_remaining, instance.dependencies_unmet = remaining, unmet
-        instance.cause = cause
-        data = f'{{"verdict":"{verdict}","dependency":"{text_of(event.dependency)}"}}'
+        if step.state != instance.state:
+            instance.cause, instance.reason = weighed.cause, weighed.reason
+        dependency = text_of(event.dependency)
+        data = f'{{"verdict":"{weighed.verdict}","dependency":"{dependency}"{weighed.data}}}'
         self._steps.advance(directory, instance, step, event.wire, data)
         return []
+
+    @staticmethod
+    def _weighed(
+        event: DependencySettled, instance: Instance, counts: tuple[int, int], directory: TIPMan
+    ) -> Admission:
+        """Weigh a task as if its counts were these already."""
+        task = directory.task_of(instance)
+        remaining, unmet = counts
+        if remaining:
+            if not isinstance(task.when, str) or task.when not in EARLY:
+                return Admission(Verdict.WAIT)
+            dependency = directory.find(event.dependency)
+            if dependency is None or not rule_of(task.when).is_answered_by(dependency.state):
+                return Admission(Verdict.WAIT)
+        elif task.when is None and not unmet:
+            return Admission(undelayed(task, directory.now))
+        return admission(instance, task, directory, counts=counts)
 
     def dependency_reopened(self, event: DependencyReopened, directory: TIPMan) -> list[Effect]:
         """Wait for it again; a task that was skipped because of it opens anew."""
@@ -70,9 +89,13 @@ class Waiting:
         # kept in every state: an event that is still on its way must find them as it left them.
         remaining = instance.dependencies_remaining + 1
         unmet = instance.dependencies_unmet - 1
-        verdict, cause = (Verdict.NONE if unmet else Verdict.WAIT), None
-        if instance.state == "skipped" and unmet:
+        task = directory.task_of(instance)
+        verdict, cause = Verdict.WAIT, None
+        if instance.state == "skipped" and unmet and task.when is None:
+            verdict = Verdict.NONE
             cause = cause_of(directory.edges.dependencies_of(instance), directory)
+        elif instance.state in {"queued", "delayed"}:
+            verdict = turned_back(instance, task, directory, counts=(remaining, unmet)).verdict
         step = must_move(instance, event.wire, verdict)
         instance.dependencies_remaining, instance.dependencies_unmet = remaining, unmet
         data = f'{{"verdict":"{verdict}","dependency":"{text_of(event.dependency)}"}}'
