@@ -29,6 +29,7 @@ _ENDS = {
     "attempt.lost",
     "attempt.interrupted",
 }
+_REPORTED = {"finish.reported", "approve.reported"}
 _UNDECIDED = {"", "waiting", "blocked", "skipped"}
 _GOING_ON = {"queued", "awaiting", "delayed", "running"}
 _LINES = (
@@ -86,6 +87,9 @@ class Chronicle:
                 born(database, [*unknown]).values(), key=lambda b: b.kind != "run"
             ):
                 self._begin(found)
+        self._contexts.read_reported(
+            database, {line.instance for line in lines if line.name in _REPORTED}
+        )
         for line in lines:
             self._position = line.position
             self._lines += 1
@@ -183,8 +187,8 @@ class Chronicle:
         if was != member.state and member.state in SETTLED:
             self._settle(member)
         self._queue_follows(member, line, data, was, where)
-        if line.name == "attempt.succeeded":
-            member.last = data["attempt"]
+        if line.after == "succeeded":
+            member.last = member.timing.attempt
         if line.name == "task.submitted" and member.born.parent in self.flows:
             self.closing.begin(self.flows[member.born.parent], member, where)
         self._contexts.follow(member, was, self._flow_of(member))
@@ -247,7 +251,7 @@ class Chronicle:
             return
         if holds(node.rule, outcomes, context) is not wanted:
             raise ViolationError(f"{where}: {member.state}, by {node.rule} of {outcomes}")
-        if (member.state == "blocked") != (not wanted and node.blocks):
+        if (member.state == "blocked") != (not wanted and node.blocks(told)):
             raise ViolationError(f"{where}: {member.state}, and its run says {node.on_failure}")
 
     @staticmethod

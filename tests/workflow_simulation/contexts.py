@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulation.executions import Number
+from tipman.database import Database
 from workflow_simulation.members import Flow, Member
 from workflow_simulation.reference import SETTLED, Conflict, Context, merged, said
 
 ADDING = {"eval", "inline", "python"}
 """Types whose object is what they add."""
+_REPORTED = (
+    "SELECT instance, number, result FROM attempt WHERE outcome = 'succeeded' AND instance IN (??)"
+)
 _UNDECIDED = {"", "waiting", "blocked", "skipped"}
 
 
@@ -22,8 +26,16 @@ class Contexts:
     def __init__(self, results: dict[Number, str]):
         self._results = results
         self.saw: dict[bytes, Context | Conflict] = {}
+        self.shown: dict[bytes, Mapping[str, Any]] = {}
+        """What an attempt of each node must be given: its `context` and `results`."""
         self._before: dict[bytes, frozenset[str]] = {}
         """By node, the names of those whose values may have come to it."""
+
+    def read_reported(self, database: Database, tasks: set[bytes]) -> None:
+        """Read what people reported: that does not stand in the log."""
+        rows = database.fetch_in(_REPORTED, [*tasks]) if tasks else ()
+        for instance, number, result in rows:
+            self._results[bytes(instance), number] = result
 
     def follow(self, member: Member, was: str, flow: Flow | None) -> None:
         """Keep what a node saw when it stopped waiting."""
@@ -36,6 +48,9 @@ class Contexts:
         identifier = member.born.id
         saw = self.seen(member, flow)
         self.saw[identifier] = saw
+        if not isinstance(saw, Conflict):
+            values = {key: one.value for key, one in saw.items()}
+            self.shown[identifier] = {"context": values, "results": self.results(member, flow)}
         above: set[str] = set()
         for need in flow.graph[member.born.name].needs:
             node = flow.nodes.get(need.task)

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from simulation.executions import Executions, Number
+from simulation.executions import Execution, Executions, Number
 from simulation.plan import Plan
 from simulation.violation import ViolationError
 from tipman.clock import MICROSECONDS, ManualClock
@@ -13,7 +13,7 @@ from tipman.events import Event
 from tipman.ids import text_of
 from tipman.scheduler import ALARM_S_MAX
 from workflow_simulation.chronicle import Chronicle
-from workflow_simulation.contexts import Contexts
+from workflow_simulation.contexts import ADDING, Contexts
 from workflow_simulation.ends import Ends
 from workflow_simulation.flows import Given
 from workflow_simulation.members import Flow, Member
@@ -110,11 +110,24 @@ class Judge:
         running = {(i, self.members[i].timing.attempt) for i in self.in_state("running")}
         if running != {execution.number for execution in executions.attached}:
             raise ViolationError("the log and the executors disagree about what is running")
+        for execution in executions.attached:
+            self._check_shown(execution)
         if core.database.fetch("SELECT 1 FROM inbox"):
             raise ViolationError("events are left over and nobody takes them up")
 
     def _label(self, identifier: bytes) -> str:
         return self.ledger.label(self.members[identifier])
+
+    def _check_shown(self, execution: Execution) -> None:
+        """Check that an attempt was given what its task sees."""
+        identifier = execution.effect.instance
+        if self.members[identifier].born.task.type not in ADDING:
+            return
+        wanted = self._contexts.shown.get(identifier)
+        if execution.effect.context != wanted:
+            raise ViolationError(
+                f"{self._label(identifier)} was given {execution.effect.context}, not {wanted}"
+            )
 
     def _check_rows(self, database: Database) -> None:
         rows = {bytes(row[0]): row for row in database.fetch(_ROWS)}

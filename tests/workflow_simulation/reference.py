@@ -172,10 +172,10 @@ class Node(NamedTuple):
         """Whether it may start before all that it waits for has settled."""
         return isinstance(self.rule, str) and self.rule in EARLY
 
-    @property
-    def blocks(self) -> bool:
-        """Whether it waits for a person where its rule does not hold."""
-        return self.when is None and self.on_failure == "block"
+    def blocks(self, outcomes: Iterable[Outcome]) -> bool:
+        """Whether it waits for a person: something failed, and that could be tried again."""
+        is_usual = self.when is None and self.on_failure == "block"
+        return is_usual and not FAILED.isdisjoint(outcomes)
 
 
 Graph = Mapping[str, Node]
