@@ -26,6 +26,7 @@ from tipman_api import (
     tasks,
     taskviews,
     tokens,
+    workflows,
 )
 from tipman_api.bridge import Bridge
 from tipman_api.hub import Hub
@@ -41,6 +42,7 @@ ROUTERS = (
     runs.router,
     runviews.router,
     definitions.router,
+    workflows.router,
     namespaces.router,
     tokens.router,
     sessions.router,

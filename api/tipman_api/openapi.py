@@ -27,6 +27,7 @@ TAGS = {
     "schedules": "What is to be done when, and what became of each instant.",
     "instances": "Whatever lives or has lived, by its UUID.",
     "events": "What happened, told once or followed.",
+    "workflows": "Named, versioned graphs of tasks.",
     "definitions": "Named, versioned tasks with parameters.",
     "namespaces": "Keys, queues and quotas apart from one another.",
     "tokens": "Who may ask.",
@@ -97,12 +98,13 @@ def _task_schemas() -> dict[str, Any]:
     shape = Task.model_json_schema(ref_template="#/components/schemas/{model}")
     parts = _untitled(shape.pop("$defs"))
     for name, arguments in SHAPES.items():
-        parts[_name_of(name)] = _untitled(
-            arguments.model_json_schema(ref_template="#/components/schemas/{model}")
-        )
+        made = arguments.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts |= _untitled(made.pop("$defs", {}))
+        parts[_name_of(name)] = _untitled(made)
     by_type = _untitled(shape)
     fields = by_type["properties"]
     fields["name"].pop("default")
+    fields |= {n: {**fields[n], **schema} for n, schema in schemas.GRAPH_FIELDS.items()}
     fields["arguments"] = {
         "description": "as the type wants them",
         "anyOf": [

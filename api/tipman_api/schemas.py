@@ -5,6 +5,7 @@ from typing import Any
 
 from tipman.charts import SETTLED, STATES
 from tipman.requests import REQUESTS
+from tipman.triggers import WORDS
 
 Schema = Mapping[str, Any]
 
@@ -164,6 +165,28 @@ ENGINE = object_of(
         "submitted_at": INSTANT,
     }
 )
+GRAPH_FIELDS: Mapping[str, Schema] = {
+    "dependencies": {
+        "items": {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 200},
+                object_of(
+                    {"task": TEXT, "carry": {"type": "string", "enum": ["data", "order"]}},
+                    optional=["carry"],
+                ),
+            ]
+        }
+    },
+    "when": {
+        "anyOf": [{"type": "string", "enum": [*WORDS]}, {"type": "object"}, {"type": "null"}],
+        "description": "a rule over the outcomes of its dependencies, and over its context",
+    },
+    "compensate": {
+        "anyOf": [{"type": "object"}, {"type": "null"}],
+        "description": "a task that undoes this one",
+    },
+}
+"""What tasks in a graph say that their shape alone does not tell."""
 _INSTANCE = {"anyOf": [ref("Task"), ref("Run"), ref("RunListed"), ref("Schedule"), ref("Engine")]}
 COMPONENTS: Mapping[str, Schema] = {
     "Task": TASK,
