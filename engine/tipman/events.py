@@ -165,6 +165,14 @@ class TimerFired(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TimersFired(Event):
+    """The instants of several have come; `instance` is the first of them."""
+
+    wire: ClassVar[str] = "timer.fired"
+    instances: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DependencySettled(Event):
     """Something that the instance waits for has settled."""
 

@@ -38,6 +38,9 @@ class Verdict(StrEnum):
     # An enum's own is written in Python, and every step asks for it.
     __hash__ = str.__hash__
 
+    # An enum's own is written in Python, and every step asks for it.
+    __hash__ = str.__hash__
+
 
 def _when(verdict: Verdict, target: str, **more: object) -> dict[str, object]:
     return {"guard": f"event.data.verdict == '{verdict}'", "target": target, **more}

@@ -5,22 +5,27 @@ wall clock that was moved is noticed; where no row has a deadline, none is armed
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS, Alarm, Clock
-from tipman.database import Database, Row
-from tipman.events import Event, TimerFired
+from tipman.database import Database
+from tipman.events import Event, TimersFired
 from tipman.notices import ClockJumped
 
 ALARM_S_MAX = 30.0
 JUMP_S_MIN = 0.5
 """By how much the clocks must disagree between two looks; a time server slews by far less."""
 _BATCH = 1_000
+"""So many at most one event tells of, which is handled within one drain."""
+_DUE = (
+    "SELECT id, wake_at FROM instance WHERE settled_at IS NULL AND (wake_at, id) > (?, ?)"
+    " AND wake_at <= ? ORDER BY wake_at, id LIMIT ?"
+)
 
 
 class Scheduler:
-    """Publishes `TimerFired` for every instance whose instant has come."""
+    """Publishes `TimersFired` with every instance whose instant has come, many at once."""
 
     def __init__(
         self,
@@ -37,7 +42,7 @@ class Scheduler:
         self._alarm: Alarm | None = None
         self._armed_for: int | None = None
         self._told: dict[bytes, Receipt] = {}
-        """What was due at the last look, with the receipt of its event."""
+        """What was due at the last look, with the receipt of the event that it was in."""
         self._times = self._read()
         self._closed = False
 
@@ -77,17 +82,10 @@ class Scheduler:
         self._compare()
         now = self._clock.wall_us()
         told, self._told = self._told, {}
-        last = -1
-        while due := reader.fetch(
-            "SELECT id, wake_at FROM instance WHERE settled_at IS NULL AND wake_at > ?"
-            " AND wake_at <= ? ORDER BY wake_at LIMIT ?",
-            (last, now, _BATCH),
-        ):
-            if len(due) == _BATCH:
-                due += self._same_instant(reader, due[-1][1])
-            for identifier, _ in due:
-                self._tell(bytes(identifier), told)
-            last = due[-1][1]
+        last, after = -1, b""
+        while due := reader.fetch(_DUE, (last, after, now, _BATCH)):
+            self._tell([bytes(identifier) for identifier, _ in due], told)
+            after, last = due[-1]
         rows = reader.fetch(
             "SELECT min(wake_at) FROM instance WHERE settled_at IS NULL AND wake_at > ?", (now,)
         )
@@ -110,25 +108,17 @@ class Scheduler:
             awake_since = self._clock.wall_us() - round(monotonic * MICROSECONDS)
             self._publish(ClockJumped(awake_since, round(set_s, 3), round(slept_s, 3)))
 
-    @staticmethod
-    def _same_instant(reader: Database, instant: int) -> list[Row]:
-        """Return all that is due at *instant*, the last of a full batch: some were cut off."""
-        return reader.fetch(
-            "SELECT id, wake_at FROM instance WHERE settled_at IS NULL AND wake_at = ?",
-            (instant,),
-        )
-
-    def _tell(self, identifier: bytes, told: Mapping[bytes, Receipt]) -> None:
-        """Publish a deadline, unless the bus has yet to reach the event of an earlier look.
+    def _tell(self, due: Sequence[bytes], told: Mapping[bytes, Receipt]) -> None:
+        """Publish deadlines, unless the bus has yet to reach the event of an earlier look.
 
         One that it has reached and that is still due was refused, by a clock that was set back
         meanwhile.
         """
-        if identifier not in self._told:
-            receipt = told.get(identifier)
-            if receipt is None or receipt.is_decided:
-                receipt = self._publish(TimerFired(identifier))
-            self._told[identifier] = receipt
+        waiting = {i: told[i] for i in due if i in told and not told[i].is_decided}
+        fresh = tuple([i for i in due if i not in waiting])
+        self._told.update(waiting)
+        if fresh:
+            self._told.update(dict.fromkeys(fresh, self._publish(TimersFired(fresh[0], fresh))))
 
     def _arm(self, wake_at: int) -> None:
         if self._closed:

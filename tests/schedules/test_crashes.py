@@ -63,6 +63,31 @@ def test_a_timer_that_comes_twice_decides_once(house):
     assert house.decisions(schedule) == [(60, "run", None)]
 
 
+def test_a_schedule_that_can_not_be_read_takes_no_other_with_it(house, caplog):
+    schedules = [house.schedule(every_s=60) for _ in range(3)]
+    house.core.database.execute("UPDATE schedule SET spec = 'torn' WHERE id = ?", (schedules[1],))
+
+    house.crash()
+    house.advance(60)
+
+    assert [len(house.slots(schedule)) for schedule in schedules] == [1, 0, 1]
+    assert "the handler of timer.fired failed" in caplog.text
+
+
+def test_many_long_backlogs_at_one_start_are_taken_in_turns(house):
+    schedules = [house.schedule(every_s=60, catch_up={"policy": "none"}) for _ in range(30)]
+    house.clock.jump(60 * 900)
+
+    house.drains_max = 1
+    house.crash()
+    decided = [len(house.slots(schedule)) for schedule in schedules]
+    house.drains_max = None
+    house.advance(0)
+
+    assert set(decided) == {0, 900}
+    assert [len(house.slots(schedule)) for schedule in schedules] == [900] * 30
+
+
 def test_a_slot_that_is_taken_stops_the_engine_before_anything_runs_twice(house):
     schedule = house.schedule(every_s=60, overlap="allow")
     house.advance(60)

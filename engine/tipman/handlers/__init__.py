@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tipman.clock import Clock
+from tipman.database import DRIVER_ERRORS
 from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.errors import ConflictError
@@ -45,6 +46,7 @@ from tipman.events import (
     SuspendRequested,
     TasksSubmitted,
     TimerFired,
+    TimersFired,
     TriggerRequested,
 )
 from tipman.frontier import Frontier
@@ -77,6 +79,8 @@ from tipman.settings import Settings
 from tipman.tipman import TIPMan
 
 Handler = Callable[[Any, TIPMan], list[Effect]]
+SLOTS_MAX = 5_000
+"""Slots of one event that tells of many deadlines; what is due besides waits for the next drain."""
 
 
 class Handlers:
@@ -131,6 +135,7 @@ class Handlers:
             AttemptLost: self.attempts.lost,
             AttemptReturned: self.attempts.returned,
             TimerFired: self._timer_fired,
+            TimersFired: self._timers_fired,
             DependencySettled: self.waiting.dependency_settled,
             DependencyReopened: self.waiting.dependency_reopened,
             CancelRequested: _of_a_task(self.requests.cancel),
@@ -179,6 +184,22 @@ class Handlers:
             TokenRevoked: self.registering.token_revoked,
             AnswerRecorded: self.registering.answer_recorded,
         }
+
+    def _timers_fired(self, event: TimersFired, directory: TIPMan) -> list[Effect]:
+        effects: list[Effect] = []
+        for at, identifier in enumerate(event.instances):
+            if directory.schedules.rows_staged > SLOTS_MAX:
+                # Alone, they are left to the next drain where this one has enough.
+                directory.raised += map(TimerFired, event.instances[at:])
+                break
+            try:
+                effects += self._timer_fired(TimerFired(identifier), directory)
+            except DRIVER_ERRORS:
+                raise
+            except Exception:  # noqa: BLE001 - the bus says what it was, when it fails alone
+                # It has staged nothing, and takes none of those that come after it with it.
+                directory.raised.append(TimerFired(identifier))
+        return effects
 
     def _timer_fired(self, event: TimerFired, directory: TIPMan) -> list[Effect]:
         instance = directory.cached(event.instance)

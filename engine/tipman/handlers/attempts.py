@@ -1,6 +1,7 @@
 """Handlers of attempts: started when a slot is free, ended by what their owner reports."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from tipman.clock import MICROSECONDS, rfc3339
@@ -228,7 +229,13 @@ class Attempts:
 def _slot_env(task: Task) -> Mapping[str, str]:
     """Return what a run of a schedule finds in its environment: when it was due, too."""
     due_at = 0 if task.slot is None else task.slot[0]
-    return {**task.env, "TIPMAN_DUE_AT": rfc3339(due_at)}
+    return {**task.env, "TIPMAN_DUE_AT": _due_text(due_at)}
+
+
+@lru_cache(maxsize=64)
+def _due_text(due_at: int) -> str:
+    """Return an instant as text; many runs were due at the same one."""
+    return rfc3339(due_at)
 
 
 def _is_current(instance: Instance, event: Report) -> bool:

@@ -90,14 +90,16 @@ class Firing:
         """Decide about the next instant, which has come; many that are missed are one step."""
         record = directory.schedules.record(instance.id)
         plan, due = plan_of(record), record.next_at
-        self.look_at_clock(directory.now)
+        if directory.now < self.awake_since:
+            self.look_at_clock(directory.now)
         if due is None:
             raise TipmanError("a schedule with a deadline and no next instant")
         if record.paused_until is not None and due <= record.paused_until:
             self._pass_over(instance, record, directory, ("skipped", Reason.PAUSED))
             return
-        self._look_back(record, plan, due)
-        if plan.is_excluded(due):
+        if record.backlog_until is not None or due <= self.awake_since:
+            self._look_back(record, plan, due)
+        if plan.excludes and plan.is_excluded(due):
             self._leave_out(instance, record, directory, (Reason.EXCLUDED, None))
         elif record.backlog_until is not None and due <= record.backlog_until:
             if _is_wanted(record, due):
@@ -142,7 +144,9 @@ class Firing:
         plan = plan_of(record)
         if self.is_orphan(plan, instance.namespace, directory):
             return None, (Reason.ORPHANED, None)
-        scheduled = record.scheduled() if record.open else {}
+        if not record.open:
+            return self.hand_in(instance, record, slot, directory), (Reason.QUOTA, None)
+        scheduled = record.scheduled()
         waiting = [run for run, other in scheduled.items() if other.held]
         schedule = plan.schedule
         answer = weigh(
@@ -172,16 +176,18 @@ class Firing:
         self, instance: Instance, record: Record, slot: OpenRun, directory: TIPMan
     ) -> bytes | None:
         """Submit a run; return its id, None where its namespace has no room for it."""
-        submission = plan_of(record).submission(self._new_id(), slot)
+        plan = plan_of(record)
         try:
-            directory.registry.admit((submission,))
+            directory.registry.admit_one(plan.task.namespace)
         except QuotaReachedError:
             return None
-        record.open[submission.instance] = slot
+        run = self._new_id()
+        record.open[run] = slot
+        task, row = plan.task_for(run, slot)
         self._submitting.slot_submitted(
-            submission, instance.id, directory, waits_for=int(slot.held)
+            task, row, instance.id, directory, waits_for=int(slot.held)
         )
-        return submission.instance
+        return run
 
     def is_orphan(self, plan: Plan, namespace: str, directory: TIPMan) -> bool:
         """Tell whether what it would run is gone: its code, or its definition."""
@@ -282,10 +288,13 @@ class Firing:
         record = directory.schedules.record(instance.id)
         # After a crash the rows say only of those that have not settled that they are open.
         slot = record.open.pop(event.run, None) or OpenRun(*event.slot)
-        plan, verdict = plan_of(record), Verdict.NONE
-        record.failures = outcome_counts(event.state, record.failures)
-        self._release(record, slot, directory)
-        limit = plan.schedule.pause_after_failures
+        verdict, failures = Verdict.NONE, outcome_counts(event.state, record.failures)
+        if failures != record.failures:
+            record.failures = failures
+            directory.schedules.touch(record)
+        if record.open:
+            self._release(record, slot, directory)
+        limit = plan_of(record).schedule.pause_after_failures
         if not record.open and record.next_at is None:
             verdict = Verdict.FINISH
         elif limit is not None and record.failures >= limit:
@@ -295,10 +304,10 @@ class Firing:
         if verdict is Verdict.PAUSE and instance.state == "active":
             # What was due by now was due while it was active.
             self.decide_all(instance, directory)
-        data = {"verdict": str(verdict), "run": text_of(event.run), "state": event.state}
-        step_schedule(instance, event.wire, verdict, dumps(data), directory)
-        directory.schedules.touch(record)
-        arm(instance, record)
+        data = f'{{"verdict":"{verdict}","run":"{text_of(event.run)}","state":"{event.state}"}}'
+        step_schedule(instance, event.wire, verdict, data, directory)
+        if instance.state != "active":
+            arm(instance, record)
         return []
 
     def slot_reopened(self, event: SlotReopened, directory: TIPMan) -> list[Effect]:

@@ -8,7 +8,6 @@ from tipman.definitions import Task, task_from_row
 from tipman.definitions.named import reference_of
 from tipman.definitions.schedules import Schedule, stored_schedule
 from tipman.definitions.timing import timetable_for
-from tipman.events import Submission
 from tipman.frontier import mark_of
 from tipman.jsontext import dumps, parsed
 from tipman.schedules.decisions import Policy
@@ -32,12 +31,12 @@ class Plan:
     excludes: bool
     """Whether it leaves any instant out."""
 
-    def submission(self, identifier: bytes, slot: OpenRun) -> Submission:
-        """Return a run's submission."""
+    def task_for(self, identifier: bytes, slot: OpenRun) -> tuple[Task, Row]:
+        """Return a run's task, and its row."""
         place = (slot.due_at, slot.backfill, slot.manual)
         options = f'{self.row[-1]}"slot":[{place[0]},{place[1]},{place[2]}]}}'
         task = self.task.beside(slot=place, options=options)
-        return Submission(identifier, task, (identifier, *self.row[:-1], options), ())
+        return task, (identifier, *self.row[:-1], options)
 
     def delay(self, identifier: bytes, due: int) -> int:
         """Return by how much an instant is put off; always less than until the next."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tipman.charts import INITIAL, UNSUCCESSFUL
+from tipman.database import Row
 from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.errors import Fault, KeyExistsError, UnknownDependencyError
@@ -69,16 +70,16 @@ class Submitting:
         self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, actor)
 
     def slot_submitted(
-        self, submission: Submission, schedule: bytes, directory: TIPMan, *, waits_for: int
+        self, task: Task, row: Row, schedule: bytes, directory: TIPMan, *, waits_for: int
     ) -> None:
         """Stage a run of a schedule that counts as admitted; it may wait for its turn."""
-        identifier, task = submission.instance, submission.task
-        draft = Instance(identifier, task, submission.arguments, directory.now, INITIAL)
+        identifier, arguments = row[0], row[-2]
+        draft = Instance(identifier, task, arguments, directory.now, INITIAL)
         draft.schedule, draft.dependencies_remaining = schedule, waits_for
         # Its turn is what it waits for, so no rule is asked.
         verdict = Verdict.WAIT if waits_for else undelayed(task, directory.now)
         step = must_move(draft, TasksSubmitted.wire, verdict)
-        directory.add(draft, submission.row, [])
+        directory.add(draft, row, [])
         data = f'{{"verdict":"{verdict}"}}'
         self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, "schedule")
 

@@ -89,15 +89,18 @@ class Registry:
             QuotaReachedError: more than a namespace may have open. Nothing is counted.
         """
         if len(submissions) == 1:
-            name = submissions[0].task.namespace
-            self._check_room(name, 1, submissions)
-            self.open_tasks[name] += 1
+            self.admit_one(submissions[0].task.namespace)
             return
         wanted = Counter([submission.task.namespace for submission in submissions])
         for name, more in wanted.items():
-            self._check_room(name, more, submissions)
+            self._check_room(name, more, [s.task.namespace for s in submissions])
         for name, more in wanted.items():
             self.open_tasks[name] += more
+
+    def admit_one(self, namespace: str) -> None:
+        """Count a task as open, as `admit` does."""
+        self._check_room(namespace, 1, (namespace,))
+        self.open_tasks[namespace] += 1
 
     def opened(self, namespace: str) -> None:
         """Count one task that is open again."""
@@ -201,10 +204,9 @@ class Registry:
         if self._database.execute(DELETE_OLD_ANSWERS, parameters) < EXPIRED_AT_ONCE:
             self._swept_at = now_us
 
-    def _check_room(self, name: str, more: int, submissions: Sequence[Submission]) -> None:
+    def _check_room(self, name: str, more: int, places: Sequence[str]) -> None:
         namespace = self.namespaces.get(name)
         if namespace is None:
-            places = [submission.task.namespace for submission in submissions]
             raise unknown_namespace(name, f"/tasks/{places.index(name)}/namespace")
         limit = namespace.open_tasks_max
         if limit is not None and self.open_tasks[name] + more > limit:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from tipman.database import Database, Row
 from tipman.schedules.models import (
     FREE_KEY,
+    INSERT_PLAIN_SLOT,
     INSERT_SCHEDULE,
     INSERT_SLOT,
     OPEN_RUNS,
@@ -17,6 +18,7 @@ from tipman.schedules.models import (
     SELECT_SCHEDULE,
     STRETCH_SLOT,
     SUPERSEDE_SLOT,
+    UPDATE_PLAIN_SCHEDULE,
     UPDATE_SCHEDULE,
 )
 from tipman.schedules.records import OpenRun, Record, Slot
@@ -33,6 +35,7 @@ class Ledger:
         self._new_keys: dict[tuple[str, str], bytes] = {}
         self._touched: dict[bytes, Record] = {}
         self._respecified: dict[bytes, Record] = {}
+        self._plain_slots: list[Row] = []
         self._slots: list[Row] = []
         self._stretched: list[Row] = []
         self._superseded: list[Row] = []
@@ -105,7 +108,10 @@ class Ledger:
 
     def decide(self, slot: Slot) -> None:
         """Stage a slot."""
-        self._slots.append(slot)
+        if slot.decision == "run" and not (slot.backfill or slot.manual):
+            self._plain_slots.append((slot.schedule, slot.due_at, slot.instance, slot.decided_at))
+        else:
+            self._slots.append(slot)
 
     def stretch(self, record: Record, due_until: int, count: int, now: int) -> None:
         """Stage that the slot at `stretch_at` stands for *count* more instants."""
@@ -126,7 +132,7 @@ class Ledger:
     @property
     def rows_staged(self) -> int:
         """How many rows are staged beside those that every event has."""
-        return len(self._slots)
+        return len(self._slots) + len(self._plain_slots)
 
     def write_first(self) -> None:
         """Put into the open transaction what must be there before the directory is written."""
@@ -138,27 +144,43 @@ class Ledger:
         run = self._database.execute_many
         if self._new:
             run(INSERT_SCHEDULE, [record.row() for record in self._new.values()])
-        for identifier in self._respecified:
-            self._touched.pop(identifier, None)
-        for sql, rows in (
-            (RESPECIFY_SCHEDULE, [(*r.specified(), r.id) for r in self._respecified.values()]),
-            (UPDATE_SCHEDULE, [(*r.changing(), r.id) for r in self._touched.values()]),
-        ):
-            if rows:
-                run(sql, rows)
+        if self._respecified:
+            for identifier, record in self._respecified.items():
+                self._touched.pop(identifier, None)
+                record.stored_rare = record.rare()
+            rows = [(*r.specified(), r.id) for r in self._respecified.values()]
+            run(RESPECIFY_SCHEDULE, rows)
+        if self._touched:
+            self._update()
+        if self._plain_slots:
+            self._database.insert(INSERT_PLAIN_SLOT, self._plain_slots)
         if self._slots:
             self._database.insert(INSERT_SLOT, self._slots)
         for sql, rows in ((STRETCH_SLOT, self._stretched), (SUPERSEDE_SLOT, self._superseded)):
             if rows:
                 run(sql, rows)
 
+    def _update(self) -> None:
+        plain, full = [], []
+        for record in self._touched.values():
+            often, rare = record.often(), record.rare()
+            if rare == record.stored_rare:
+                plain.append((*often, record.id))
+            else:
+                full.append((*often, *rare, record.id))
+                record.stored_rare = rare
+        for sql, rows in ((UPDATE_PLAIN_SCHEDULE, plain), (UPDATE_SCHEDULE, full)):
+            if rows:
+                self._database.execute_many(sql, rows)
+
     def committed(self) -> None:
         """Forget what was staged, now that it is on disk."""
         if self._new or self._respecified:
             self._new, self._new_keys, self._respecified = {}, {}, {}
             self._new_places = []
-        if self._touched or self._slots:
-            self._touched, self._slots, self._stretched, self._superseded = {}, [], [], []
+        if self._touched or self._slots or self._plain_slots:
+            self._touched, self._plain_slots = {}, []
+            self._slots, self._stretched, self._superseded = [], [], []
         self._freed = []
 
     def forget(self, identifier: bytes) -> None:

@@ -5,6 +5,7 @@ Instants are integers, microseconds since 1970 UTC; ids are UUIDs in 16 bytes; J
 
 from peewee import SQL, BigIntegerField, BlobField, CompositeKey, IntegerField, TextField
 
+from tipman.database import ROWS_AT_ONCE, Insert
 from tipman.models import Table, columns_of, insert_of, insert_sql, update_sql
 
 
@@ -74,14 +75,27 @@ TABLES: tuple[type[Table], ...] = (Schedule, Slot)
 
 COLUMNS = columns_of(Schedule)
 CHANGING = COLUMNS[COLUMNS.index("decided_until") :]
+OFTEN = 3
+"""So many of those change with every decision, the rest rarely."""
 SPECIFIED = COLUMNS[COLUMNS.index("spec") :]
 SELECT_SCHEDULE = "SELECT {} FROM schedule".format(  # noqa: S608 - our names
     ", ".join(f'"{name}"' for name in COLUMNS)
 )
 INSERT_SCHEDULE = insert_sql("schedule", COLUMNS)
 UPDATE_SCHEDULE = update_sql("schedule", CHANGING, ["id"])
+UPDATE_PLAIN_SCHEDULE = update_sql("schedule", CHANGING[:OFTEN], ["id"])
+"""For a schedule of which only what every decision changes has changed."""
 RESPECIFY_SCHEDULE = update_sql("schedule", SPECIFIED, ["id"])
 INSERT_SLOT = insert_of("slot", columns_of(Slot))
+_INTO_SLOT = (
+    "INSERT INTO slot (schedule, due_at, backfill, manual, decision, instance, decided_at, count)"
+    " VALUES "
+)
+_PLAIN_SLOT = "(?, ?, 0, 0, 'run', ?, ?, 1)"
+INSERT_PLAIN_SLOT = Insert(
+    _INTO_SLOT + _PLAIN_SLOT, _INTO_SLOT + ", ".join([_PLAIN_SLOT] * ROWS_AT_ONCE)
+)
+"""For the slot of a run that came with its time: schedule, due_at, instance, decided_at."""
 STRETCH_SLOT = (
     "UPDATE slot SET due_until = ?, count = count + ?, decided_at = ?"
     " WHERE schedule = ? AND due_at = ? AND backfill = 0 AND manual = 0"

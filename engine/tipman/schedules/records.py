@@ -44,13 +44,17 @@ class Record:
     paused_until: int | None = None
     open: dict[bytes, OpenRun] = field(default_factory=dict)
     """In the order of their decisions."""
+    stored_rare: Row | None = None
+    """The rarely changing columns as they are on disk, None where nobody knows."""
     plan: Any = None
     """What the handlers made of spec and task; None before somebody did."""
 
     @classmethod
     def from_row(cls, row: Row) -> "Record":
         """Return what a row of `SELECT_SCHEDULE` says, its runs not loaded yet."""
-        return cls(bytes(row[0]), *row[1:])
+        found = cls(bytes(row[0]), *row[1:])
+        found.stored_rare = found.rare()
+        return found
 
     def row(self) -> Row:
         """Return all columns."""
@@ -62,10 +66,17 @@ class Record:
 
     def changing(self) -> Row:
         """Return the columns that decisions change."""
+        return (*self.often(), *self.rare())
+
+    def often(self) -> Row:
+        """Return the columns that every decision changes."""
+        return (self.decided_until, self.next_at, self.runs)
+
+    def rare(self) -> Row:
+        """Return the columns that few decisions change."""
         return (
-            self.decided_until, self.next_at, self.runs, self.failures, self.manuals,
-            self.backfills, self.stretch_at, self.backlog_until, self.wanted_from,
-            self.wanted_until, self.paused_until,
+            self.failures, self.manuals, self.backfills, self.stretch_at, self.backlog_until,
+            self.wanted_from, self.wanted_until, self.paused_until,
         )  # fmt: skip
 
     def scheduled(self) -> dict[bytes, OpenRun]:
