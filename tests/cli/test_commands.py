@@ -133,25 +133,6 @@ def test_a_schedule_block_is_left_out_with_a_note(call, tmp_path):
     assert err == "tipman: the schedule block is left out: this runs the workflow once, now\n"
 
 
-@pytest.mark.parametrize(
-    ("more", "named"),
-    [
-        ({"hooks": {}}, "hooks"),
-        ({"merge": "last"}, "merge"),
-        ({"on_failure": "continue"}, "on_failure"),
-    ],
-)
-def test_what_comes_later_is_refused_and_not_ignored(call, tmp_path, more, named):
-    write_workflow(tmp_path / "w.yaml", shell("a", "touch ran"), **more)
-
-    code, _, err = call("run", "w.yaml")
-
-    assert code == 2
-    assert named in err
-    assert "comes with" in err
-    assert not (tmp_path / "ran").exists()
-
-
 def test_a_wait_that_nothing_could_end_is_refused(call, tmp_path):
     write_workflow(tmp_path / "w.yaml", {"name": "outside", "type": "wait"})
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from tipman.definitions.parameters import unused_parameters
 from tipman.definitions.schedules import TARGETS, TRIGGERS
 from tipman.definitions.schemas import below, faults_by, schema_faults
 from tipman.definitions.tasks import DEFAULTS
 from tipman.definitions.timing import check_schedule
 from tipman.definitions.workflows import Workflow, workflow_of
 from tipman.errors import Fault, InvalidError
-from tipman.files import Document, Format, read_bytes, read_file
+from tipman.files import Document, Format, PlacedFault, read_bytes, read_file
 from tipman.jsontext import Json
 from tipman.settings import Settings
 
@@ -48,8 +49,8 @@ def load_schedules(path: Path, *, settings: Settings = DEFAULTS) -> Sequence[Map
     return _schedules(_read(path, settings), settings)
 
 
-def check_file(path: Path, *, settings: Settings = DEFAULTS) -> None:
-    """Judge a file of schedules, or else one of a workflow.
+def check_file(path: Path, *, settings: Settings = DEFAULTS) -> Sequence[PlacedFault]:
+    """Judge a file of schedules, or else one of a workflow; return what is odd and not wrong.
 
     Raises:
         InvalidFileError: the file can not be used; `placed` names every fault with its place.
@@ -57,8 +58,9 @@ def check_file(path: Path, *, settings: Settings = DEFAULTS) -> None:
     document = _read(path, settings)
     if _has_schedules(document.value):
         _schedules(document, settings)
-    else:
-        _workflow(document, document.value, path.stem, settings, [])
+        return ()
+    workflow = _workflow(document, document.value, path.stem, settings, [])
+    return document.placed(unused_parameters(workflow))
 
 
 def workflow_from_text(
