@@ -1,5 +1,7 @@
 """Edges: who waits for whom, staged by a drain, in memory, and in the database."""
 
+from collections.abc import Iterator
+
 from tipman.database import Database, Row
 from tipman.instances import Instance
 from tipman.models import INSERT_DEPENDENCY
@@ -46,9 +48,19 @@ class Edges:
             "SELECT dependency FROM dependency WHERE dependent = ? ORDER BY position",
             (instance.id,),
         )
-        if rows:
-            return [bytes(row[0]) for row in rows]
-        return [edge[2] for edge in self._staged if edge[0] == instance.id]
+        staged = [edge[2] for edge in self._staged if edge[0] == instance.id]
+        return [*(bytes(row[0]) for row in rows), *staged]
+
+    def first_staged(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield who waits for whom in the first place, of what this drain has added so far."""
+        for dependent, position, dependency in self._staged:
+            if not position:
+                yield dependent, dependency
+
+    def staged(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield who waits for whom by edges that this drain has added so far."""
+        for dependent, _, dependency in self._staged:
+            yield dependent, dependency
 
     def write(self) -> None:
         """Put what is staged into the open transaction."""

@@ -11,7 +11,8 @@ from tipman.outlines import Verdict
 
 _OUTCOMES = ("succeeded", "failed", "cancelled")
 _HEARD: dict[str, object] = {}
-_REOPENING = {"target": "working", "actions": [{"log": "run.reopened"}]}
+_REOPENED = {"actions": [{"log": "run.reopened"}]}
+_REOPENING = {"target": "working", **_REOPENED}
 """Asked for by somebody; `run.reopened` itself is heard when a task of it was tried again."""
 
 
@@ -96,7 +97,10 @@ RUN_OUTLINE: dict[str, Any] = {
                 "held": {
                     "initial": "suspended",
                     "on": {
-                        "cancel.requested": "cancelling",
+                        "cancel.requested": [
+                            _when(Verdict.FINISH, "before_suspension"),
+                            {"target": "cancelling"},
+                        ],
                         "run.started": _HEARD,
                         "retry.requested": _HEARD,
                     },
@@ -119,7 +123,7 @@ RUN_OUTLINE: dict[str, Any] = {
                 "run.reopened": "working",
                 "retry.requested": _REOPENING,
                 "aftermath.reopened": [
-                    _when(Verdict(f"close_{outcome}"), f"closing_{outcome}")
+                    {**_when(Verdict(f"close_{outcome}"), f"closing_{outcome}"), **_REOPENED}
                     for outcome in _OUTCOMES
                 ],
             },

@@ -230,6 +230,13 @@ def _row(task: Task, identifier: bytes, arguments: str) -> Row:
     )
 
 
+def submission_of(
+    task: Task, identifier: bytes, dependencies: tuple[bytes | str, ...] = ()
+) -> Submission:
+    """Return a task that is ready to be written down, under this id."""
+    return _submission(task, identifier, dependencies)
+
+
 def _empty() -> InvalidError:
     return InvalidError("a batch needs at least one task", (Fault("/tasks", "is empty"),))
 

@@ -38,6 +38,7 @@ _OWNED = (
     ("slot", "schedule"),
 )
 """Tables whose rows belong to an instance, and the column that says to which."""
+_REOPENINGS = frozenset({"task.reopened", "run.reopened"})
 _BEYOND = b"\xff" * 17
 _SEQUENCE_MAX = 2**31 - 1
 
@@ -196,7 +197,7 @@ def _fold(head: _Head, entries: Iterable[Row], found: Verification) -> None:
         chain = link(chain, (number, *row[3:]))
         sequence = number + (announced is not None)
         configuration, position = after, place
-        opening += "task.reopened" in (name, announced)
+        opening += name in _REOPENINGS or announced in _REOPENINGS
     for fault in _compare(head, sequence, configuration, opening, chain):
         found.add(head.id, fault)
 

@@ -50,12 +50,14 @@ from tipman.events import (
     TriggerRequested,
 )
 from tipman.frontier import Frontier
+from tipman.handlers.aftermath import Aftermath
 from tipman.handlers.attempts import Attempts
 from tipman.handlers.clocks import Clocks
 from tipman.handlers.firing import Firing
 from tipman.handlers.presence import Presence
 from tipman.handlers.registering import Registering
 from tipman.handlers.requests import Requests
+from tipman.handlers.run_requests import RunRequests
 from tipman.handlers.running import Running
 from tipman.handlers.scheduling import Scheduling
 from tipman.handlers.steps import Steps
@@ -74,6 +76,13 @@ from tipman.registrations import (
     TokenRevoked,
     WorkflowAdded,
     WorkflowRetired,
+)
+from tipman.run_events import (
+    AftermathReopened,
+    AftermathSettled,
+    HoldRequested,
+    NodeFailed,
+    ReleaseRequested,
 )
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
@@ -98,6 +107,8 @@ class Handlers:
         self.requests = Requests(steps, self.attempts)
         self.registering = Registering(frontier)
         new_id = IdSource(lambda: clock.wall_us() // 1000)
+        self.run_requests = RunRequests(self.requests)
+        self.aftermath = Aftermath(self.submitting, new_id)
         self.firing = Firing(self.submitting, new_id, clock.wall_us())
         self.scheduling = Scheduling(self.firing)
         self.presence = Presence(new_id)
@@ -106,6 +117,7 @@ class Handlers:
     def adopt(self, new_id: Callable[[], bytes], has_code: Callable[[Task], bool]) -> None:
         """Make ids by *new_id*, and ask *has_code* whether a task can be run here."""
         self.firing.adopt(new_id, has_code)
+        self.aftermath.new_id = new_id
         self.presence.adopt(new_id)
 
     def dispatch(self, directory: TIPMan) -> list[Effect]:
@@ -138,10 +150,10 @@ class Handlers:
             TimersFired: self._timers_fired,
             DependencySettled: self.waiting.dependency_settled,
             DependencyReopened: self.waiting.dependency_reopened,
-            CancelRequested: _of_a_task(self.requests.cancel),
-            SuspendRequested: _of_a_task(self.requests.suspend),
+            CancelRequested: _by_kind(self.requests.cancel, self.run_requests.cancel),
+            SuspendRequested: _by_kind(self.requests.suspend, self.run_requests.suspend),
             ResumeRequested: self._resumed,
-            RetryRequested: _of_a_task(self.requests.retry),
+            RetryRequested: _by_kind(self.requests.retry, self.run_requests.retry),
             FinishReported: _of_a_task(self.requests.outcome),
             FailReported: _of_a_task(self.requests.outcome),
         }
@@ -149,8 +161,13 @@ class Handlers:
     def _of_runs(self) -> Mapping[type[Event], Handler]:
         return {
             RunStarted: self.running.began,
-            RunDrained: self.running.drained,
-            RunReopened: self.running.reopened,
+            RunDrained: self.aftermath.drained,
+            RunReopened: self.aftermath.reopened,
+            AftermathSettled: self.aftermath.settled,
+            AftermathReopened: self.aftermath.again,
+            NodeFailed: self.run_requests.node_failed,
+            HoldRequested: self.run_requests.hold,
+            ReleaseRequested: self.run_requests.release,
             ChildSettled: self.running.child_settled,
             ChildReopened: self.running.child_reopened,
         }
@@ -210,13 +227,27 @@ class Handlers:
         if instance is not None and instance.kind == "schedule":
             return self.firing.timer_fired(instance, directory)
         if instance is not None and instance.kind == "run":
-            return self.running.timer_fired(instance, directory)
+            return self.run_requests.timer_fired(instance, directory)
         return self.waiting.timer_fired(event, directory)
 
     def _resumed(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:
-        if directory.load(event.instance).kind == "schedule":
+        kind = directory.load(event.instance).kind
+        if kind == "schedule":
             return self.scheduling.resumed(event, directory)
+        if kind == "run":
+            return self.run_requests.resume(event, directory)
         return self.requests.resume(event, directory)
+
+
+def _by_kind(of_task: Handler, of_run: Handler) -> Handler:
+    """Return a handler that asks one about tasks and another about runs."""
+    asks_task = _of_a_task(of_task)
+
+    def handle(event: Requested, directory: TIPMan) -> list[Effect]:
+        kind = directory.load(event.instance).kind
+        return (of_run if kind == "run" else asks_task)(event, directory)
+
+    return handle
 
 
 def _of_a_task(handler: Handler) -> Handler:

@@ -20,7 +20,7 @@ from tipman.events import (
     TimerFired,
 )
 from tipman.frontier import Entry
-from tipman.handlers.running import begin_run
+from tipman.handlers.running import begin_run, held_back
 from tipman.handlers.steps import Steps, must_move
 from tipman.instances import Instance
 from tipman.jsontext import dumps, parsed
@@ -46,7 +46,13 @@ class Attempts:
         effects: list[Effect] = []
         pop = self._frontier.pop
         while self.starting and (entry := pop()) is not None:
-            effect = self._start(entry, directory.load(entry.instance), directory)
+            instance = directory.load(entry.instance)
+            if instance.run is not None and (asked := held_back(instance, directory)) is not None:
+                # Queued again, as it is what is queued that is taken from there.
+                self._frontier.push(entry)
+                self._steps.hold_back(instance, asked, directory)
+                continue
+            effect = self._start(entry, instance, directory)
             if effect is not None:
                 effects.append(effect)
         return effects

@@ -16,6 +16,7 @@ from tipman.events import (
 )
 from tipman.handlers.admission import Admission, admission, cause_of, turned_back
 from tipman.handlers.attempts import Attempts
+from tipman.handlers.running import is_held_by_run
 from tipman.handlers.steps import Steps, conflict, must_move, ready
 from tipman.ids import text_of
 from tipman.instances import Instance
@@ -46,7 +47,7 @@ class Requests:
     def suspend(self, event: SuspendRequested, directory: TIPMan) -> list[Effect]:
         """Hold it; a running attempt finishes first, or is ended with `in_flight: stop`."""
         instance = directory.load(event.instance)
-        verdict = Verdict.STOP if _in_flight(event) == "stop" else Verdict.NONE
+        verdict = Verdict.STOP if in_flight(event) == "stop" else Verdict.NONE
         self._steps.ask(event, instance, verdict, directory)
         if instance.configuration == "parking":
             instance.wake_at = None
@@ -56,6 +57,9 @@ class Requests:
     def resume(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:
         """Go on where it was held, then let what settled meanwhile count."""
         instance = directory.load(event.instance)
+        if is_held_by_run(instance, directory):
+            words = "its run is suspended; resume that, and it goes on with it"
+            raise ConflictError(f"{event.wire} changes nothing: {words}", instance.state)
         back = move(instance.snapshot, event.wire, Verdict.NONE)
         weighed = Admission(Verdict.NONE)
         if back is not None and back.state in {"waiting", "blocked"}:
@@ -65,6 +69,7 @@ class Requests:
             weighed = turned_back(instance, directory.task_of(instance), directory)
         self._steps.ask(event, instance, weighed.verdict, directory)
         instance.cause, instance.reason = weighed.cause, weighed.reason
+        instance.held_by = None
         return []
 
     def retry(self, event: RetryRequested, directory: TIPMan) -> list[Effect]:
@@ -73,6 +78,9 @@ class Requests:
         if instance.state not in UNSUCCESSFUL:
             raise conflict(event, instance)
         task = directory.task_of(instance)
+        if instance.dependencies_unmet and _is_to_hear(instance, directory):
+            self._steps.ask(event, instance, Verdict.WAIT, directory)
+            return []
         if task.when is None and instance.dependencies_unmet:
             cause = cause_of(directory.edges.dependencies_of(instance), directory)
             if cause is None:
@@ -116,10 +124,24 @@ class Requests:
         instance.early = text
 
 
-def _in_flight(event: Requested) -> str:
+def _is_to_hear(instance: Instance, directory: TIPMan) -> bool:
+    """Tell whether a dependency has opened again and the event that says so is on its way."""
+    needs = directory.edges.dependencies_of(instance)
+    directory.prefetch(needs)
+    found = [directory.find(identifier) for identifier in needs]
+    still_open = sum(each is not None and not each.is_settled for each in found)
+    return still_open > instance.dependencies_remaining
+
+
+def in_flight(event: Requested) -> str:
+    """Return what becomes of a running attempt: it may `finish`, or it is to `stop`.
+
+    Raises:
+        InvalidError: neither is asked for.
+    """
     data = event.data or {}
-    in_flight = data.get("in_flight", "finish") if isinstance(data, dict) else None
-    if in_flight not in {"finish", "stop"}:
+    asked = data.get("in_flight", "finish") if isinstance(data, dict) else None
+    if asked not in {"finish", "stop"}:
         fault = Fault("/data/in_flight", "must be finish or stop")
         raise InvalidError("suspend.requested: data.in_flight must be finish or stop", (fault,))
-    return str(in_flight)
+    return str(asked)

@@ -1,6 +1,7 @@
-"""Handlers of runs: how one begins, what of it is open, and how it ends."""
+"""Handlers of runs: how one begins, what of it is open, and how it takes a step."""
 
 from tipman.charts import SETTLED, Move, move_run
+from tipman.clock import MICROSECONDS
 from tipman.effects import Effect
 from tipman.errors import KeyExistsError, TipmanError
 from tipman.events import (
@@ -15,20 +16,13 @@ from tipman.frontier import Group
 from tipman.ids import text_of
 from tipman.instances import Instance, bare_instance
 from tipman.outlines import Verdict
+from tipman.run_events import AftermathReopened, AftermathSettled, HoldRequested, NodeFailed
 from tipman.runs.records import Record
 from tipman.tipman import TIPMan
 
 URI = "/api/v1/runs/"
-_OUTCOMES = {
-    "cancelling": "cancelled",
-    "undoing_cancelled": "cancelled",
-    "closing_cancelled": "cancelled",
-    "overdue": "failed",
-    "undoing_failed": "failed",
-    "closing_failed": "failed",
-    "closing_succeeded": "succeeded",
-}
-"""The outcomes of runs whose leaves tell."""
+_FAILURES = frozenset({"failed", "abandoned"})
+"""Ends of a node that make its run fail."""
 
 
 class Running:
@@ -52,36 +46,8 @@ class Running:
         step = move_run(instance.snapshot, event.wire, Verdict.NONE)
         if step is not None:
             instance.started_at = instance.started_at or directory.now
+            arm(instance, directory)
             take_step(instance, step, event.wire, None, directory)
-        return []
-
-    def drained(self, event: RunDrained, directory: TIPMan) -> list[Effect]:
-        """End, if nothing of it is open still and nobody holds it."""
-        instance = directory.find(event.instance)
-        if instance is None or directory.runs.record(event.instance).open:
-            return []
-        record = directory.runs.record(event.instance)
-        verdict = Verdict(_OUTCOMES.get(instance.configuration, record.outcome))
-        step = move_run(instance.snapshot, event.wire, verdict)
-        if step is not None:
-            data = f'{{"verdict":"{verdict}"}}'
-            take_step(instance, step, event.wire, data, directory)
-        return []
-
-    def reopened(self, event: RunReopened, directory: TIPMan) -> list[Effect]:
-        """Go on: something of it is tried again."""
-        instance = directory.find(event.instance)
-        if instance is None:
-            return []
-        step = move_run(instance.snapshot, event.wire, Verdict.NONE)
-        if step is not None:
-            reopen(instance, directory)
-            take_step(instance, step, event.wire, None, directory)
-        return []
-
-    def timer_fired(self, instance: Instance, directory: TIPMan) -> list[Effect]:
-        """Take the time-out of a run that has come."""
-        del instance, directory
         return []
 
     def child_settled(self, event: ChildSettled, directory: TIPMan) -> list[Effect]:
@@ -109,20 +75,30 @@ def take_step(
     if instance.sequence:
         directory.touch(instance)
     instance.take(step)
+    directory.runs.record(instance.id).configuration = step.configuration
+    instance.wake_at = instance.due_at if step.configuration == "working" else None
     announced = step.announced
     directory.log(instance, name, before, data, actor, announced[0] if announced else None)
     for label in announced[1:]:
         directory.log(instance, label, step.configuration, None)
     if instance.state != was and instance.state in SETTLED:
-        instance.settled_at, instance.wake_at = directory.now, None
+        instance.settled_at = directory.now
         if instance.parent is not None:
             told = ChildSettled(instance.parent, instance.id, instance.state)
             directory.raised.append(told)
 
 
+def arm(instance: Instance, directory: TIPMan) -> None:
+    """Count the time that a run may take from now on; its alarm is set while it works."""
+    timeout_s = directory.runs.record(instance.id).said.get("timeout_s")
+    if timeout_s is not None:
+        instance.due_at = directory.now + round(timeout_s * MICROSECONDS)
+
+
 def reopen(instance: Instance, directory: TIPMan) -> None:
     """Open a run anew that has ended or is about to, before it takes the step."""
     instance.opening += 1
+    instance.reason = None
     if instance.settled_at is not None:
         instance.settled_at = None
         if instance.parent is not None:
@@ -140,30 +116,64 @@ def begin_run(run: bytes, directory: TIPMan) -> None:
 
 def settled_in_run(instance: Instance, directory: TIPMan) -> None:
     """Count a task of a run that has settled, and tell who is to be told."""
-    if instance.parent is not None:
+    if instance.parent is not None and instance.parent != instance.run:
         directory.raised.append(ChildSettled(instance.parent, instance.id, instance.state))
         return
     record = directory.runs.find(instance.run or b"")
     if record is None:
         return
+    if instance.parent is not None:
+        record.aftermath -= 1
+        if not record.aftermath:
+            directory.raised.append(AftermathSettled(record.id))
+        return
     record.open -= 1
     record.ended[instance.state] += 1
     if not record.open:
         directory.raised.append(RunDrained(record.id))
+    elif instance.state in _FAILURES and record.said.get("on_failure") == "fail_fast":
+        directory.raised.append(NodeFailed(record.id, instance.id))
 
 
 def reopened_in_run(instance: Instance, was: str, directory: TIPMan) -> None:
     """Count a task of a run that is open again, and tell who is to be told."""
-    if instance.parent is not None:
+    record = directory.runs.find(instance.run or b"")
+    if record is not None and record.is_suspended:
+        directory.raised.append(HoldRequested(instance.id, "engine", None, record.id))
+    if instance.parent is not None and instance.parent != instance.run:
         directory.raised.append(ChildReopened(instance.parent, instance.id))
         return
-    record = directory.runs.find(instance.run or b"")
     if record is None:
+        return
+    if instance.parent is not None:
+        record.aftermath += 1
+        if record.aftermath == 1:
+            directory.raised.append(AftermathReopened(record.id))
         return
     record.ended[was] -= 1
     record.open += 1
     if record.open == 1:
         directory.raised.append(RunReopened(record.id))
+
+
+def is_held_by_run(instance: Instance, directory: TIPMan) -> bool:
+    """Tell whether a task can not go on before its run does."""
+    record = None if instance.run is None else directory.runs.find(instance.run)
+    return record is not None and record.is_suspended
+
+
+def held_back(instance: Instance, directory: TIPMan) -> str | None:
+    """Return what a task is asked for instead of its start: its run starts nothing more.
+
+    Of a run that stops, compensations and hooks of an earlier end go on, and what a map has
+    begun is its own affair.
+    """
+    record = directory.runs.find(instance.run or b"")
+    if record is None:
+        return None
+    if record.is_suspended:
+        return "suspend.requested"
+    return "cancel.requested" if record.is_stopping and instance.parent is None else None
 
 
 def groups_of(instance: Instance, directory: TIPMan) -> tuple[Group, ...]:

@@ -86,6 +86,13 @@ class Steps:
         data = dumps({"verdict": str(verdict), "data": event.data})
         self.advance(directory, instance, step, event.wire, data, event.actor)
 
+    def hold_back(self, instance: Instance, asked: str, directory: TIPMan) -> None:
+        """Suspend or cancel a queued task instead of its start, as its run was asked to."""
+        step = must_move(instance, asked)
+        self.advance(directory, instance, step, asked, '{"verdict":"","data":null}')
+        if instance.state == "suspended":
+            instance.held_by = instance.run
+
     def stop(self, instance: Instance, reason: StopReason) -> StopAttempt:
         """Return the effect that ends the instance's attempt."""
         return StopAttempt(instance.id, instance.attempt, reason, self.settings.grace_s)
@@ -95,7 +102,7 @@ class Steps:
         directory.registry.opened(instance.namespace)
         instance.opening += 1
         instance.attempts_used = instance.lost = 0
-        instance.settled_at = instance.cause = instance.reason = None
+        instance.settled_at = instance.cause = instance.reason = instance.held_by = None
         if instance.run is not None or instance.parent is not None:
             reopened_in_run(instance, was, directory)
         if instance.schedule is not None:

@@ -1,6 +1,6 @@
 """Handlers of what is submitted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tipman.charts import INITIAL, UNSUCCESSFUL
 from tipman.database import Row
@@ -59,6 +59,30 @@ class Submitting:
             dependency.dependents += 1
             directory.touch(dependency)
         return []
+
+    def attached(
+        self, submissions: Sequence[Submission], parent: Instance, directory: TIPMan
+    ) -> None:
+        """Stage tasks that belong to a run and of which it is told; no quota keeps them out.
+
+        What they wait for are tasks of the run, or of the same submission.
+        """
+        drafts: dict[bytes, Instance] = {}
+        edges: dict[bytes, list[bytes]] = {}
+        for each in submissions:
+            draft = Instance(each.instance, each.task, each.arguments, directory.now, INITIAL)
+            draft.run = draft.parent = parent.id
+            drafts[draft.id] = draft
+            edges[draft.id] = [known for known in each.dependencies if isinstance(known, bytes)]
+            directory.registry.opened(draft.namespace)
+        outside = _count_dependencies(drafts, edges, directory)
+        for each, draft in zip(submissions, drafts.values(), strict=True):
+            directory.add(draft, each.row, edges[draft.id])
+        for each, draft in zip(submissions, drafts.values(), strict=True):
+            self._admit(draft, each.task, edges, "engine", directory)
+        for dependency in outside:
+            dependency.dependents += 1
+            directory.touch(dependency)
 
     def _admit(
         self, draft: Instance, task: Task, edges: Edges, actor: str, directory: TIPMan

@@ -8,7 +8,14 @@ change is counted as it is staged, so a drain that fails must not go on.
 from collections.abc import Iterable
 
 from tipman.database import Database
-from tipman.runs.models import COUNT_NODES, INSERT_RUN, SELECT_RUN, UPSERT_CONTEXT
+from tipman.runs.models import (
+    COUNT_AFTERMATH,
+    COUNT_NODES,
+    INSERT_RUN,
+    SELECT_PLACE,
+    SELECT_RUN,
+    UPSERT_CONTEXT,
+)
 from tipman.runs.records import Record
 
 RECORDS_MAX = 10_000
@@ -40,7 +47,7 @@ class Runs:
         return found
 
     def prefetch(self, runs: Iterable[bytes]) -> None:
-        """Bring records into memory, with two queries for all of them."""
+        """Bring records into memory, with a query a table for all of them."""
         missing = [run for run in dict.fromkeys(runs) if run not in self._records]
         if not missing:
             return
@@ -48,10 +55,23 @@ class Runs:
         for row in self._database.fetch_in(f"{SELECT_RUN} WHERE id IN (??)", missing):
             record = Record.from_row(row)
             self._records[record.id] = record
+        self._place(missing)
         for run, state, nodes in self._database.fetch_in(COUNT_NODES, missing):
             counted = self._records[bytes(run)]
             if counted is not None:
                 counted.count(state, nodes)
+
+    def _place(self, runs: list[bytes]) -> None:
+        """Note where the instances of runs stand, and what is open after their ends."""
+        for run, configuration in self._database.fetch_in(SELECT_PLACE, runs):
+            record = self._records[bytes(run)]
+            if record is not None:
+                record.configuration = configuration
+                record.has_begun = configuration not in {"queued", "suspended"}
+        for run, tasks in self._database.fetch_in(COUNT_AFTERMATH, runs):
+            record = self._records[bytes(run)]
+            if record is not None:
+                record.aftermath = tasks
 
     def contexts_of(self, tasks: Iterable[bytes]) -> dict[bytes, str]:
         """Return the JSON texts of what tasks pass on, of those that pass on anything."""

@@ -56,6 +56,11 @@ COUNT_NODES = (
     "SELECT run, state, count(*) FROM instance WHERE parent IS NULL AND run IN (??)"
     " GROUP BY run, state"
 )
+SELECT_PLACE = "SELECT id, configuration FROM instance WHERE id IN (??)"
+COUNT_AFTERMATH = (
+    "SELECT parent, count(*) FROM instance WHERE settled_at IS NULL AND parent IN (??)"
+    " GROUP BY parent"
+)
 UPSERT_CONTEXT = (
     "INSERT INTO context (instance, text) VALUES (?, ?)"
     " ON CONFLICT (instance) DO UPDATE SET text = excluded.text"

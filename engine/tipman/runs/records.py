@@ -10,6 +10,9 @@ from typing import Any
 from tipman.charts import SETTLED
 from tipman.database import Row
 
+STOPPING = frozenset({"cancelling", "failing", "overdue"})
+"""Leaves of the chart in which all that is open of a run is cancelled."""
+
 
 @dataclass
 class Record:
@@ -37,6 +40,10 @@ class Record:
     """How many nodes have settled, by state."""
     has_begun: bool = False
     """Whether it is known that a task of it has begun."""
+    aftermath: int = 0
+    """How many of its compensations and hooks have not settled."""
+    configuration: str = ""
+    """The leaf of the chart that its instance is in."""
 
     @classmethod
     def from_row(cls, row: Row) -> "Record":
@@ -72,6 +79,16 @@ class Record:
             self.ended[state] += nodes
         else:
             self.open += nodes
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether nothing more of it starts until somebody lets it go on."""
+        return self.configuration in {"suspended", "suspended_anew"}
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no more of its nodes start: they are cancelled."""
+        return self.configuration in STOPPING
 
     @property
     def outcome(self) -> str:
