@@ -54,7 +54,7 @@ class RunRequests:
             verdict = Verdict.FINISH
         step = _must_move(event, run, verdict)
         open_ones = directory.open_in(run.id)
-        take_step(run, step, event.wire, _text(event), directory, event.actor)
+        take_step(run, step, event.wire, _text(event, verdict), directory, event.actor)
         if place.startswith(_AFTERWARDS):
             tell(CancelRequested, _aftermath(run, open_ones), event.actor, directory)
         else:
@@ -172,7 +172,8 @@ class RunRequests:
         if task.configuration == "finishing" and in_flight(event) != "stop":
             return []
         is_own = task.configuration == "finishing" and task.held_by is None
-        effects = self._requests.suspend(event, directory)
+        asked = SuspendRequested(event.instance, event.actor, event.data)
+        effects = self._requests.suspend(asked, directory)
         if not is_own:
             task.held_by = event.by
         return effects
@@ -182,7 +183,8 @@ class RunRequests:
         task = directory.find(event.instance)
         if task is None or task.is_settled or task.held_by != event.by:
             return []
-        return self._requests.resume(event, directory)
+        asked = ResumeRequested(event.instance, event.actor, None)
+        return self._requests.resume(asked, directory)
 
     # Of some tasks.
 
@@ -258,5 +260,5 @@ def _must_move(event: Requested, run: Instance, verdict: Verdict = Verdict.NONE)
     return step
 
 
-def _text(event: Requested) -> str:
-    return dumps({"verdict": "", "data": event.data})
+def _text(event: Requested, verdict: Verdict = Verdict.NONE) -> str:
+    return dumps({"verdict": str(verdict), "data": event.data})
