@@ -37,12 +37,6 @@ _LINES = (
     " WHERE position > ? AND name NOT IN ('clock.jumped', 'request.refused')"
     " ORDER BY position, sequence"
 )
-_ENDING = {
-    f"{how}{outcome}"
-    for how in ("", "undoing_", "closing_")
-    for outcome in ("succeeded", "failed", "cancelled")
-}
-"""Where a run is when its outcome stands."""
 _MOVES = {"task": move, "run": move_run}
 
 
@@ -182,6 +176,8 @@ class Chronicle:
             raise ViolationError(f"{where}: is no task and no run")
         member.timing.follow(line, data, was, member.state)
         self._hear(member, line, data, where)
+        if line.name == "task.reopened" and member.born.run is not None:
+            self.flows[member.born.run].reopened_at = self._lines
         if was != member.state and was in _UNDECIDED:
             self._judge_decision(member, where)
         if was != member.state and member.state in SETTLED:
@@ -207,7 +203,7 @@ class Chronicle:
         if line.name == "task.submitted" and member.is_node:
             member.told = dict.fromkeys(self.needed(member))
             return
-        if line.name not in {"dependency.settled", "dependency.reopened"}:
+        if line.name not in {"dependency.settled", "dependency.reopened"} or not member.is_node:
             return
         dependency = parse(data["dependency"])
         if dependency not in member.told:
@@ -277,20 +273,24 @@ class Chronicle:
 
     def _judge_start(self, member: Member, where: str) -> None:
         run = member.born.run
-        if run is not None and member.is_node and self.members[run].state == "suspended":
+        if run is None:
+            return
+        if self.members[run].state == "suspended":
             raise ViolationError(f"{where}: its run is suspended")
+        self.closing.start(self.flows[run], member, where)
 
     # Runs.
 
     def _follow_run(self, member: Member, line: Line, where: str) -> None:
         flow = self.flows[member.born.id]
-        if line.before in _ENDING and line.after == "working":
+        if line.name == "run.reopened":
             member.reopened += 1
-            flow.was_cancelled = flow.was_late = False
-            self.closing.reopen(flow)
-        if line.name == "cancel.requested":
+            if not line.after.startswith("closing"):
+                # Else a hook is tried again, and no other.
+                self.closing.reopen(flow)
+        elif line.after == "cancelling":
             flow.was_cancelled = True
-        elif line.name == "timer.fired":
+        elif line.after == "overdue":
             flow.was_late = True
         elif line.name == "run.drained" and flow.open:
             raise ViolationError(f"{where}, and there are open nodes: {flow.open}")

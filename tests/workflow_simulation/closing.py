@@ -14,6 +14,7 @@ class Closing:
     def reopen(self, flow: Flow) -> None:
         """Begin a new opening, which has hooks of its own."""
         flow.hooks = []
+        flow.was_cancelled = flow.was_late = False
 
     def begin(self, flow: Flow, member: Member, where: str) -> None:
         """Judge a task that a run starts."""
@@ -36,15 +37,25 @@ class Closing:
 
     @staticmethod
     def _begin_undoing(flow: Flow, member: Member, where: str) -> None:
-        if left := flow.closing:
-            raise ViolationError(f"{where}, beside {left}")
-        done = [undo.born.name for undo in flow.undoing]
+        """Take note of what will undo something; all of it is handed in at once, in its order."""
+        if any(not hook.is_settled for hook in flow.hooks):
+            raise ViolationError(f"{where}, beside hooks")
+        done = [undo.born.name for undo in flow.undoing if _counts(undo)]
         if member.born.name in done:
             raise ViolationError(f"{where}: was undone before")
         wanted = [name for name in to_undo(flow) if name not in done]
         if wanted[:1] != [member.born.name]:
             raise ViolationError(f"{where}, and the order is {wanted}")
         flow.undoing.append(member)
+
+    @staticmethod
+    def start(flow: Flow, member: Member, where: str) -> None:
+        """Judge the start of a task that undoes something: one after the other."""
+        if member not in flow.undoing:
+            return
+        before = flow.undoing[: flow.undoing.index(member)]
+        if left := [undo.born.name for undo in before if not undo.is_settled]:
+            raise ViolationError(f"{where}, before {left}")
 
     @staticmethod
     def end(flow: Flow, where: str) -> None:
@@ -58,6 +69,11 @@ class Closing:
         missing = {*to_undo(flow)} - {undo.born.name for undo in flow.undoing}
         if state != "succeeded" and missing:
             raise ViolationError(f"{where}: {state}, and {missing} were left undone")
+
+
+def _counts(undo: Member) -> bool:
+    """Tell whether it has undone something, or will have; else that may be tried in vain again."""
+    return undo.state == "succeeded" or not undo.is_settled
 
 
 def to_undo(flow: Flow) -> list[str]:

@@ -180,7 +180,7 @@ class Judge:
             raise ViolationError(
                 f"run {text_of(flow.id)} is {run.configuration} with nothing open"
             )
-        if open_ and flow.given["on_failure"] == "fail_fast" and run.state == "running":
+        if flow.given["on_failure"] == "fail_fast" and run.configuration == "working":
             self._check_fail_fast(flow)
 
     def _check_node(self, flow: Flow, member: Member) -> None:
@@ -208,14 +208,14 @@ class Judge:
             )
 
     def _check_fail_fast(self, flow: Flow) -> None:
-        broken = [n for n, node in flow.nodes.items() if node.state in {"failed", "abandoned"}]
-        going = [
-            n
-            for n, node in flow.nodes.items()
-            if not node.is_settled and node.configuration != "cancelling"
+        """Check that nothing failed since the run began, or somebody tried something of it again."""
+        broken = [
+            node.born.name
+            for node in flow.nodes.values()
+            if node.state in {"failed", "abandoned"} and node.settled_at > flow.reopened_at
         ]
-        if broken and going:
-            raise ViolationError(f"{broken} failed, and {going} are open in a run that fails fast")
+        if broken:
+            raise ViolationError(f"{broken} failed, and the run goes on that fails fast")
 
     def _check_end(self, flow: Flow, run: Member, open_: list[str]) -> None:
         if open_ or flow.closing:

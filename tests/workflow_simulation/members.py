@@ -97,6 +97,8 @@ class Flow:
     """Whether somebody cancelled it in this opening."""
     was_late: bool = False
     """Whether it ran out of time in this opening."""
+    reopened_at: int = 0
+    """The number of the line of the whole log in which something of it was tried again last."""
     ended: list[bytes] = field(default_factory=list)
     """Nodes that settled, in order, each at its last end."""
     hooks: list[Member] = field(default_factory=list)
