@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tipman.outlines import ENGINE_OUTLINE, SCHEDULE_OUTLINE, TASK_OUTLINE, Verdict
+from tipman.outlines import TASK_OUTLINE, Verdict
 from tipman.run_outline import RUN_OUTLINE
+from tipman.schedule_outline import ENGINE_OUTLINE, SCHEDULE_OUTLINE
 from tipman.statecharts import Chart, Event, Log, Snapshot, compile_chart, decode, encode
 from tipman.statecharts import start as begin
 from tipman.statecharts import step as take
@@ -50,6 +51,7 @@ _CLOSING = ("closing_succeeded", "closing_failed", "closing_cancelled")
 _PUBLIC = {
     **dict.fromkeys((*RUNNING, *_OF_RUNS, *_CLOSING), "running"),
     **dict.fromkeys(("idle", "running"), "active"),
+    **dict.fromkeys(("closing", "withdrawing"), "awaiting"),
     "suspended_anew": "suspended",
 }
 RUN_STATES = ("queued", "running", "suspended", "succeeded", "failed", "cancelled")

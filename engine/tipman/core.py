@@ -14,13 +14,14 @@ from tipman.effects import Effect
 from tipman.errors import DatabaseError
 from tipman.frontier import Frontier
 from tipman.handlers import Handlers
+from tipman.journal import log_lines
 from tipman.leases import begin_epoch, end_epoch
 from tipman.recovery import recover
 from tipman.retention import Retention
 from tipman.scheduler import Scheduler
 from tipman.settings import Settings
 from tipman.telemetry import Telemetry
-from tipman.tipman import TIPMan, log_lines
+from tipman.tipman import TIPMan
 from tipman.worker import Factory, Worker
 
 _log = logging.getLogger(__name__)

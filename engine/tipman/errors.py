@@ -70,6 +70,12 @@ class ConflictError(TipmanError):
         self.state = state
 
 
+class ForbiddenError(TipmanError):
+    """Whoever asks is known and may not do this."""
+
+    code = "forbidden"
+
+
 class QuotaReachedError(TipmanError):
     """The namespace has as many open tasks as it may; nothing of the submission was kept."""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from tipman.events import (
+    AwaitingBegan,
     CancelRequested,
     ChildReopened,
     ChildSettled,
@@ -16,6 +17,7 @@ from tipman.events import (
     Event,
     FailReported,
     FinishReported,
+    ResumeRequested,
     RetryRequested,
     RunDrained,
     RunReopened,
@@ -24,6 +26,7 @@ from tipman.events import (
     SlotReopened,
     SlotSettled,
     SlotSuperseded,
+    SuspendRequested,
 )
 from tipman.run_events import (
     AftermathReopened,
@@ -36,6 +39,7 @@ from tipman.run_events import (
 _LEFT: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
+        AwaitingBegan,
         CancelRequested,
         ChildReopened,
         ChildSettled,
@@ -48,6 +52,7 @@ _LEFT: Mapping[str, type[Event]] = {
         HoldRequested,
         NodeFailed,
         ReleaseRequested,
+        ResumeRequested,
         RetryRequested,
         RunDrained,
         RunReopened,
@@ -56,6 +61,7 @@ _LEFT: Mapping[str, type[Event]] = {
         SlotReopened,
         SlotSettled,
         SlotSuperseded,
+        SuspendRequested,
     )
 }
 

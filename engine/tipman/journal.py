@@ -259,3 +259,12 @@ def _lines(rows: Iterable[Row]) -> Iterator[Line]:
         if announced is not None:
             step = (announced, at, "engine", after, after, None)
             yield Line(Mark(position, 1), identifier, sequence + 1, *step, *owner)
+
+
+def log_lines(entries: Iterable[Row]) -> Iterator[Row]:
+    """Yield log lines by themselves, as the view `log_line` has them, without a position."""
+    for entry in entries:
+        yield entry[:8]
+        if entry[8] is not None:
+            instance, sequence, _, at, _, _, after, _, announced = entry
+            yield (instance, sequence + 1, announced, at, "engine", after, after, None)

@@ -293,6 +293,10 @@ _GUARD = ["id", "sequence"]
 SELECT_INSTANCE = "SELECT {} FROM instance".format(  # noqa: S608 - our names
     ", ".join(f'"{name}"' for name in _INSTANCE)
 )
+OUTCOMES_BELOW = (
+    "SELECT i.id, i.name, i.state, a.result FROM instance AS i LEFT JOIN attempt AS a"
+    " ON a.instance = i.id AND a.number = i.attempt WHERE i.parent = ?"
+)
 INSERT_INSTANCE = insert_of("instance", _INSTANCE)
 INSERT_PLAIN_INSTANCE = insert_of("instance", _STEADY + _OFTEN)
 """For an instance whose rarely changing columns are at their defaults: a third cheaper."""

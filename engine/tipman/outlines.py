@@ -1,4 +1,4 @@
-"""The outlines of the built-in charts, in the language that users get.
+"""The outline of the TASK chart, in the language that users get, and the verdicts of all charts.
 
 Guards look at nothing but the event's verdict: what must be weighed is decided by pure rules
 before the chart hears of the event.
@@ -38,9 +38,6 @@ class Verdict(StrEnum):
     # An enum's own is written in Python, and every step asks for it.
     __hash__ = str.__hash__
 
-    # An enum's own is written in Python, and every step asks for it.
-    __hash__ = str.__hash__
-
 
 def _when(verdict: Verdict, target: str, **more: object) -> dict[str, object]:
     return {"guard": f"event.data.verdict == '{verdict}'", "target": target, **more}
@@ -58,8 +55,14 @@ _HEARD: dict[str, object] = {}
 _OF_DEPENDENCIES = {"dependency.settled": _HEARD, "dependency.reopened": _HEARD}
 """Counted in every state: a task whose rule was met goes on whatever becomes of them."""
 _TURNED_BACK = _when(Verdict.WAIT, "waiting")
+_WITHDRAWING = _when(Verdict.STOP, "withdrawing")
+_EARLY: dict[str, object] = dict.fromkeys(
+    ("finish.reported", "fail.reported", "approve.reported", "reject.reported"), _HEARD
+)
+"""Kept for when it is the task's turn."""
 _PARK = {"actions": [{"raise": "park"}]}
 _REOPEN = {"actions": [{"log": "task.reopened"}]}
+_AWAITING_AGAIN = [_when(Verdict.AWAIT, "awaiting", **_REOPEN)]
 _REOPENING = {"retry.requested": [*_ready(**_REOPEN), _when(Verdict.WAIT, "waiting", **_REOPEN)]}
 
 
@@ -69,6 +72,15 @@ def _failing(**more: object) -> list[dict[str, object]]:
         _when(Verdict.AGAIN, "queued", **more),
         _when(Verdict.ABANDON, "abandoned"),
         {"target": "failed"},
+    ]
+
+
+def _ending() -> list[dict[str, object]]:
+    """Return where a task goes with what others do for it, or with what it waits for."""
+    return [
+        _when(Verdict.SUCCEEDED, "succeeded"),
+        _when(Verdict.STOP, "closing"),
+        *_failing(),
     ]
 
 
@@ -101,17 +113,15 @@ TASK_OUTLINE: dict[str, Any] = {
                                         ],
                                         "slot.released": _ADMISSION,
                                         "slot.superseded": "skipped",
-                                        "finish.reported": _HEARD,
-                                        "fail.reported": _HEARD,
+                                        **_EARLY,
                                     }
                                 },
-                                "blocked": {"on": {"dependency.reopened": "waiting"}},
+                                "blocked": {"on": {"dependency.reopened": "waiting", **_EARLY}},
                                 "delayed": {
                                     "on": {
                                         "timer.fired": _ready(),
                                         "dependency.reopened": [_TURNED_BACK, _HEARD],
-                                        "finish.reported": _HEARD,
-                                        "fail.reported": _HEARD,
+                                        **_EARLY,
                                     }
                                 },
                                 "queued": {
@@ -121,14 +131,26 @@ TASK_OUTLINE: dict[str, Any] = {
                                         "dependency.reopened": [_TURNED_BACK, _HEARD],
                                     },
                                 },
-                                "backing_off": {"on": {"timer.fired": _ready()}},
+                                "backing_off": {"on": {"timer.fired": _ready(), **_EARLY}},
                                 "awaiting": {
                                     "on": {
                                         "finish.reported": "succeeded",
+                                        "approve.reported": "succeeded",
                                         "fail.reported": _failing(),
-                                        "timer.fired": _failing(),
+                                        "reject.reported": _failing(),
+                                        "attempt.failed": _ending(),
+                                        "timer.fired": _ending(),
+                                        "child.settled": _ending(),
+                                        "cancel.requested": [_WITHDRAWING],
                                     }
                                 },
+                                "closing": {
+                                    "on": {
+                                        "child.settled": _failing(),
+                                        "cancel.requested": "withdrawing",
+                                    }
+                                },
+                                "withdrawing": {"on": {"child.settled": "cancelled"}},
                             },
                         },
                         "running": {
@@ -186,6 +208,7 @@ TASK_OUTLINE: dict[str, Any] = {
                 },
                 "suspended": {
                     "on": {
+                        "cancel.requested": [_WITHDRAWING],
                         "resume.requested": [
                             *_ADMISSION,
                             _when(Verdict.BLOCK, "blocked"),
@@ -194,8 +217,7 @@ TASK_OUTLINE: dict[str, Any] = {
                         ],
                         "slot.released": _HEARD,
                         "slot.superseded": "skipped",
-                        "finish.reported": _HEARD,
-                        "fail.reported": _HEARD,
+                        **_EARLY,
                     }
                 },
             },
@@ -205,8 +227,10 @@ TASK_OUTLINE: dict[str, Any] = {
             "entry": [{"log": "task.settled"}],
             "on": _OF_DEPENDENCIES,
             "states": {
-                "succeeded": {},
-                "failed": {"on": _REOPENING},
+                "succeeded": {
+                    "on": {"retry.requested": _AWAITING_AGAIN, "child.reopened": _AWAITING_AGAIN}
+                },
+                "failed": {"on": {**_REOPENING, "child.reopened": _AWAITING_AGAIN}},
                 "skipped": {
                     "on": {
                         **_REOPENING,
@@ -216,86 +240,9 @@ TASK_OUTLINE: dict[str, Any] = {
                         ],
                     }
                 },
-                "cancelled": {"on": _REOPENING},
+                "cancelled": {"on": {**_REOPENING, "child.reopened": _AWAITING_AGAIN}},
                 "abandoned": {"on": _REOPENING},
             },
         },
     },
 }
-
-_SLOT_HEARD: dict[str, object] = dict.fromkeys(
-    ("slot.decided", "slot.settled", "slot.reopened", "trigger.requested", "backfill.requested"),
-    _HEARD,
-)
-_RESUMING = [
-    _when(Verdict.RUN, "running"),
-    _when(Verdict.FINISH, "finished"),
-    _when(Verdict.IDLE, "idle"),
-]
-
-SCHEDULE_OUTLINE: dict[str, Any] = {
-    "chart": "schedule",
-    "initial": "open",
-    "states": {
-        "open": {
-            "initial": "active",
-            "on": {"schedule.deleted": "finished", **_SLOT_HEARD},
-            "states": {
-                "active": {
-                    "initial": "idle",
-                    "on": {
-                        "pause.requested": "paused",
-                        "schedule.created": [_when(Verdict.PAUSE, "paused"), _HEARD],
-                        "schedule.changed": [
-                            _when(Verdict.PAUSE, "paused"),
-                            _when(Verdict.FINISH, "finished"),
-                            _HEARD,
-                        ],
-                    },
-                    "states": {
-                        "idle": {
-                            "on": {
-                                "slot.decided": [
-                                    _when(Verdict.RUN, "running"),
-                                    _when(Verdict.FINISH, "finished"),
-                                    _HEARD,
-                                ],
-                                "slot.reopened": "running",
-                                "backfill.requested": [_when(Verdict.RUN, "running"), _HEARD],
-                            }
-                        },
-                        "running": {
-                            "on": {
-                                "slot.settled": [
-                                    _when(Verdict.IDLE, "idle"),
-                                    _when(Verdict.PAUSE, "paused"),
-                                    _when(Verdict.FINISH, "finished"),
-                                    _HEARD,
-                                ],
-                            }
-                        },
-                    },
-                },
-                "paused": {
-                    "entry": [{"log": "schedule.paused"}],
-                    "on": {
-                        "resume.requested": _RESUMING,
-                        "schedule.changed": [*_RESUMING, _HEARD],
-                    },
-                },
-            },
-        },
-        "finished": {
-            "entry": [{"log": "schedule.finished"}],
-            "on": dict.fromkeys(("schedule.deleted", "slot.settled", "slot.reopened"), _HEARD),
-        },
-    },
-}
-
-_NOTING = {"on": dict.fromkeys(("clock.jumped", "request.refused"), _HEARD)}
-ENGINE_OUTLINE: dict[str, Any] = {
-    "chart": "engine",
-    "initial": "noting",
-    "states": {"noting": _NOTING},
-}
-"""It only keeps a log, and counts as settled from the start: nobody waits for its end."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from tipman.awaits import awaited
 from tipman.charts import RUNNING, SETTLED
 from tipman.clock import rfc3339
 from tipman.database import Database, Row
@@ -267,7 +268,7 @@ def explain(database: Database, identifier: bytes, obstacle: str) -> dict[str, A
     elif state == "running":
         waiting = [_reason("attempt", _RUNNING_WORDS[configuration].format(attempt), until=until)]
     elif state == "awaiting":
-        waiting = [_reason("event", "finish.reported or fail.reported", until=until)]
+        waiting = awaited(database, identifier, configuration, until)
     elif state == "suspended":
         waiting = [_reason("event", "resume.requested")]
     return {"state": state, "waiting_for": waiting}

@@ -40,13 +40,14 @@ def recover(
 def restore_frontier(database: Database, directory: TIPMan, frontier: Frontier) -> None:
     """Queue again what the rows say is queued."""
     rows = database.fetch(
-        "SELECT i.id, i.queued_at, t.queue, t.priority, t.exclusive, i.namespace, i.run"
+        "SELECT i.id, i.queued_at, t.queue, t.priority, t.exclusive, i.namespace,"
+        " coalesce(i.run, i.parent)"
         " FROM instance AS i JOIN task AS t ON t.id = i.id"
         " WHERE i.state = 'queued' AND i.settled_at IS NULL"
     )
     directory.prefetch(bytes(row[0]) for row in rows if row[-1] is not None)
     for row in rows:
-        identifier, queued_at, queue, priority, mark, namespace, run = row
+        identifier, queued_at, queue, priority, mark, namespace, whole = row
         instance = bytes(identifier)
-        groups = () if run is None else groups_of(directory.load(instance), directory)
+        groups = () if whole is None else groups_of(directory.load(instance), directory)
         frontier.push(Entry(-priority, queued_at, instance, queue, mark, namespace, groups))

@@ -8,11 +8,13 @@ from typing import Any
 from tipman import queries
 from tipman.errors import Fault, InvalidError, NotFoundError
 from tipman.events import (
+    ApproveReported,
     CancelRequested,
     Event,
     FailReported,
     FinishReported,
     PauseRequested,
+    RejectReported,
     Requested,
     ResumeRequested,
     RetryRequested,
@@ -35,6 +37,8 @@ REQUESTS: Mapping[str, type[Requested]] = {
         RetryRequested,
         FinishReported,
         FailReported,
+        ApproveReported,
+        RejectReported,
         PauseRequested,
         TriggerRequested,
     )

@@ -79,6 +79,7 @@ class Settings:
     query_bytes_max: int = 8 * 1024
     connections_max: int = 500
     tasks_max: int = 100_000
+    runs_depth_max: int = 16
     result_bytes_max: int = 1024 * 1024
     output_head_bytes: int = 1024 * 1024
     output_tail_bytes: int = 64 * 1024
@@ -223,6 +224,7 @@ _KINDS = {
     "query_bytes_max": _whole(1),
     "connections_max": _whole(1),
     "tasks_max": _whole(1),
+    "runs_depth_max": _whole(0, 1_000),
     "result_bytes_max": _whole(1),
     "output_head_bytes": _whole(1),
     "output_tail_bytes": _whole(0),

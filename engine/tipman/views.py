@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from tipman import queries
+from tipman.awaits import shared_slots
 from tipman.core import Core
 from tipman.database import Database, Row
 from tipman.definitions import Workflow
@@ -100,7 +101,9 @@ class Views:
         handle = self.find(reference)
         with self.reading() as database:
             mark = queries.exclusive_mark(database, handle.identifier)
-            obstacle = self.core.frontier.obstacle(view["namespace"], view["queue"], mark)
+            groups = shared_slots(database, handle.identifier)
+            place = (view["namespace"], view["queue"], mark, groups)
+            obstacle = self.core.frontier.obstacle(*place)
             return queries.explain(database, handle.identifier, obstacle)
 
     def output_path(self, reference: str | Handle, attempt: int, stream: str) -> Path:

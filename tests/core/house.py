@@ -1,6 +1,7 @@
 """A core without threads, its clock, and an executor that does what a test says."""
 
 from tipman import queries
+from tipman.awaits import shared_slots
 from tipman.clock import ManualClock
 from tipman.core import Core
 from tipman.definitions import task_of, workflow_of
@@ -163,6 +164,9 @@ class House:
     def ask(self, name, identifier, data=None):
         self.publish(self.request(name, identifier, data))
 
+    def ask_as(self, actor, name, identifier, data=None):
+        self.publish(REQUESTS[name](identifier, actor, data))
+
     def cancel(self, identifier):
         self.ask("cancel.requested", identifier)
 
@@ -242,7 +246,9 @@ class House:
     def explain(self, identifier):
         view = self.view(identifier)
         mark = queries.exclusive_mark(self.reader, identifier)
-        obstacle = self.core.frontier.obstacle(view["namespace"], view["queue"], mark)
+        groups = shared_slots(self.reader, identifier)
+        place = (view["namespace"], view["queue"], mark, groups)
+        obstacle = self.core.frontier.obstacle(*place)
         return queries.explain(self.reader, identifier, obstacle)
 
     def started(self):

@@ -14,12 +14,14 @@ from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.errors import ConflictError
 from tipman.events import (
+    ApproveReported,
     AttemptFailed,
     AttemptInterrupted,
     AttemptLost,
     AttemptReturned,
     AttemptSucceeded,
     AttemptTimedOut,
+    AwaitingBegan,
     BackfillRequested,
     CancelRequested,
     ChildReopened,
@@ -30,6 +32,7 @@ from tipman.events import (
     FailReported,
     FinishReported,
     PauseRequested,
+    RejectReported,
     Requested,
     ResumeRequested,
     RetryRequested,
@@ -52,6 +55,7 @@ from tipman.events import (
 from tipman.frontier import Frontier
 from tipman.handlers.aftermath import Aftermath
 from tipman.handlers.attempts import Attempts
+from tipman.handlers.awaiting import Awaiting
 from tipman.handlers.clocks import Clocks
 from tipman.handlers.firing import Firing
 from tipman.handlers.presence import Presence
@@ -103,10 +107,12 @@ class Handlers:
         self.attempts = Attempts(steps)
         self.running = Running()
         self.submitting = Submitting(steps, self.running)
-        self.waiting = Waiting(steps, self.attempts)
-        self.requests = Requests(steps, self.attempts)
-        self.registering = Registering(frontier)
         new_id = IdSource(lambda: clock.wall_us() // 1000)
+        self.awaiting = Awaiting(steps, self.submitting, new_id)
+        self.waiting = Waiting(steps, self.awaiting)
+        self.requests = Requests(steps, self.awaiting)
+        self.awaiting.let_retry(self.requests.retry)
+        self.registering = Registering(frontier)
         self.run_requests = RunRequests(self.requests)
         self.aftermath = Aftermath(self.submitting, new_id)
         self.firing = Firing(self.submitting, new_id, clock.wall_us())
@@ -154,8 +160,11 @@ class Handlers:
             SuspendRequested: _by_kind(self.requests.suspend, self.run_requests.suspend),
             ResumeRequested: self._resumed,
             RetryRequested: _by_kind(self.requests.retry, self.run_requests.retry),
-            FinishReported: _of_a_task(self.requests.outcome),
-            FailReported: _of_a_task(self.requests.outcome),
+            FinishReported: _of_a_task(self.awaiting.reported),
+            FailReported: _of_a_task(self.awaiting.reported),
+            ApproveReported: _of_a_task(self.awaiting.reported),
+            RejectReported: _of_a_task(self.awaiting.reported),
+            AwaitingBegan: self.awaiting.began,
         }
 
     def _of_runs(self) -> Mapping[type[Event], Handler]:
@@ -168,8 +177,8 @@ class Handlers:
             NodeFailed: self.run_requests.node_failed,
             HoldRequested: self.run_requests.hold,
             ReleaseRequested: self.run_requests.release,
-            ChildSettled: self.running.child_settled,
-            ChildReopened: self.running.child_reopened,
+            ChildSettled: self.awaiting.child_settled,
+            ChildReopened: self.awaiting.child_reopened,
         }
 
     def _of_schedules(self) -> Mapping[type[Event], Handler]:

@@ -5,9 +5,6 @@ from tipman.effects import Effect
 from tipman.errors import ConflictError, Fault, InvalidError
 from tipman.events import (
     CancelRequested,
-    FailReported,
-    Failure,
-    FinishReported,
     Requested,
     ResumeRequested,
     RetryRequested,
@@ -15,12 +12,12 @@ from tipman.events import (
     SuspendRequested,
 )
 from tipman.handlers.admission import Admission, admission, cause_of, turned_back
-from tipman.handlers.attempts import Attempts
+from tipman.handlers.awaiting import Awaiting
 from tipman.handlers.running import is_held_by_run
-from tipman.handlers.steps import Steps, conflict, must_move, ready
+from tipman.handlers.steps import Steps, conflict, ready
 from tipman.ids import text_of
 from tipman.instances import Instance
-from tipman.jsontext import dumps, parsed
+from tipman.jsontext import parsed
 from tipman.outlines import Verdict
 from tipman.tipman import TIPMan
 
@@ -28,18 +25,21 @@ from tipman.tipman import TIPMan
 class Requests:
     """Does what somebody asked for, or says why it changes nothing."""
 
-    def __init__(self, steps: Steps, attempts: Attempts) -> None:
+    def __init__(self, steps: Steps, awaiting: Awaiting) -> None:
         self._steps = steps
-        self._attempts = attempts
+        self._awaiting = awaiting
 
     def cancel(self, event: CancelRequested, directory: TIPMan) -> list[Effect]:
         """End it: at once, or when its attempt has been ended."""
         instance = directory.load(event.instance)
-        if instance.configuration in {"cancelled", "cancelling"}:
+        if instance.configuration in {"cancelled", "cancelling", "withdrawing"}:
             return []
-        was_running = instance.state == "running"
-        self._steps.ask(event, instance, Verdict.NONE, directory)
-        if not was_running:
+        was = instance.state
+        verdict = self._awaiting.weigh_cancel(instance, directory)
+        self._steps.ask(event, instance, verdict, directory)
+        if was in {"awaiting", "suspended"}:
+            self._awaiting.cancelled(instance, directory)
+        if was != "running":
             return []
         instance.wake_at = None
         return [self._steps.stop(instance, StopReason.CANCELLED)]
@@ -52,6 +52,8 @@ class Requests:
         if instance.configuration == "parking":
             instance.wake_at = None
             return [self._steps.stop(instance, StopReason.SUSPENDED)]
+        if instance.state == "suspended":
+            self._awaiting.suspended(event, instance, directory)
         return []
 
     def resume(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:
@@ -70,12 +72,16 @@ class Requests:
         self._steps.ask(event, instance, weighed.verdict, directory)
         instance.cause, instance.reason = weighed.cause, weighed.reason
         instance.held_by = None
+        if instance.state == "awaiting":
+            self._awaiting.resumed(event, instance, directory)
         return []
 
     def retry(self, event: RetryRequested, directory: TIPMan) -> list[Effect]:
         """Open again what ended badly, and with it what was skipped because of it."""
         instance = directory.load(event.instance)
-        if instance.state not in UNSUCCESSFUL:
+        if instance.state not in UNSUCCESSFUL and not (
+            instance.state == "succeeded" and self._awaiting.has_failures(instance, directory)
+        ):
             raise conflict(event, instance)
         task = directory.task_of(instance)
         if instance.dependencies_unmet and _is_to_hear(instance, directory):
@@ -97,31 +103,6 @@ class Requests:
         verdict = Verdict.WAIT if weighed.verdict is Verdict.WAIT else ready(task)
         self._steps.ask(event, instance, verdict, directory)
         return []
-
-    def outcome(self, event: FinishReported | FailReported, directory: TIPMan) -> list[Effect]:
-        """Settle a `wait` task from outside, or keep what came early."""
-        instance = directory.load(event.instance)
-        if directory.task_of(instance).type != "wait":
-            raise conflict(event, instance)
-        if instance.state != "awaiting":
-            self._keep_early(event, instance, directory)
-        elif isinstance(event, FinishReported):
-            result = dumps(event.data)
-            step = must_move(instance, event.wire)
-            directory.close_attempt(instance, "succeeded", result, None)
-            self._steps.advance(directory, instance, step, event.wire, None, event.actor)
-        else:
-            reason = event.data if isinstance(event.data, str) else dumps(event.data)
-            failure = Failure("reported", reason, matches=("reported",))
-            self._attempts.close_wait(instance, event.wire, failure, event.actor, directory)
-        return []
-
-    def _keep_early(self, event: Requested, instance: Instance, directory: TIPMan) -> None:
-        if instance.early is not None:
-            raise ConflictError("an outcome was reported already", instance.state)
-        text = dumps({"name": event.wire, "actor": event.actor, "data": event.data})
-        self._steps.ask(event, instance, Verdict.NONE, directory)
-        instance.early = text
 
 
 def _is_to_hear(instance: Instance, directory: TIPMan) -> bool:

@@ -13,6 +13,7 @@ from tipman.events import (
     RunStarted,
 )
 from tipman.frontier import Group
+from tipman.handlers.charges import last_charge_of
 from tipman.ids import text_of
 from tipman.instances import Instance, bare_instance
 from tipman.outlines import Verdict
@@ -117,7 +118,9 @@ def begin_run(run: bytes, directory: TIPMan) -> None:
 def settled_in_run(instance: Instance, directory: TIPMan) -> None:
     """Count a task of a run that has settled, and tell who is to be told."""
     if instance.parent is not None and instance.parent != instance.run:
-        directory.raised.append(ChildSettled(instance.parent, instance.id, instance.state))
+        if directory.offspring.of(instance.parent).settled(instance.state):
+            told = ChildSettled(instance.parent, instance.id, instance.state)
+            directory.raised.append(told)
         return
     record = directory.runs.find(instance.run or b"")
     if record is None:
@@ -141,7 +144,10 @@ def reopened_in_run(instance: Instance, was: str, directory: TIPMan) -> None:
     if record is not None and record.is_suspended:
         directory.raised.append(HoldRequested(instance.id, "engine", None, record.id))
     if instance.parent is not None and instance.parent != instance.run:
-        directory.raised.append(ChildReopened(instance.parent, instance.id))
+        directory.offspring.of(instance.parent).reopened(was)
+        parent = directory.find(instance.parent)
+        if parent is not None and parent.is_settled:
+            directory.raised.append(ChildReopened(instance.parent, instance.id))
         return
     if record is None:
         return
@@ -177,12 +183,23 @@ def held_back(instance: Instance, directory: TIPMan) -> str | None:
 
 
 def groups_of(instance: Instance, directory: TIPMan) -> tuple[Group, ...]:
-    """Return what a task of a run shares slots with."""
+    """Return what a task of a run or an item of a map shares slots with."""
     record = directory.runs.find(instance.run or b"")
     slots = None if record is None else record.said.get("slots")
-    if record is None or slots is None:
-        return ()
-    return (Group(record.id, slots, "run"),)
+    groups = () if record is None or slots is None else (Group(record.id, slots, "run"),)
+    if instance.parent is None or instance.parent == instance.run:
+        return groups
+    return groups + _items_of(instance.parent, directory)
+
+
+def _items_of(identifier: bytes, directory: TIPMan) -> tuple[Group, ...]:
+    """Return what the items of a map share slots with besides."""
+    brood = directory.offspring.of(identifier)
+    if brood.groups is None:
+        charge = last_charge_of(directory.load(identifier))
+        limit = None if charge is None else charge.parallel_max
+        brood.groups = () if limit is None else (Group(identifier, limit, "map"),)
+    return brood.groups
 
 
 def refuse_taken_run(draft: RunDraft, directory: TIPMan) -> None:

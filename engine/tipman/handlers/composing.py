@@ -1,0 +1,184 @@
+"""Handlers of `workflow` tasks: each starts a run in its attempt, and ends as that run does."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tipman.definitions import Order, Task, Workflow, fill, ordered
+from tipman.errors import (
+    InvalidError,
+    NotFoundError,
+    QuotaReachedError,
+    TypeOffError,
+)
+from tipman.events import Failure, TasksSubmitted
+from tipman.handlers.charges import Charge, charge_of
+from tipman.handlers.closing import SETTLED_BELOW, Closing
+from tipman.handlers.contexts import seen_by
+from tipman.handlers.outcomes import Outcomes, expression_failure, plain_failure
+from tipman.handlers.submitting import Submitting
+from tipman.ids import text_of
+from tipman.instances import Instance
+from tipman.jsontext import dumps
+from tipman.registry import shelf
+from tipman.registry.readings import Readings
+from tipman.registry.records import WorkflowVersion
+from tipman.resources import RUNS_URI
+from tipman.submission import Beginning, Submitter, within
+from tipman.tipman import TIPMan
+
+_ACTOR = "task"
+
+
+class Composing:
+    """Starts runs within tasks, and ends tasks as their runs end."""
+
+    def __init__(
+        self,
+        outcomes: Outcomes,
+        closing: Closing,
+        submitting: Submitting,
+        new_id: Callable[[], bytes],
+    ) -> None:
+        self._outcomes = outcomes
+        self._closing = closing
+        self._submitting = submitting
+        self._submitter = Submitter(new_id)
+        self._readings = Readings(outcomes.steps.settings)
+        self._checked: Callable[[Task], Task] = lambda task: task
+
+    def adopt(self, new_id: Callable[[], bytes], checked: Callable[[Task], Task]) -> None:
+        """Make ids by *new_id*, and let *checked* say what task is run here."""
+        self._submitter, self._checked = Submitter(new_id), checked
+
+    def look(self, instance: Instance, task: Task, directory: TIPMan) -> None:
+        """Start its run, or end with it."""
+        charge = charge_of(instance)
+        if charge is None:
+            self._begin(instance, task, directory)
+            return
+        child = None if charge.child is None else directory.find(charge.child)
+        if child is None:
+            failure = plain_failure("child_failed", "its run was pruned before it was looked at")
+            self._outcomes.fail(instance, SETTLED_BELOW, failure, directory)
+        elif child.is_settled:
+            self._end(instance, child, directory)
+
+    def has_open(self, instance: Instance, directory: TIPMan) -> bool:
+        """Tell whether its run is open."""
+        return bool(self.below(instance, directory))
+
+    @staticmethod
+    def below(instance: Instance, directory: TIPMan) -> Sequence[Instance]:
+        """Return its run, if that is open."""
+        child = _child_of(instance, directory)
+        return () if child is None or child.is_settled else (child,)
+
+    @staticmethod
+    def on_close(task: Task) -> str:
+        """Return what becomes of its run when it is ended: `cancel`, `abandon` or `wait`."""
+        found: str = task.arguments.get("on_close", "cancel")
+        return found
+
+    def result(self, instance: Instance, directory: TIPMan) -> str | None:
+        """Return as JSON text what there is to say of its run, None without one."""
+        child = _child_of(instance, directory)
+        return None if child is None else self._result(child, directory)
+
+    def _end(self, instance: Instance, child: Instance, directory: TIPMan) -> None:
+        result = self._result(child, directory)
+        told = f',"child":"{RUNS_URI}{text_of(child.id)}","state":"{child.state}"'
+        if child.state == "succeeded":
+            self._outcomes.succeed(instance, SETTLED_BELOW, result, directory, data=told)
+            return
+        code = "child_cancelled" if child.state == "cancelled" else "child_failed"
+        words = f"its run {RUNS_URI}{text_of(child.id)} {_ENDED[child.state]}"
+        failure = plain_failure(code, words)
+        self._outcomes.fail(instance, SETTLED_BELOW, failure, directory, result=result)
+
+    @staticmethod
+    def _result(child: Instance, directory: TIPMan) -> str:
+        del directory
+        return dumps({"run": RUNS_URI + text_of(child.id), "state": child.state})
+
+    def _begin(self, instance: Instance, task: Task, directory: TIPMan) -> None:
+        event = self._submission(instance, task, directory)
+        if isinstance(event, Failure):
+            self._outcomes.fail(instance, "attempt.failed", event, directory)
+            return
+        try:
+            self._submitting.tasks_submitted(event, directory)
+        except QuotaReachedError as error:
+            failure = plain_failure(error.code, str(error))
+            self._outcomes.fail(instance, "attempt.failed", failure, directory)
+            return
+        run: bytes = event.run.row[0]  # type: ignore[union-attr]  # `_submission` makes one
+        instance.early = Charge(instance.attempt, run).text
+        directory.touch(instance)
+        data = f'{{"child":"{RUNS_URI}{text_of(run)}"}}'
+        directory.log(instance, "child.submitted", instance.configuration, data)
+
+    def _submission(
+        self, instance: Instance, task: Task, directory: TIPMan
+    ) -> TasksSubmitted | Failure:
+        """Return the event that starts its run, or how it fails."""
+        arguments: Any = task.arguments
+        if task.has_expressions:
+            try:
+                arguments = fill(task, seen_by(instance, directory))
+            except InvalidError as error:
+                return expression_failure(error)
+        settings = self._outcomes.steps.settings
+        depth = _depth(instance, directory)
+        if depth > settings.runs_depth_max:
+            return plain_failure(
+                "too_deep",
+                f"runs lie {settings.runs_depth_max} deep within one another at most"
+                f" (`runs_depth_max`); does {arguments['name']!r} start itself without end?",
+            )
+        found = _version(arguments, instance.namespace, directory)
+        if isinstance(found, Failure):
+            return found
+        workflow = self._readings.of(found)
+        begun = Beginning(
+            namespace=instance.namespace, version=found.version, content=found.content,
+            parent=instance.id, depth=depth,
+        )  # fmt: skip
+        try:
+            wanted = self._wanted(workflow, arguments, task)
+        except TypeOffError as error:
+            return plain_failure(error.code, str(error))
+        except InvalidError as error:
+            return plain_failure("invalid_input", str(error))
+        event = self._submitter.workflow(wanted, actor=_ACTOR, now_us=directory.now, at=begun)
+        return event if task.traceparent is None else within(event, task.traceparent)
+
+    def _wanted(self, workflow: Workflow, arguments: Any, task: Task) -> Workflow:
+        order = Order(input=arguments.get("input"), priority=task.priority or None)
+        wanted = ordered(workflow, order)
+        tasks = tuple([self._checked(each) for each in wanted.tasks])
+        return wanted.model_copy(update={"tasks": tasks})
+
+
+_ENDED = {"failed": "failed", "cancelled": "was cancelled"}
+
+
+def _child_of(instance: Instance, directory: TIPMan) -> Instance | None:
+    charge = charge_of(instance)
+    return None if charge is None or charge.child is None else directory.find(charge.child)
+
+
+def _version(arguments: Any, namespace: str, directory: TIPMan) -> WorkflowVersion | Failure:
+    """Return the version of a workflow that a task is to run, or how the task fails."""
+    name, version = arguments["name"], arguments.get("version")
+    try:
+        found = shelf.workflow_version(directory.database, namespace, name, version)
+    except NotFoundError as error:
+        return plain_failure("unknown_workflow", str(error))
+    if found.retired_at is not None:
+        return plain_failure("unknown_workflow", f"the workflow {found.pin} is retired")
+    return found
+
+
+def _depth(instance: Instance, directory: TIPMan) -> int:
+    run = None if instance.run is None else directory.runs.find(instance.run)
+    return 0 if run is None else run.depth + 1

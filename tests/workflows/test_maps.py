@@ -1,0 +1,346 @@
+"""`map` tasks: a task for each value of a list, so many at once, and so many may fail."""
+
+import pytest
+from core.house import BOOM, PLAIN
+from tipman.events import StopReason
+
+EACH = {"type": "eval", "arguments": "result = item"}
+
+
+def mapping(over, task=EACH, **arguments):
+    return {"type": "map", "arguments": {"over": over, "task": task, **arguments}}
+
+
+def items(house, identifier):
+    """Return the ids of the items of a map by their indices."""
+    rows = house.reader.fetch(
+        "SELECT id, name FROM instance WHERE parent = ? ORDER BY id", (identifier,)
+    )
+    found = [bytes(row[0]) for row in rows]
+    assert [name.rsplit("[", 1)[1] for _, name in rows] == [f"{at}]" for at in range(len(rows))]
+    return found
+
+
+def test_each_value_has_an_item_and_the_results_are_in_order(house):
+    (identifier,) = house.submit({"name": "each", **mapping(["a", "b", "c"])})
+
+    found = items(house, identifier)
+    assert house.state(identifier) == "awaiting"
+    assert [house.view(item)["name"] for item in found] == ["each[0]", "each[1]", "each[2]"]
+    for item in reversed(found):
+        house.succeed(item, house.hand.open[item].context["item"].upper())
+
+    assert house.state(identifier) == "succeeded"
+    assert house.result(identifier) == ["A", "B", "C"]
+    assert house.outcomes(identifier) == ["succeeded"]
+
+
+def test_an_item_sees_its_value_its_index_and_what_the_map_sees(house):
+    ids = house.run(
+        {"name": "before", **EACH},
+        {"name": "each", **mapping([10, 20]), "dependencies": ["before"]},
+        input={"day": "monday"},
+    )
+    house.succeed(ids["before"], 3)
+
+    second = items(house, ids["each"])[1]
+    seen = house.hand.open[second].context
+
+    assert (seen["item"], seen["index"]) == (20, 1)
+    assert seen["context"]["day"] == "monday"
+    assert seen["results"] == {"before": 3}
+
+
+def test_expressions_of_an_item_are_filled_in_for_each(house):
+    task = {"type": "sleep", "arguments": {"duration_s": "{item * 2 + index}"}}
+
+    (identifier,) = house.submit(mapping([1, 2], task))
+
+    started = [house.hand.open[item].arguments for item in items(house, identifier)]
+    assert started == [{"duration_s": 2}, {"duration_s": 5}]
+
+
+def test_an_empty_list_succeeds_with_an_empty_list(house):
+    (identifier,) = house.submit(mapping([]))
+
+    assert house.state(identifier) == "succeeded"
+    assert house.result(identifier) == []
+
+
+@pytest.mark.parametrize("over", ["{results.before}", {"context": "results.before"}])
+def test_the_list_may_come_from_a_task_before(house, over):
+    ids = house.run(
+        {"name": "before", **EACH}, {"name": "each", **mapping(over), "dependencies": ["before"]}
+    )
+
+    house.succeed(ids["before"], [1, 2])
+
+    assert len(items(house, ids["each"])) == 2
+
+
+@pytest.mark.parametrize("over", ["{context.names}", {"context": "names"}])
+def test_the_list_may_come_from_the_input(house, over):
+    ids = house.run({"name": "each", **mapping(over)}, input={"names": ["x"]})
+
+    assert len(items(house, ids["each"])) == 1
+
+
+@pytest.mark.parametrize("names", ["x", {"a": 1}, 3, None])
+def test_what_is_no_list_fails_it(house, names):
+    ids = house.run({"name": "each", **mapping({"context": "names"})}, input={"names": names})
+
+    assert house.state(ids["each"]) == "failed"
+    assert house.error(ids["each"])["code"] == "not_a_list"
+
+
+def test_an_expression_that_can_not_be_computed_fails_it(house):
+    ids = house.run({"name": "each", **mapping("{context.names}")})
+
+    assert house.error(ids["each"])["code"] == "expression"
+
+
+def test_only_so_many_items_run_at_once(build):
+    house = build(slots=10)
+    (identifier,) = house.submit(mapping([1, 2, 3, 4], parallel_max=2))
+    found = items(house, identifier)
+
+    assert house.states(*found) == ["running", "running", "queued", "queued"]
+    assert "its map" in house.explain(found[2])["waiting_for"][0]["text"]
+    house.succeed(found[0])
+    assert house.states(*found) == ["succeeded", "running", "running", "queued"]
+    house.crash()
+    assert house.states(*found).count("running") == 2
+
+
+def test_items_that_take_no_slot_are_begun_in_turn(house):
+    (identifier,) = house.submit(mapping([1, 2, 3], {"type": "wait"}, parallel_max=2))
+
+    assert len(items(house, identifier)) == 2
+    house.ask("finish.reported", items(house, identifier)[0], "one")
+    assert len(items(house, identifier)) == 3
+    house.crash()
+    for item in items(house, identifier)[1:]:
+        house.ask("finish.reported", item, "more")
+
+    assert house.result(identifier) == ["one", "more", "more"]
+
+
+def test_failures_that_are_allowed_leave_a_null(house):
+    (identifier,) = house.submit(mapping([1, 2, 3, 4], failures_max="25%"))
+    found = items(house, identifier)
+
+    house.fail(found[1])
+    for item in (found[0], found[2], found[3]):
+        house.succeed(item, "fine")
+
+    assert house.state(identifier) == "succeeded"
+    assert house.result(identifier) == ["fine", None, "fine", "fine"]
+
+
+def test_more_failures_than_allowed_end_it_at_once(house):
+    (identifier,) = house.submit(mapping([1, 2, 3], failures_max=1))
+    found = items(house, identifier)
+    house.succeed(found[0], "fine")
+    house.fail(found[1])
+    assert house.state(identifier) == "awaiting"
+    (other,) = house.submit(mapping([1, 2, 3]))
+    third = items(house, other)
+
+    house.fail(third[1])
+
+    assert house.configuration(other) == "closing"
+    assert house.configuration(third[0]) == "cancelling"
+    assert "then it fails" in house.explain(other)["waiting_for"][0]["text"]
+    end(house, third[0], third[2])
+    assert house.states(*third) == ["cancelled", "failed", "cancelled"]
+    assert house.state(other) == "failed"
+    assert house.error(other)["code"] == "too_many_failures"
+    assert house.state(identifier) == "awaiting"
+
+
+def end(house, *identifiers):
+    """Let attempts that are being ended end."""
+    for identifier in identifiers:
+        house.interrupt(identifier, StopReason.CANCELLED)
+
+
+def test_a_retry_opens_only_what_failed(house):
+    (identifier,) = house.submit(mapping([1, 2, 3], failures_max=1))
+    found = items(house, identifier)
+    house.succeed(found[0], "kept")
+    house.fail(found[1])
+    house.fail(found[2])
+    assert house.state(identifier) == "failed"
+    assert house.result(identifier) == ["kept", None, None]
+
+    house.retry(identifier)
+
+    assert house.states(identifier, *found) == ["awaiting", "succeeded", "running", "running"]
+    house.succeed(found[1], "again")
+    house.succeed(found[2], "too")
+    assert house.result(identifier) == ["kept", "again", "too"]
+    assert [len(house.attempts(item)) for item in found] == [1, 2, 2]
+    assert house.outcomes(identifier) == ["failed", "succeeded"]
+
+
+def test_a_retry_of_one_item_opens_its_map(house):
+    ids = house.run({"name": "each", **mapping([1, 2])}, {**PLAIN, "name": "after",
+                    "dependencies": ["each"]})  # fmt: skip
+    found = items(house, ids["each"])
+    house.fail(found[0])
+    end(house, found[1])
+    assert house.states(ids["each"], ids["after"]) == ["failed", "skipped"]
+
+    house.retry(found[0])
+
+    assert house.states(ids["each"], ids["after"]) == ["awaiting", "waiting"]
+    assert house.states(*found) == ["running", "cancelled"]
+    house.succeed(found[0], 1)
+    assert house.state(ids["each"]) == "failed", "the other was cancelled"
+    house.retry(ids["each"])
+    house.succeed(found[1], 2)
+    assert house.result(ids["each"]) == [1, 2]
+    assert house.state(ids["after"]) == "running"
+
+
+def test_failures_that_were_allowed_can_be_tried_again(house):
+    ids = house.run({"name": "each", **mapping([1, 2], failures_max=1)}, {**PLAIN, "name": "after",
+                    "dependencies": ["each"]})  # fmt: skip
+    found = items(house, ids["each"])
+    house.fail(found[0])
+    house.succeed(found[1], "kept")
+    assert house.result(ids["each"]) == [None, "kept"]
+
+    house.retry(ids["each"])
+
+    assert house.states(ids["each"], *found) == ["awaiting", "running", "succeeded"]
+    assert house.state(ids["after"]) == "running", "what ran stays"
+    house.succeed(found[0], "again")
+    assert house.result(ids["each"]) == ["again", "kept"]
+    house.succeed(ids["after"])
+    assert house.conflict("retry.requested", ids["each"]) == "succeeded"
+
+
+def test_a_policy_of_the_map_tries_what_failed_again(house):
+    retry = {"attempts_max": 2, "delay_s": 10, "on": ["*"]}
+    (identifier,) = house.submit({**mapping([1, 2]), "retry": retry})
+    found = items(house, identifier)
+    house.succeed(found[0], "kept")
+    house.fail(found[1])
+    assert house.state(identifier) == "backing_off"
+
+    house.advance(10)
+    house.succeed(found[1], "again")
+
+    assert house.result(identifier) == ["kept", "again"]
+
+
+def test_the_policy_and_the_time_out_of_the_task_hold_for_each_item(house):
+    task = {**EACH, "retry": {"attempts_max": 2, "delay_s": 5}, "timeout_s": 30}
+    (identifier,) = house.submit(mapping([1], task))
+    (item,) = items(house, identifier)
+
+    house.fail(item, BOOM)
+    assert house.state(item) == "backing_off"
+    house.advance(5)
+    house.advance(30)
+    house.time_out(item)
+
+    assert house.outcomes(item) == ["failed", "timed_out"]
+    assert house.state(identifier) == "failed"
+
+
+def test_cancelling_a_map_ends_its_items_first(house):
+    ids = house.run({"name": "each", **mapping([1, 2])})
+    found = items(house, ids["each"])
+
+    house.cancel(ids["each"])
+
+    assert house.configuration(ids["each"]) == "withdrawing"
+    house.cancel(ids["each"])
+    end(house, found[0])
+    assert house.configuration(ids["each"]) == "withdrawing"
+    end(house, found[1])
+    assert house.states(ids["each"], *found) == ["cancelled"] * 3
+
+
+def test_a_map_that_runs_out_of_time_ends_its_items_first(house):
+    (identifier,) = house.submit({**mapping([1, 2]), "timeout_s": 60})
+    found = items(house, identifier)
+    house.succeed(found[0], "in time")
+
+    house.advance(60)
+    assert house.configuration(identifier) == "closing"
+    end(house, found[1])
+
+    assert house.error(identifier)["code"] == "timeout"
+    assert house.result(identifier) == ["in time", None]
+
+
+def test_suspending_a_map_holds_its_items(house):
+    (identifier,) = house.submit(mapping([1, 2], {"type": "wait"}))
+    found = items(house, identifier)
+
+    house.suspend(identifier)
+    assert house.states(identifier, *found) == ["suspended"] * 3
+    house.crash()
+    house.resume(identifier)
+
+    assert house.states(identifier, *found) == ["awaiting"] * 3
+
+
+def test_what_settled_meanwhile_counts_when_it_is_resumed(house):
+    (identifier,) = house.submit(mapping([1, 2]))
+    found = items(house, identifier)
+    house.suspend(identifier)
+    for item in found:
+        house.succeed(item, "done")
+    assert house.state(identifier) == "suspended"
+
+    house.resume(identifier)
+
+    assert house.result(identifier) == ["done", "done"]
+
+
+def test_a_suspended_map_can_be_cancelled(house):
+    (identifier,) = house.submit(mapping([1, 2], {"type": "wait"}))
+    house.suspend(identifier)
+
+    house.cancel(identifier)
+
+    assert house.states(identifier, *items(house, identifier)) == ["cancelled"] * 3
+
+
+def test_a_map_may_go_over_maps(house):
+    inner = mapping("{item}", {"type": "eval", "arguments": "result = item"})
+    (identifier,) = house.submit(mapping([[1, 2], [], [3]], inner))
+    for map_item in items(house, identifier):
+        for item in items(house, map_item):
+            house.succeed(item, house.hand.open[item].context["item"])
+
+    assert house.result(identifier) == [[1, 2], [], [3]]
+
+
+def test_a_run_counts_the_map_and_not_its_items(house):
+    ids = house.run({"name": "each", **mapping([1, 2], failures_max=1)})
+    (run,) = {house.view(i)["run"] for i in items(house, ids["each"])}
+    assert run is not None
+    found = items(house, ids["each"])
+
+    house.fail(found[0])
+    house.succeed(found[1])
+
+    rows = house.reader.fetch("SELECT state FROM instance WHERE kind = 'run'")
+    assert rows == [("succeeded",)]
+
+
+def test_a_map_goes_on_after_a_crash(house):
+    (identifier,) = house.submit(mapping([1, 2, 3]))
+    found = items(house, identifier)
+    house.succeed(found[0], 1)
+
+    house.crash()
+    for item in found[1:]:
+        house.succeed(item, 2)
+
+    assert house.result(identifier) == [1, 2, 2]
