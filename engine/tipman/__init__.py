@@ -7,18 +7,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tipman.blueprints import workflow as workflow
     from tipman.executors.calls import current_attempt as current_attempt
     from tipman.executors.functions import task as task
     from tipman.handles import Handle as Handle
     from tipman.runtime import Engine as Engine
 
-__all__ = ["Engine", "Handle", "current_attempt", "task"]
+__all__ = ["Engine", "Handle", "current_attempt", "task", "workflow"]
 
 _PLACES = {
     "Engine": "tipman.runtime",
     "Handle": "tipman.handles",
     "current_attempt": "tipman.executors.calls",
     "task": "tipman.executors.functions",
+    "workflow": "tipman.blueprints",
 }
 
 

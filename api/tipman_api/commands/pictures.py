@@ -38,11 +38,11 @@ def draw(session: Session, what: str, format_: str, namespace: str | None) -> No
 
 
 def _drawn(path: Path, format_: str) -> str:
-    from tipman.definitions import load_workflow  # noqa: PLC0415 - a run is drawn elsewhere
+    from tipman.definitions import read_workflow  # noqa: PLC0415 - a run is drawn elsewhere
     from tipman.drawings import draw as drawn  # noqa: PLC0415 - as above
     from tipman.drawings import graph_of  # noqa: PLC0415 - as above
 
-    workflow = load_workflow(path)
+    workflow = read_workflow(path)
     return drawn(format_, workflow.name, *graph_of(workflow))
 
 

@@ -37,11 +37,11 @@ def add_workflow(session: Session, file: Path, namespace: str | None) -> None:
     A version in use that is the same is that version. A `schedule` in the file makes a schedule
     that runs the newest version, or changes the one there is.
     """
-    from tipman.definitions import load_workflow  # noqa: PLC0415 - listing does without
+    from tipman.definitions import read_workflow  # noqa: PLC0415 - listing does without
     from tipman.files import read_file  # noqa: PLC0415 - as above
 
     # Judged here first: only here is known on which line of the file something stands.
-    name = load_workflow(file).name
+    name = read_workflow(file).name
     document: Any = read_file(file).value
     body = {"name": name, **document}
     if namespace is not None:

@@ -9,6 +9,7 @@ from tipman.definitions.loading import (
     check_file,
     load_schedules,
     load_workflow,
+    read_workflow,
     workflow_from_text,
 )
 from tipman.definitions.orders import Order, order_of, ordered, with_input
@@ -31,6 +32,7 @@ __all__ = [
     "options_of",
     "order_of",
     "ordered",
+    "read_workflow",
     "resolved",
     "resolved_tasks",
     "task_from_row",

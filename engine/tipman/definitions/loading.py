@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tipman.definitions.parameters import unused_parameters
 from tipman.definitions.schedules import TARGETS, TRIGGERS
-from tipman.definitions.schemas import below, faults_by, schema_faults
+from tipman.definitions.schemas import below, faults_absent, faults_by, schema_faults
 from tipman.definitions.tasks import DEFAULTS
 from tipman.definitions.timing import check_schedule
 from tipman.definitions.workflows import Workflow, workflow_of
@@ -24,7 +24,7 @@ def load_workflow(
     parameters: Mapping[str, Json] = _NONE,
     settings: Settings = DEFAULTS,
 ) -> Workflow:
-    """Return the workflow in a file, named after the file if it has no name.
+    """Return the workflow in a file, to be run: named after the file if it has no name.
 
     *schema* is a file with a JSON Schema that the workflow file must satisfy as well.
     *parameters* take the place of values of its `input`, before that is judged.
@@ -35,7 +35,18 @@ def load_workflow(
     document = _read(path, settings)
     faults = [] if schema is None else [*faults_by(_schema(schema, settings), document.value)]
     value = _with_input(document.value, parameters) if parameters else document.value
+    faults += _missing_input(value)
     return _workflow(document, value, path.stem, settings, faults)
+
+
+def read_workflow(path: Path, *, settings: Settings = DEFAULTS) -> Workflow:
+    """Return the workflow in a file, to be kept or drawn: its input may still lack something.
+
+    Raises:
+        InvalidFileError: the file can not be used; `placed` names every fault with its place.
+    """
+    document = _read(path, settings)
+    return _workflow(document, document.value, path.stem, settings, [])
 
 
 def load_schedules(path: Path, *, settings: Settings = DEFAULTS) -> Sequence[Mapping[str, Json]]:
@@ -91,6 +102,14 @@ def _with_input(value: Json, parameters: Mapping[str, Json]) -> Json:
     if not isinstance(value, dict) or not isinstance(given, dict):
         return value
     return {**value, "input": {**given, **parameters}}
+
+
+def _missing_input(value: Json) -> Iterator[Fault]:
+    """Yield what the input lacks, where its schema is one."""
+    schema = value.get("input_schema") if isinstance(value, dict) else None
+    given = value.get("input", {}) if isinstance(value, dict) else None
+    if isinstance(schema, dict) and isinstance(given, dict) and not [*schema_faults(schema)]:
+        yield from below("/input", faults_absent(schema, given))
 
 
 def _workflow(

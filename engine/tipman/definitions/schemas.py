@@ -9,6 +9,10 @@ from tipman.jsontext import pointer_of
 
 FAULTS_MAX = 100
 _SHOWN_MAX = 200
+_MENDABLE = frozenset(
+    {"required", "minProperties", "dependentRequired", "dependencies", "anyOf", "oneOf"}
+)
+"""Words of a schema that an object may satisfy once it has more members."""
 
 
 def schema_faults(schema: Any) -> Iterator[Fault]:
@@ -25,6 +29,21 @@ def schema_faults(schema: Any) -> Iterator[Fault]:
 
 def faults_by(schema: Any, value: object) -> Iterator[Fault]:
     """Yield what a schema refuses in a value. References to other documents are not followed."""
+    return (fault for _, fault in _judged(schema, value))
+
+
+def faults_present(schema: Any, value: object) -> Iterator[Fault]:
+    """Yield what a schema refuses in what an object has, whatever else it may get."""
+    return (fault for is_absence, fault in _judged(schema, value) if not is_absence)
+
+
+def faults_absent(schema: Any, value: object) -> Iterator[Fault]:
+    """Yield what a schema refuses because an object has too little; the rest of `faults_by`."""
+    return (fault for is_absence, fault in _judged(schema, value) if is_absence)
+
+
+def _judged(schema: Any, value: object) -> Iterator[tuple[bool, Fault]]:
+    """Yield faults, each with whether more members of the object itself could mend it."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - as above
     from referencing import Registry  # noqa: PLC0415 - as above
     from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
@@ -32,9 +51,10 @@ def faults_by(schema: Any, value: object) -> Iterator[Fault]:
     judge = Draft202012Validator(schema, registry=Registry())
     try:
         for fault in islice(judge.iter_errors(value), FAULTS_MAX):
-            yield Fault(pointer_of(fault.absolute_path), _shown(fault.message))
+            is_absence = not fault.absolute_path and fault.validator in _MENDABLE
+            yield is_absence, Fault(pointer_of(fault.absolute_path), _shown(fault.message))
     except Unresolvable as error:
-        yield Fault("", f"the schema refers to {error.ref!r}, which is not in it")
+        yield False, Fault("", f"the schema refers to {error.ref!r}, which is not in it")
 
 
 def below(start: str, faults: Iterable[Fault]) -> Iterator[Fault]:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from tipman.definitions.edges import edge_faults
 from tipman.definitions.faults import faults_of
 from tipman.definitions.parts import NOT_IN_PARTS, Read, read_part
-from tipman.definitions.schemas import below, faults_by, schema_faults
+from tipman.definitions.schemas import below, faults_present, schema_faults
 from tipman.definitions.shapes import (
     PRIORITY_MAX,
     Count,
@@ -116,7 +116,8 @@ def _input_faults(workflow: Workflow) -> Iterator[Fault]:
     schema = workflow.input_schema
     if schema is not None:
         broken = [*below("/input_schema", schema_faults(schema))]
-        yield from broken or below("/input", faults_by(schema, workflow.input))
+        # What is missing may come with each run, so only what is there is judged.
+        yield from broken or below("/input", faults_present(schema, workflow.input))
 
 
 def _common(given: Mapping[Any, Any]) -> Mapping[str, Any]:
@@ -155,7 +156,7 @@ def _read_tasks(
     items = given["tasks"]
     tasks, faults = read_tasks(items, settings, common)
     if isinstance(items, list | tuple):
-        faults += islice(_place_faults(items), FAULTS_MAX)
+        faults += islice(place_faults(items), FAULTS_MAX)
         faults += edge_faults(items)
     return tasks, faults
 
@@ -163,7 +164,7 @@ def _read_tasks(
 _NOT_HERE = ("key", "namespace", "definition")
 
 
-def _place_faults(items: Sequence[object]) -> Iterator[Fault]:
+def place_faults(items: Sequence[object]) -> Iterator[Fault]:
     """Yield what is wrong with a task only because it stands in a workflow."""
     for at, item in enumerate(items):
         if not isinstance(item, Mapping):

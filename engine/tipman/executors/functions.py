@@ -51,6 +51,8 @@ class InstanceOptions(TypedDict, total=False):
     retry: Mapping[str, Any]
     env: Mapping[str, str]
     on_lost: str
+    when: str | Mapping[str, Any]
+    compensate: Mapping[str, Any]
 
 
 class Home(Enum):
