@@ -10,7 +10,7 @@ from tipman.handlers.plans import plan_of
 from tipman.ids import text_of
 from tipman.librarian import Librarian
 from tipman.schedules import views
-from tipman.schedules.decisions import caught_up, plan_backlog
+from tipman.schedules.decisions import caught_up, granted, plan_backlog
 from tipman.timetable import Timetable
 
 LIMIT = views.LIMIT
@@ -64,19 +64,28 @@ class Previews(Librarian):
     def preview_catch_up(self, identifier: bytes) -> dict[str, Any]:
         """Return what would be caught up if the engine had been away since the last decision.
 
-        `due` counts the instants until now without a decision, `runs` are those that would run.
+        `due` counts the instants until now without a decision, `runs` are those that would run,
+        at once or in turn, overlap being what it is.
         """
         with self.reading() as database:
             found = views.stored(database, identifier)
+            running = len(views.open_runs(database, [identifier]).get(identifier, ()))
         plan, record, now = plan_of(found.record), found.record, self.core.clock.wall_us()
+        until = plan.ready_until(identifier, now)
         runs: list[int] = []
         if found.state == "active":
-            last = record.decided_until
-            backlog = plan_backlog(plan.policy, plan, decided_until=last, until=now)
-            runs = caught_up(backlog, plan)
+            backlog = plan_backlog(
+                plan.policy, plan, decided_until=record.decided_until, until=until, back_at=now
+            )
+            runs = granted(
+                caught_up(backlog, plan),
+                plan.schedule.overlap,
+                running=running,
+                queue_max=plan.schedule.queue_max,
+            )
         due = 0
         if found.state != "finished":
-            due = plan.timetable.count_between(record.decided_until, now)
+            due = plan.timetable.count_between(record.decided_until, until)
         return {"due": due, "runs": list(map(described(plan.timetable), runs))}
 
 

@@ -34,8 +34,6 @@ def check_catch_up(history: History, slots: Sequence[Slot], absences: Sequence[A
             for due in _dues_within(history, absence)
             if not segment.is_excluded(due.at) and due.at > segment.since
         ]
-        if _is_doubtful(segment, missed, absence.until):
-            continue
         wanted = _wanted(segment, missed, absence.until)
         for due in missed:
             # A row for many stands for what was missed.
@@ -67,13 +65,6 @@ def _dues_within(history: History, absence: Absence) -> Iterator[Due]:
 def _window_us(segment: Segment) -> int:
     asked = segment.spec.get("catch_up", {})
     return round(asked.get("window_s", _WINDOW_S) * MICROSECONDS)
-
-
-def _is_doubtful(segment: Segment, missed: Sequence[Due], until: int) -> bool:
-    """Tell whether anything is as old as the window: jitter blurs from when it is counted."""
-    jitter_us = round(segment.spec.get("jitter_s", 0) * MICROSECONDS)
-    oldest = until - _window_us(segment)
-    return any(oldest - jitter_us <= due.at < oldest for due in missed)
 
 
 def _wanted(segment: Segment, missed: Sequence[Due], until: int) -> set[int]:

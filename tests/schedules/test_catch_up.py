@@ -80,6 +80,36 @@ def test_overlap_holds_for_what_is_caught_up(house):
     ]
 
 
+def test_what_is_caught_up_runs_one_after_the_other_where_it_may_queue(house):
+    schedule = house.schedule(every_s=60, overlap="queue_all", catch_up={"policy": "all"})
+
+    down(house, 190)
+    for _ in range(3):
+        house.succeed(next(iter(house.hand.open)))
+
+    assert [d[1:] for d in house.decisions(schedule)] == [("run", None)] * 3
+    runs = [slot["instance"] for slot in house.slots(schedule)]
+    assert house.states(*runs) == ["succeeded"] * 3
+
+
+@pytest.mark.parametrize("jitter_s", [0, 50])
+def test_the_window_is_counted_from_the_start_whatever_waits_for_its_jitter(house, jitter_s):
+    # As many schedules as it takes for one whose last instant waits and another's that does not.
+    asked = {"policy": "all", "window_s": 150}
+    schedules = [house.schedule(**MINUTE, jitter_s=jitter_s, catch_up=asked) for _ in range(30)]
+
+    down(house, 325)
+
+    waited = set()
+    for schedule in schedules:
+        decisions = house.decisions(schedule)
+        waited.add(len(decisions) == 4)
+        ran = [due for due, decision, _ in decisions if decision == "run"]
+        assert ran == [due for due in (180, 240, 300) if due in [d[0] for d in decisions]]
+        assert [d[1:] for d in decisions[:2]] == [("missed", "window")] * 2
+    assert waited == ({True, False} if jitter_s else {False})
+
+
 def test_a_crash_in_the_middle_goes_on_where_it_stood(house, monkeypatch):
     schedule = house.schedule(**MINUTE, catch_up={"policy": "all"})
     monkeypatch.setattr("tipman.bus.EVENTS_MAX", 1)

@@ -101,7 +101,7 @@ class Firing:
             self._look_back(record, plan, due)
         if plan.excludes and plan.is_excluded(due):
             self._leave_out(instance, record, directory, (Reason.EXCLUDED, None))
-        elif record.backlog_until is not None and due <= record.backlog_until:
+        elif record.backlog_until is not None:
             if _is_wanted(record, due):
                 self._fire(instance, record, directory)
             else:
@@ -113,15 +113,17 @@ class Firing:
 
     def _look_back(self, record: Record, plan: Plan, due: int) -> None:
         """Where nobody was there when it was due: choose what of it all is caught up."""
-        if record.backlog_until is not None and due > record.backlog_until:
+        ready, back_at = due + plan.delay(record.id, due), self.awake_since
+        if record.backlog_until is not None and ready > record.backlog_until:
             record.backlog_until = record.wanted_from = record.wanted_until = None
-        if record.backlog_until is None and due + plan.delay(record.id, due) <= self.awake_since:
-            until = self.awake_since
-            last = plan.timetable.previous_before(until + 1)
-            if last is not None and last + plan.delay(record.id, last) > until:
-                until = last - 1
-            record.backlog_until, record.wanted_from, record.wanted_until = plan_backlog(
-                plan.policy, plan, decided_until=record.decided_until, until=until
+        if record.backlog_until is None and ready <= back_at:
+            record.backlog_until = back_at
+            record.wanted_from, record.wanted_until = plan_backlog(
+                plan.policy,
+                plan,
+                decided_until=record.decided_until,
+                until=plan.ready_until(record.id, back_at),
+                back_at=back_at,
             )
 
     def _fire(self, instance: Instance, record: Record, directory: TIPMan) -> None:
@@ -248,10 +250,11 @@ class Firing:
 
     def _missed(self, record: Record, plan: Plan, first: int) -> tuple[str, int]:
         """Return why an instant is missed, and up to when the same is true of others."""
-        until = record.backlog_until or 0
+        back_at = record.backlog_until or 0
+        until = plan.ready_until(record.id, back_at)
         if record.wanted_from is not None and first < record.wanted_from:
             until = record.wanted_from - 1
-        oldest = (record.backlog_until or 0) - plan.policy.window_us
+        oldest = back_at - plan.policy.window_us
         if plan.policy.policy != "none" and first < oldest:
             return Reason.WINDOW, min(until, oldest - 1)
         if first > self._started_at:

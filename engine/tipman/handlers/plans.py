@@ -42,6 +42,11 @@ class Plan:
         """Return by how much an instant is put off; always less than until the next."""
         return jitter_us(identifier, due, jitter_s=self.jitter_s) if self.jitter_s else 0
 
+    def ready_until(self, identifier: bytes, now: int) -> int:
+        """Return up to which instant all have waited for their jitter by *now*."""
+        last = self.timetable.previous_before(now + 1) if self.jitter_s else None
+        return now if last is None or last + self.delay(identifier, last) <= now else last - 1
+
     def next_due(self, record: Record) -> int | None:
         """Return the first instant after the last decision, None when there is none any more."""
         runs_max = self.schedule.runs_max

@@ -4,7 +4,7 @@ Nothing here knows of rows, threads or clocks: who decides says what is open, wh
 time it is. Instants are in µs since 1970.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -80,9 +80,8 @@ def weigh(overlap: str, *, running: int, waiting: int, queue_max: int) -> Answer
 
 
 class Backlog(NamedTuple):
-    """Instants that nobody was there for: up to *until*, those wanted run all the same."""
+    """Of the instants that nobody was there for, those that run all the same."""
 
-    until: int
     wanted_from: int | None
     wanted_until: int | None
 
@@ -95,15 +94,21 @@ class Policy(NamedTuple):
     most: int
 
 
-def plan_backlog(policy: Policy, instants: Instants, *, decided_until: int, until: int) -> Backlog:
-    """Return which of the instants after *decided_until* up to *until* are caught up."""
-    oldest = max(decided_until + 1, until - policy.window_us)
-    nothing = Backlog(until, None, None)
+def plan_backlog(
+    policy: Policy, instants: Instants, *, decided_until: int, until: int, back_at: int
+) -> Backlog:
+    """Return which of the instants after *decided_until* up to *until* are caught up.
+
+    *back_at* is when somebody was there again, from which the window is counted: later than
+    *until* where the last instant still waits for its jitter.
+    """
+    oldest = max(decided_until + 1, back_at - policy.window_us)
+    nothing = Backlog(None, None)
     if policy.policy == "none":
         return nothing
     if policy.policy == "earliest":
         first = instants.next_after(oldest - 1)
-        return nothing if first is None or first > until else Backlog(until, first, first)
+        return nothing if first is None or first > until else Backlog(first, first)
     last = instants.previous_before(until + 1)
     if last is None or last < oldest:
         return nothing
@@ -113,7 +118,33 @@ def plan_backlog(policy: Policy, instants: Instants, *, decided_until: int, unti
         if earlier is None or earlier < oldest:
             break
         first = earlier
-    return Backlog(until, first, last)
+    return Backlog(first, last)
+
+
+def granted(dues: Iterable[int], overlap: str, *, running: int, queue_max: int) -> list[int]:
+    """Return those of *dues*, decided at one moment, that get a run which nothing replaces.
+
+    *running* are open already; none of them ends meanwhile.
+
+    >>> granted([1, 2, 3], "skip", running=0, queue_max=100)
+    [1]
+    >>> granted([1, 2, 3], "latest", running=0, queue_max=100)
+    [1, 3]
+    """
+    started: list[int] = []
+    waiting: list[int] = []
+    for due in dues:
+        busy = running + len(started)
+        match weigh(overlap, running=busy, waiting=len(waiting), queue_max=queue_max):
+            case Answer.START:
+                started.append(due)
+            case Answer.HOLD:
+                waiting.append(due)
+            case Answer.REPLACE | Answer.REPLACE_ALL:
+                waiting = [due]
+            case Answer.SKIP:
+                pass
+    return started + waiting
 
 
 def caught_up(backlog: Backlog, instants: Instants) -> list[int]:

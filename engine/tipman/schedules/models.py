@@ -15,9 +15,10 @@ class Schedule(Table):
     `key` stays here when the schedule is deleted and its key in the directory is free again.
     `spec` is as it was asked for, `task` what it submits. Every instant up to `decided_until` has
     its slot; `next_at` is the first after it. `stretch_at` names the slot that the next missed or
-    paused instant belongs to, while it is one row for many. Of the instants up to `backlog_until`
-    those from `wanted_from` to `wanted_until` are caught up, the rest is missed. Those up to
-    `paused_until` were due while it was paused.
+    paused instant belongs to, while it is one row for many. Of the instants whose time had come,
+    jitter included, when somebody was there again at `backlog_until`, those from `wanted_from` to
+    `wanted_until` are caught up, the rest is missed. Those up to `paused_until` were due while it
+    was paused.
     """
 
     id = BlobField(primary_key=True)
