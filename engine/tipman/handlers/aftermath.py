@@ -105,12 +105,13 @@ class Aftermath:
         run = directory.find(event.instance)
         if run is None or not run.is_settled:
             return []
-        step = move_run(run.snapshot, event.wire, Verdict(f"close_{run.state}"))
+        verdict = Verdict(f"close_{run.state}")
+        step = move_run(run.snapshot, event.wire, verdict)
         if step is not None:
             reason = run.reason
             reopen(run, directory)
             run.reason = reason
-            take_step(run, step, event.wire, None, directory)
+            take_step(run, step, event.wire, f'{{"verdict":"{verdict}"}}', directory)
         return []
 
     def _go_on(

@@ -27,6 +27,7 @@ from tipman.jsontext import dumps, parsed
 from tipman.outlines import Verdict
 from tipman.run_events import AftermathSettled, HoldRequested, NodeFailed, ReleaseRequested
 from tipman.tipman import TIPMan
+from tipman.triggers import FAILED
 
 _CANCELLED = frozenset({"cancelled", "cancelling", "undoing_cancelled", "closing_cancelled"})
 _AFTERWARDS = ("undoing_", "closing_")
@@ -96,9 +97,13 @@ class RunRequests:
             return self._heard(event, run, directory)
         step = _must_move(event, run)
         held = [each for each in directory.open_in(run.id) if each.held_by == run.id]
-        if run.early is not None:
-            run.due_at, run.early = directory.now + parsed(run.early)["left_us"], None
+        kept = {} if run.early is None else parsed(run.early)
+        if "left_us" in kept:
+            run.due_at = directory.now + kept["left_us"]
+        run.early = None
         take_step(run, step, event.wire, _text(event), directory, event.actor)
+        if "failed" in kept:
+            directory.raised.append(NodeFailed(run.id, bytes.fromhex(kept["failed"])))
         record = directory.runs.record(run.id)
         record.has_begun = run.configuration != "queued"
         directory.raised += (ReleaseRequested(each.id, event.actor, None, run.id) for each in held)
@@ -131,12 +136,21 @@ class RunRequests:
     # By the run itself.
 
     def node_failed(self, event: NodeFailed, directory: TIPMan) -> list[Effect]:
-        """Cancel what is open of a run that is to fail with its first failure."""
-        run = directory.find(event.instance)
-        step = None if run is None else move_run(run.snapshot, event.wire, Verdict.NONE)
-        if run is not None and step is not None:
+        """Cancel what is open of a run that is to fail with its first failure.
+
+        One that is suspended keeps in mind that there was one, until it goes on.
+        """
+        run, node = directory.find(event.instance), directory.find(event.node)
+        if run is None or node is None or node.state not in FAILED:
+            return []
+        step = move_run(run.snapshot, event.wire, Verdict.NONE)
+        if step is not None:
             data = dumps({"verdict": "", "node": text_of(event.node)})
             self._stop(run, step, event, data, directory)
+        elif run.state == "suspended":
+            kept = {} if run.early is None else parsed(run.early)
+            run.early = dumps({**kept, "failed": event.node.hex()})
+            directory.touch(run)
         return []
 
     def timer_fired(self, run: Instance, directory: TIPMan) -> list[Effect]:
