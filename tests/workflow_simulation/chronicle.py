@@ -292,6 +292,8 @@ class Chronicle:
             flow.was_cancelled = True
         elif line.after == "overdue":
             flow.was_late = True
+        elif line.after == "failing":
+            flow.was_failing = True
         elif line.name == "run.drained" and flow.open:
             raise ViolationError(f"{where}, and there are open nodes: {flow.open}")
         elif line.name == "run.settled":

@@ -13,8 +13,9 @@ class Closing:
 
     def reopen(self, flow: Flow) -> None:
         """Begin a new opening, which has hooks of its own."""
+        flow.earlier_hooks += flow.hooks
         flow.hooks = []
-        flow.was_cancelled = flow.was_late = False
+        flow.was_cancelled = flow.was_late = flow.was_failing = False
 
     def begin(self, flow: Flow, member: Member, where: str) -> None:
         """Judge a task that a run starts."""

@@ -197,9 +197,9 @@ class Judge:
         if context is None:
             return
         truth = holds(node.rule, outcomes, context)
-        if member.state == "waiting" and (
-            None not in outcomes.values() or (node.is_early and truth)
-        ):
+        # One that is tried again may as well wait for all that is tried again above it.
+        is_known = node.is_early and truth and not member.reopened
+        if member.state == "waiting" and (None not in outcomes.values() or is_known):
             raise ViolationError(f"{self._label(member.born.id)} waits for nothing: {outcomes}")
         if member.state in {"skipped", "blocked"} and truth is not False:
             raise ViolationError(
@@ -208,7 +208,7 @@ class Judge:
             )
 
     def _check_fail_fast(self, flow: Flow) -> None:
-        """Check that nothing failed since the run began, or somebody tried something of it again."""
+        """Check that nothing failed since something was tried again, or since the beginning."""
         broken = [
             node.born.name
             for node in flow.nodes.values()
@@ -224,9 +224,9 @@ class Judge:
             )
         states = [node.state for node in flow.nodes.values()]
         wanted = {outcome_of(states, was_cancelled=flow.was_cancelled)}
-        if flow.was_late:
-            wanted = {"failed", *({"cancelled"} if flow.was_cancelled else ())}
-        elif flow.was_cancelled:
+        if flow.was_late or flow.was_failing:
+            wanted = {"failed"}
+        if flow.was_cancelled:
             wanted.add("cancelled")
         if run.state not in wanted:
             raise ViolationError(f"run {text_of(flow.id)} is {run.state} of {Counter(states)}")

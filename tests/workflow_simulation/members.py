@@ -97,12 +97,15 @@ class Flow:
     """Whether somebody cancelled it in this opening."""
     was_late: bool = False
     """Whether it ran out of time in this opening."""
+    was_failing: bool = False
+    """Whether it was stopped in this opening because something of it failed."""
     reopened_at: int = 0
     """The number of the line of the whole log in which something of it was tried again last."""
     ended: list[bytes] = field(default_factory=list)
     """Nodes that settled, in order, each at its last end."""
     hooks: list[Member] = field(default_factory=list)
     """Those of this opening."""
+    earlier_hooks: list[Member] = field(default_factory=list)
     undoing: list[Member] = field(default_factory=list)
     """Compensations of all openings, as they began."""
 
@@ -114,7 +117,8 @@ class Flow:
     @property
     def closing(self) -> list[str]:
         """The names of the hooks and compensations that have not settled."""
-        return [m.born.name for m in (*self.hooks, *self.undoing) if not m.is_settled]
+        after = (*self.hooks, *self.earlier_hooks, *self.undoing)
+        return [m.born.name for m in after if not m.is_settled]
 
     @property
     def policies(self) -> Mapping[str, str]:
