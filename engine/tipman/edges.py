@@ -21,9 +21,13 @@ class Edges:
         self._new: dict[bytes, list[bytes]] = {}
         """As above, those that this drain has staged."""
         self._staged: list[Row] = []
+        self._above: dict[bytes, list[bytes]] = {}
+        """By dependent, what this drain has staged."""
 
     def add(self, dependent: bytes, dependencies: list[bytes]) -> None:
         """Stage the edges of a new task, in the order of its list."""
+        if dependencies:
+            self._above[dependent] = [*self._above.get(dependent, ()), *dependencies]
         for position, dependency in enumerate(dependencies):
             self._staged.append((dependent, position, dependency))
             self._new.setdefault(dependency, []).append(dependent)
@@ -62,6 +66,10 @@ class Edges:
         for dependent, _, dependency in self._staged:
             yield dependent, dependency
 
+    def staged_of(self, identifier: bytes) -> list[bytes]:
+        """Return what an instance waits for by edges that this drain has added."""
+        return self._above.get(identifier, [])
+
     def write(self) -> None:
         """Put what is staged into the open transaction."""
         if self._staged:
@@ -70,7 +78,7 @@ class Edges:
     def committed(self) -> None:
         """Forget what was staged, now that it is on disk."""
         if self._staged:
-            self._new, self._staged = {}, []
+            self._new, self._staged, self._above = {}, [], {}
 
     def forget(self, identifier: bytes) -> None:
         """Drop from memory who waits for an instance that memory drops as well."""

@@ -16,6 +16,7 @@ from tipman.errors import NotFoundError
 from tipman.events import Event, Failure
 from tipman.ids import text_of
 from tipman.instances import PLAIN, Instance
+from tipman.lineage import Lineage, StagedSource
 from tipman.models import (
     DELETE_INBOX,
     INSERT_ATTEMPT,
@@ -24,7 +25,6 @@ from tipman.models import (
     INSERT_LOG_ENTRY,
     INSERT_PLAIN_INSTANCE,
     INSERT_TASK,
-    OUTCOMES_BELOW,
     SELECT_INSTANCE,
     UPDATE_INSTANCE,
     UPDATE_PLAIN_INSTANCE,
@@ -32,7 +32,6 @@ from tipman.models import (
 )
 from tipman.registry.register import Registry
 from tipman.runs.ledger import Runs
-from tipman.runs.offspring import Offspring
 from tipman.schedules.ledger import Ledger
 
 CACHE_MAX = 50_000
@@ -61,7 +60,8 @@ class TIPMan:
         self.registry = Registry(database)
         self.schedules = Ledger(database)
         self.runs = Runs(database)
-        self.offspring = Offspring(database)
+        self.returned: dict[tuple[bytes, int], str | None] = {}
+        self.lineage = Lineage(StagedSource(database, self), database)
         self.now = 0
         self._cache: dict[bytes, Instance] = {}
         self._tolerated = 0
@@ -139,24 +139,6 @@ class TIPMan:
             if entry[0] in found and "task.settled" in (entry[2], entry[8]):
                 order[entry[0]] = (1, position)
         return sorted(found.values(), key=lambda instance: order.get(instance.id, (0, 0)))
-
-    def children(self, parent: bytes, condition: str) -> Iterator[Instance]:
-        """Yield the children of an instance by a condition on committed rows, and all staged."""
-        found = {i.id: i for i in self.where(f"parent = ? AND {condition}", (parent,))}
-        found.update((i.id, i) for i in self.staged() if i.parent == parent)
-        yield from (found[identifier] for identifier in sorted(found))
-
-    def outcomes_below(self, parent: bytes) -> Iterator[tuple[str, str, str | None]]:
-        """Yield name, state and result of each child as they are now, staged or not."""
-        rows = self._database.fetch(OUTCOMES_BELOW, (parent,))
-        found = {bytes(row[0]): row[1:] for row in rows}
-        staged = {row[:2]: row[7] for row in self._attempts}
-        for child in self.staged():
-            if child.parent == parent:
-                _, _, before = found.get(child.id, (None, None, None))
-                result = staged.get((child.id, child.attempt), before)
-                found[child.id] = (child.name, child.state, result)
-        yield from found.values()
 
     def find_keys(
         self, names: Iterable[tuple[str, str]], kind: str = "task"
@@ -258,10 +240,9 @@ class TIPMan:
         """Stage the row of the attempt that has just ended."""
         began_at = self.now if instance.started_at is None else instance.started_at
         error = None if failure is None else failure_text(failure)
-        times = (began_at, self.now)
-        epoch = self.epoch if instance.epoch is None else instance.epoch
-        owner = (instance.id, instance.attempt, instance.opening, epoch)
-        self._attempts.append((*owner, *times, outcome, result, error))
+        owner = (instance.id, instance.attempt, instance.opening, instance.epoch or self.epoch)
+        self._attempts.append((*owner, began_at, self.now, outcome, result, error))
+        self.returned[instance.id, instance.attempt] = result
 
     def record_failure(self, event: Event, error: Exception) -> None:
         """Stage a log line about an event whose handler failed, if its instance is known."""
@@ -364,7 +345,7 @@ class TIPMan:
             self._stored(instance)
         lines = self._log
         self._new, self._touched, self._new_keys = {}, {}, {}
-        self._kept, self._tasks, self._attempts = {}, [], []
+        self._kept, self._tasks, self._attempts, self.returned = {}, [], [], {}
         self.runs.committed()
         self.edges.committed()
         self.schedules.committed()
@@ -388,7 +369,6 @@ class TIPMan:
         self.edges.forget(identifier)
         self.schedules.forget(identifier)
         self.runs.forget(identifier)
-        self.offspring.forget(identifier)
 
     def _remember(self, instance: Instance) -> Instance:
         self._cache[instance.id] = instance
@@ -401,6 +381,15 @@ class TIPMan:
         # Where most are queued or running, another look is worth it only when many more came.
         left = len(self._cache)
         self._tolerated = left + left // 2 if left > CACHE_MAX else 0
+
+
+def log_lines(entries: Iterable[Row]) -> Iterator[Row]:
+    """Yield log lines by themselves, as the view `log_line` has them, without a position."""
+    for entry in entries:
+        yield entry[:8]
+        if entry[8] is not None:
+            instance, sequence, _, at, _, _, after, _, announced = entry
+            yield (instance, sequence + 1, announced, at, "engine", after, after, None)
 
 
 def failure_text(failure: Failure) -> str:

@@ -25,7 +25,7 @@ from tipman.executors.interpreters import (
     result_of,
 )
 from tipman.executors.link import NurseryLink
-from tipman.executors.shell import exec_failure, exec_message, exec_result
+from tipman.executors.shell import exec_added, exec_failure, exec_message, exec_result
 from tipman.ids import text_of
 
 CLOSE_WAIT_S = 5.0
@@ -282,7 +282,9 @@ def _report_of(running: _Running, end: Mapping[str, Any]) -> Report:
     failure = _failure_of(start.type, end)
     if failure is not None:
         return reports.failed(start, failure, result)
-    return reports.succeeded(start, *(result_of(end) if result is None else (result, None)))
+    if result is None:
+        return reports.succeeded(start, *result_of(end))
+    return reports.succeeded(start, result, added=exec_added(end))
 
 
 def _failure_of(task_type: str, end: Mapping[str, Any]) -> Failure | None:

@@ -21,9 +21,11 @@ TRACEBACK_CHARS_MAX = 65_536
 _OUR_FRAMES = "tipman.executors"
 
 
-def succeeded(start: StartAttempt, result: str, kept: str | None = None) -> Report:
-    """Say that it ended well; *result* and *kept* are JSON text."""
-    return AttemptSucceeded(start.instance, start.attempt, start.epoch, result, kept)
+def succeeded(
+    start: StartAttempt, result: str, kept: str | None = None, added: str | None = None
+) -> Report:
+    """Say that it ended well; *result*, *kept* and *added* are JSON text."""
+    return AttemptSucceeded(start.instance, start.attempt, start.epoch, result, kept, added)
 
 
 def failed(start: StartAttempt, failure: Failure, result: str | None = None) -> Report:

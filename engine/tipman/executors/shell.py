@@ -9,7 +9,7 @@ from typing import Any
 from tipman.effects import StartAttempt
 from tipman.errors import InvalidError
 from tipman.events import Failure
-from tipman.jsontext import loads
+from tipman.jsontext import dumps, loads
 
 SHELL = "/bin/sh"
 LAST_LINE_CHARACTERS_MAX = 500
@@ -67,6 +67,12 @@ def exec_result(end: Mapping[str, Any]) -> str | None:
     """Return the result of an `exec` attempt as JSON text, None when it never started."""
     exit_code = end.get("exit")
     return None if exit_code is None else json.dumps({"exit_code": exit_code})
+
+
+def exec_added(end: Mapping[str, Any]) -> str | None:
+    """Return what a task that ended well wrote to TIPMAN_RESULT, as JSON text."""
+    written = end.get("written")
+    return None if written is None else dumps(loads(written["text"]))
 
 
 def exec_failure(end: Mapping[str, Any]) -> Failure | None:

@@ -7,7 +7,7 @@ from typing import Any
 from tipman.clock import MICROSECONDS, rfc3339
 from tipman.definitions import Task, fill
 from tipman.effects import Effect, StartAttempt
-from tipman.errors import InvalidError
+from tipman.errors import InvalidError, MergeConflictError
 from tipman.events import (
     AttemptFailed,
     AttemptInterrupted,
@@ -17,19 +17,28 @@ from tipman.events import (
     AttemptTimedOut,
     Failure,
     Report,
+    TimerFired,
 )
 from tipman.frontier import Entry
-from tipman.handlers.contexts import seen_by
+from tipman.handlers.contexts import (
+    Sight,
+    conflict_failure,
+    is_to_look,
+    look,
+    note_added,
+    resolutions_text,
+)
 from tipman.handlers.running import begin_run, held_back
 from tipman.handlers.steps import Steps, must_move
 from tipman.instances import Instance
 from tipman.jsontext import dumps, parsed
+from tipman.lineage import ADDING
 from tipman.outlines import Verdict
 from tipman.retries import GiveUp, decide, share_of
 from tipman.tipman import TIPMan
 
 _SEES_RESULTS = frozenset({"exec", "eval"})
-_NO_CONTEXT: Mapping[str, Any] = {}
+_NOTHING = Sight({})
 
 
 class Attempts:
@@ -61,32 +70,28 @@ class Attempts:
         task = directory.task_of(instance)
         step = must_move(instance, "attempt.started")
         number, epoch = instance.attempt + 1, directory.epoch
-        context, arguments, failure = _NO_CONTEXT, parsed(instance.arguments), None
-        if task.has_expressions or task.type in _SEES_RESULTS:
-            context = seen_by(instance, directory)
-            if task.has_expressions:
-                try:
-                    arguments = fill(task, context)
-                except InvalidError as error:
-                    failure = Failure("expression", str(error), matches=("expression",))
+        sight, arguments, failure = _sight(instance, task, directory)
         name, namespace, timeout_s = task.exclusive, task.namespace, task.timeout_s
         kept = None if name is None else directory.kept(namespace, "class", name)
         self._frontier.take(entry, number)
         instance.attempt, instance.epoch, instance.started_at = number, epoch, directory.now
         if timeout_s is not None:
             instance.wake_at = directory.now + round(timeout_s * MICROSECONDS)
-        self._steps.advance(
-            directory, instance, step, "attempt.started", f'{{"attempt":{number}}}'
-        )
+        data = f'{{"attempt":{number}}}'
+        if sight.resolved:
+            merged = resolutions_text(sight.resolved, directory)
+            data = f'{{"attempt":{number},"merged":{merged}}}'
+        self._steps.advance(directory, instance, step, "attempt.started", data)
         if instance.run is not None:
             begin_run(instance.run, directory)
         if failure is not None:
+            # It never begins; what is wrong with it is told like any other failure.
             directory.raised.append(AttemptFailed(instance.id, number, epoch, failure))
             return None
         return StartAttempt(
             instance.id, number, epoch, task.type, instance.name, namespace, arguments,
-            task.env if task.slot is None else _slot_env(task), timeout_s, context, kept,
-            task.traceparent,
+            task.env if task.slot is None else _slot_env(task), timeout_s,
+            sight.names, kept, task.traceparent,
         )  # fmt: skip
 
     def succeeded(self, event: AttemptSucceeded, directory: TIPMan) -> list[Effect]:
@@ -105,6 +110,10 @@ class Attempts:
         elif event.kept is not None:
             directory.keep(task.namespace, "class", str(task.exclusive), event.kept)
         self._frontier.release(instance.id, event.attempt)
+        if task.type in ADDING:
+            note_added(instance, task, result, directory)
+        elif event.added is not None:
+            note_added(instance, task, event.added, directory)
         directory.close_attempt(instance, "succeeded", result, None)
         data = f'{{"attempt":{event.attempt}}}'
         self._steps.advance(directory, instance, step, event.wire, data)
@@ -141,7 +150,7 @@ class Attempts:
         self._frontier.release(instance.id, event.attempt)
         instance.lost = lost
         directory.close_attempt(instance, "lost", None, failure)
-        data = failing_data(event.attempt, verdict, failure)
+        data = _failing_data(event.attempt, verdict, failure)
         self._steps.advance(directory, instance, step, event.wire, data)
         return []
 
@@ -162,6 +171,29 @@ class Attempts:
         """Free the slot of code that could not be ended and has come back."""
         return self._fence(event, directory.load(event.instance), directory)
 
+    def awaited_too_long(self, instance: Instance, directory: TIPMan) -> None:
+        """Close the waiting of a `wait` task that ran out of time."""
+        limit = directory.task_of(instance).timeout_s
+        failure = Failure("timeout", f"nothing came within {limit} s", matches=("timeout",))
+        self.close_wait(instance, TimerFired.wire, failure, "engine", directory)
+
+    def close_wait(
+        self, instance: Instance, name: str, failure: Failure, actor: str, directory: TIPMan
+    ) -> None:
+        """Try a `wait` task again if its policy says so, else settle it as failed."""
+        used = instance.attempts_used + 1
+        verdict, delay_s = _weigh(directory.task_of(instance), instance, used, failure)
+        if verdict is Verdict.AGAIN:
+            # Waiting anew takes no slot, so it does not go through the queue.
+            verdict = Verdict.RETRY
+        step = must_move(instance, name, verdict)
+        data = _failing_data(instance.attempt, verdict, failure)
+        instance.attempts_used = used
+        directory.close_attempt(instance, "failed", None, failure)
+        if verdict is Verdict.RETRY:
+            instance.due_at = directory.now + round(delay_s * MICROSECONDS)
+        self._steps.advance(directory, instance, step, name, data, actor)
+
     def _failed(
         self,
         event: Report,
@@ -171,11 +203,11 @@ class Attempts:
         directory: TIPMan,
     ) -> list[Effect]:
         used = instance.attempts_used + 1
-        verdict, delay_s = weighed(directory.task_of(instance), instance, used, failure)
+        verdict, delay_s = _weigh(directory.task_of(instance), instance, used, failure)
         # A result that is too large was a success by name, but fails the attempt.
         name = AttemptFailed.wire if isinstance(event, AttemptSucceeded) else event.wire
         step = must_move(instance, name, verdict)
-        data = failing_data(event.attempt, verdict, failure)
+        data = _failing_data(event.attempt, verdict, failure)
         self._release(event)
         instance.attempts_used = used
         directory.close_attempt(instance, name.removeprefix("attempt."), result, failure)
@@ -205,6 +237,22 @@ class Attempts:
             self._frontier.release(event.instance, event.attempt)
 
 
+def _sight(instance: Instance, task: Task, directory: TIPMan) -> tuple[Sight, Any, Failure | None]:
+    """Return what a task sees and its arguments filled in, or else why it can not begin."""
+    arguments = parsed(instance.arguments)
+    if not (task.has_expressions or task.type in _SEES_RESULTS or is_to_look(instance, directory)):
+        return _NOTHING, arguments, None
+    try:
+        sight = look(instance, directory)
+        if task.has_expressions:
+            arguments = fill(task, sight.names)
+    except MergeConflictError as error:
+        return _NOTHING, arguments, conflict_failure(error, directory)
+    except InvalidError as error:
+        return _NOTHING, arguments, Failure("expression", str(error), matches=("expression",))
+    return sight, arguments, None
+
+
 def _slot_env(task: Task) -> Mapping[str, str]:
     """Return what a run of a schedule finds in its environment: when it was due, too."""
     due_at = 0 if task.slot is None else task.slot[0]
@@ -225,8 +273,7 @@ def _is_current(instance: Instance, event: Report) -> bool:
     )
 
 
-def weighed(task: Task, instance: Instance, used: int, failure: Failure) -> tuple[Verdict, float]:
-    """Weigh what follows a failed attempt, and after how many seconds."""
+def _weigh(task: Task, instance: Instance, used: int, failure: Failure) -> tuple[Verdict, float]:
     share = share_of(instance.id, instance.attempt)
     decision = decide(task.retry, attempts_used=used, failure=failure, share=share)
     if isinstance(decision, GiveUp):
@@ -234,8 +281,7 @@ def weighed(task: Task, instance: Instance, used: int, failure: Failure) -> tupl
     return (Verdict.RETRY if decision.delay_s > 0 else Verdict.AGAIN), decision.delay_s
 
 
-def failing_data(attempt: int, verdict: Verdict, failure: Failure) -> str:
-    """Return what the log says of a failed attempt, as JSON text."""
+def _failing_data(attempt: int, verdict: Verdict, failure: Failure) -> str:
     error = {"code": failure.code, "message": failure.message}
     return dumps({"attempt": attempt, "verdict": str(verdict), "error": error})
 

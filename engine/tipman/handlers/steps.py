@@ -4,35 +4,32 @@ Nothing here can fail once `advance` is called: handlers weigh and look up befor
 """
 
 from functools import partial
+from typing import Any
 
-from tipman.charts import SETTLED, Move, move
+from tipman.charts import SETTLED, UNSUCCESSFUL, Move, move
 from tipman.clock import MICROSECONDS
 from tipman.definitions import Task
 from tipman.effects import StopAttempt
 from tipman.errors import ConflictError, TipmanError
 from tipman.events import (
-    AwaitingBegan,
     DependencyReopened,
     DependencySettled,
+    FailReported,
+    FinishReported,
     Requested,
     SlotReopened,
     SlotSettled,
     StopReason,
 )
 from tipman.frontier import Entry, Frontier, mark_of
+from tipman.handlers.contexts import forget_what_was_seen
 from tipman.handlers.running import begin_run, groups_of, reopened_in_run, settled_in_run
 from tipman.ids import text_of
 from tipman.instances import Instance
-from tipman.jsontext import dumps
+from tipman.jsontext import dumps, loads
 from tipman.outlines import Verdict
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
-
-
-PARENTS = frozenset({"workflow", "map"})
-"""Types of tasks whose work others do."""
-SLOTLESS = PARENTS | {"wait", "approval"}
-"""Types of tasks that take no slot."""
 
 
 class Steps:
@@ -66,17 +63,15 @@ class Steps:
         if was != step.state:
             if was == "queued" and step.state != "running":
                 self.frontier.remove(instance.id, instance.queued_at or 0)
-            elif was in SETTLED:
+            elif was in UNSUCCESSFUL:
                 self._reopened(was, instance, directory)
             if step.state != "running":
                 self._entered(was, instance, directory)
         for label in announced[1:]:
             directory.log(instance, label, step.configuration, None)
-        if was in SETTLED and was != step.state:
-            had_succeeded = was == "succeeded"
+        if was in UNSUCCESSFUL and was != step.state:
             for dependent in directory.edges.dependents_of(instance):
-                told = DependencyReopened(dependent, instance.id, had_succeeded)
-                directory.raised.append(told)
+                directory.raised.append(DependencyReopened(dependent, instance.id))
 
     def ask(
         self, event: Requested, instance: Instance, verdict: Verdict, directory: TIPMan
@@ -106,10 +101,10 @@ class Steps:
     @staticmethod
     def _reopened(was: str, instance: Instance, directory: TIPMan) -> None:
         directory.registry.opened(instance.namespace)
+        directory.lineage.forget()
         instance.opening += 1
         instance.attempts_used = instance.lost = 0
-        instance.settled_at = instance.started_at = None
-        instance.cause = instance.reason = instance.held_by = None
+        instance.settled_at = instance.cause = instance.reason = instance.held_by = None
         if instance.run is not None or instance.parent is not None:
             reopened_in_run(instance, was, directory)
         if instance.schedule is not None:
@@ -124,8 +119,7 @@ class Steps:
             task = directory.task_of(instance)
             mark = mark_of(task.namespace, task.exclusive)
             order = (-task.priority, directory.now, instance.id)
-            is_alone = instance.run is None and instance.parent is None
-            groups = () if is_alone else groups_of(instance, directory)
+            groups = () if instance.run is None else groups_of(instance, directory)
             self.frontier.push(Entry(*order, task.queue, mark, task.namespace, groups))
         elif state in SETTLED:
             self._settled(instance, directory)
@@ -137,6 +131,8 @@ class Steps:
             instance.wake_at = instance.due_at
         elif state == "awaiting":
             self._awaiting(was, instance, directory)
+        elif state == "waiting":
+            forget_what_was_seen(instance, directory)
 
     @staticmethod
     def _settled(instance: Instance, directory: TIPMan) -> None:
@@ -165,16 +161,19 @@ class Steps:
         instance.due_at = None
         if instance.run is not None:
             begin_run(instance.run, directory)
-        task = directory.task_of(instance)
-        if task.timeout_s is not None and instance.configuration == "awaiting":
-            instance.wake_at = instance.started_at + round(task.timeout_s * MICROSECONDS)
-        if instance.early is not None or task.has_expressions or task.type in PARENTS:
-            directory.raised.append(AwaitingBegan(instance.id))
+        timeout_s = directory.task_of(instance).timeout_s
+        if timeout_s is not None:
+            instance.wake_at = instance.started_at + round(timeout_s * MICROSECONDS)
+        if instance.early is not None:
+            early: Any = loads(instance.early)
+            kind = FinishReported if early["name"] == FinishReported.wire else FailReported
+            directory.raised.append(kind(instance.id, early["actor"], early["data"]))
+            instance.early = None
 
 
 def ready(task: Task) -> Verdict:
     """Return where a task goes that nothing holds back."""
-    return Verdict.AWAIT if task.type in SLOTLESS else Verdict.QUEUE
+    return Verdict.AWAIT if task.type == "wait" else Verdict.QUEUE
 
 
 def undelayed(task: Task, now: int) -> Verdict:

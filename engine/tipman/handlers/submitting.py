@@ -9,6 +9,7 @@ from tipman.effects import Effect
 from tipman.errors import Fault, KeyExistsError, UnknownDependencyError
 from tipman.events import Submission, TasksSubmitted
 from tipman.handlers.admission import admission
+from tipman.handlers.contexts import keep_what_was_seen
 from tipman.handlers.running import Running, refuse_taken_run
 from tipman.handlers.steps import Steps, must_move, undelayed
 from tipman.ids import text_of
@@ -90,6 +91,8 @@ class Submitting:
         weighed = admission(draft, task, directory, edges.get(draft.id, ()))
         step = must_move(draft, TasksSubmitted.wire, weighed.verdict)
         draft.cause, draft.reason = weighed.cause, weighed.reason
+        if draft.dependencies_remaining and weighed.verdict is not Verdict.WAIT:
+            keep_what_was_seen(draft, directory)
         data = f'{{"verdict":"{weighed.verdict}"{weighed.data}}}'
         self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, actor)
 

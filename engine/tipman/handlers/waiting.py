@@ -11,7 +11,8 @@ from tipman.events import (
     TimerFired,
 )
 from tipman.handlers.admission import Admission, admission, cause_of, turned_back
-from tipman.handlers.awaiting import Awaiting
+from tipman.handlers.attempts import Attempts
+from tipman.handlers.contexts import keep_what_was_seen
 from tipman.handlers.steps import Steps, must_move, ready, undelayed
 from tipman.ids import text_of
 from tipman.instances import Instance
@@ -23,9 +24,9 @@ from tipman.triggers import EARLY, rule_of
 class Waiting:
     """Lets instances go on when what they wait for has come."""
 
-    def __init__(self, steps: Steps, awaiting: Awaiting) -> None:
+    def __init__(self, steps: Steps, attempts: Attempts) -> None:
         self._steps = steps
-        self._awaiting = awaiting
+        self._attempts = attempts
 
     def timer_fired(self, event: TimerFired, directory: TIPMan) -> list[Effect]:
         """Go on when the instant has come; a timer that was overtaken does nothing."""
@@ -33,7 +34,7 @@ class Waiting:
         if instance is None or instance.wake_at is None or instance.wake_at > directory.now:
             return []
         if instance.state == "awaiting":
-            self._awaiting.timed_out(instance, directory)
+            self._attempts.awaited_too_long(instance, directory)
             return []
         verdict = ready(directory.task_of(instance))
         step = move(instance.snapshot, event.wire, verdict)
@@ -60,6 +61,8 @@ class Waiting:
         instance.dependencies_remaining, instance.dependencies_unmet = remaining, unmet
         if step.state != instance.state:
             instance.cause, instance.reason = weighed.cause, weighed.reason
+            if remaining:
+                keep_what_was_seen(instance, directory)
         dependency = text_of(event.dependency)
         data = f'{{"verdict":"{weighed.verdict}","dependency":"{dependency}"{weighed.data}}}'
         self._steps.advance(directory, instance, step, event.wire, data)
@@ -85,10 +88,10 @@ class Waiting:
     def dependency_reopened(self, event: DependencyReopened, directory: TIPMan) -> list[Effect]:
         """Wait for it again; a task that was skipped because of it opens anew."""
         instance = directory.load(event.instance)
-        # Counts are kept in every state: an event that is still on its way must find them as it
-        # left them.
+        # Only what had ended without success opens again, so it was counted as unmet. Counts are
+        # kept in every state: an event that is still on its way must find them as it left them.
         remaining = instance.dependencies_remaining + 1
-        unmet = instance.dependencies_unmet - (not event.had_succeeded)
+        unmet = instance.dependencies_unmet - 1
         task = directory.task_of(instance)
         verdict, cause = Verdict.WAIT, None
         if instance.state == "skipped" and unmet and task.when is None:
@@ -97,6 +100,8 @@ class Waiting:
         elif instance.state in {"queued", "delayed"}:
             verdict = turned_back(instance, task, directory, counts=(remaining, unmet)).verdict
         step = must_move(instance, event.wire, verdict)
+        if step.state == instance.state and (instance.attempt or instance.state == "skipped"):
+            keep_what_was_seen(instance, directory)
         instance.dependencies_remaining, instance.dependencies_unmet = remaining, unmet
         data = f'{{"verdict":"{verdict}","dependency":"{text_of(event.dependency)}"}}'
         self._steps.advance(directory, instance, step, event.wire, data)

@@ -85,6 +85,10 @@ class Runs:
             found.update({bytes(task): text for task, text in rows})
         return found
 
+    def staged_context(self, task: bytes) -> str | None:
+        """Return what this drain keeps of a task's context, as JSON text."""
+        return self._contexts.get(task)
+
     # Changing; only handlers call these, when nothing can fail any more.
 
     def add(self, record: Record) -> None:
