@@ -17,7 +17,6 @@ from tipman.events import (
     AttemptTimedOut,
     Failure,
     Report,
-    TimerFired,
 )
 from tipman.frontier import Entry
 from tipman.handlers.contexts import (
@@ -150,7 +149,7 @@ class Attempts:
         self._frontier.release(instance.id, event.attempt)
         instance.lost = lost
         directory.close_attempt(instance, "lost", None, failure)
-        data = _failing_data(event.attempt, verdict, failure)
+        data = failing_data(event.attempt, verdict, failure)
         self._steps.advance(directory, instance, step, event.wire, data)
         return []
 
@@ -171,29 +170,6 @@ class Attempts:
         """Free the slot of code that could not be ended and has come back."""
         return self._fence(event, directory.load(event.instance), directory)
 
-    def awaited_too_long(self, instance: Instance, directory: TIPMan) -> None:
-        """Close the waiting of a `wait` task that ran out of time."""
-        limit = directory.task_of(instance).timeout_s
-        failure = Failure("timeout", f"nothing came within {limit} s", matches=("timeout",))
-        self.close_wait(instance, TimerFired.wire, failure, "engine", directory)
-
-    def close_wait(
-        self, instance: Instance, name: str, failure: Failure, actor: str, directory: TIPMan
-    ) -> None:
-        """Try a `wait` task again if its policy says so, else settle it as failed."""
-        used = instance.attempts_used + 1
-        verdict, delay_s = _weigh(directory.task_of(instance), instance, used, failure)
-        if verdict is Verdict.AGAIN:
-            # Waiting anew takes no slot, so it does not go through the queue.
-            verdict = Verdict.RETRY
-        step = must_move(instance, name, verdict)
-        data = _failing_data(instance.attempt, verdict, failure)
-        instance.attempts_used = used
-        directory.close_attempt(instance, "failed", None, failure)
-        if verdict is Verdict.RETRY:
-            instance.due_at = directory.now + round(delay_s * MICROSECONDS)
-        self._steps.advance(directory, instance, step, name, data, actor)
-
     def _failed(
         self,
         event: Report,
@@ -203,11 +179,11 @@ class Attempts:
         directory: TIPMan,
     ) -> list[Effect]:
         used = instance.attempts_used + 1
-        verdict, delay_s = _weigh(directory.task_of(instance), instance, used, failure)
+        verdict, delay_s = weighed(directory.task_of(instance), instance, used, failure)
         # A result that is too large was a success by name, but fails the attempt.
         name = AttemptFailed.wire if isinstance(event, AttemptSucceeded) else event.wire
         step = must_move(instance, name, verdict)
-        data = _failing_data(event.attempt, verdict, failure)
+        data = failing_data(event.attempt, verdict, failure)
         self._release(event)
         instance.attempts_used = used
         directory.close_attempt(instance, name.removeprefix("attempt."), result, failure)
@@ -273,7 +249,8 @@ def _is_current(instance: Instance, event: Report) -> bool:
     )
 
 
-def _weigh(task: Task, instance: Instance, used: int, failure: Failure) -> tuple[Verdict, float]:
+def weighed(task: Task, instance: Instance, used: int, failure: Failure) -> tuple[Verdict, float]:
+    """Weigh what follows a failed attempt, and after how many seconds."""
     share = share_of(instance.id, instance.attempt)
     decision = decide(task.retry, attempts_used=used, failure=failure, share=share)
     if isinstance(decision, GiveUp):
@@ -281,7 +258,8 @@ def _weigh(task: Task, instance: Instance, used: int, failure: Failure) -> tuple
     return (Verdict.RETRY if decision.delay_s > 0 else Verdict.AGAIN), decision.delay_s
 
 
-def _failing_data(attempt: int, verdict: Verdict, failure: Failure) -> str:
+def failing_data(attempt: int, verdict: Verdict, failure: Failure) -> str:
+    """Return what the log says of a failed attempt, as JSON text."""
     error = {"code": failure.code, "message": failure.message}
     return dumps({"attempt": attempt, "verdict": str(verdict), "error": error})
 

@@ -153,8 +153,11 @@ def _saw(instance: Instance, task: Task, directory: TIPMan) -> Context | None:
 
 
 def _seen_by_map(identifier: bytes, directory: TIPMan) -> Mapping[str, Any]:
-    """Return what a map sees; all its items see the same."""
-    return seen_by(directory.load(identifier), directory)
+    """Return what a map sees; all its items see the same, so it is looked up once."""
+    brood = directory.offspring.of(identifier)
+    if brood.seen is None:
+        brood.seen = seen_by(directory.load(identifier), directory)
+    return brood.seen
 
 
 def _results(needs: Sequence[bytes], directory: TIPMan) -> dict[str, Any]:

@@ -4,18 +4,16 @@ Nothing here can fail once `advance` is called: handlers weigh and look up befor
 """
 
 from functools import partial
-from typing import Any
 
-from tipman.charts import SETTLED, UNSUCCESSFUL, Move, move
+from tipman.charts import SETTLED, Move, move
 from tipman.clock import MICROSECONDS
 from tipman.definitions import Task
 from tipman.effects import StopAttempt
 from tipman.errors import ConflictError, TipmanError
 from tipman.events import (
+    AwaitingBegan,
     DependencyReopened,
     DependencySettled,
-    FailReported,
-    FinishReported,
     Requested,
     SlotReopened,
     SlotSettled,
@@ -26,10 +24,15 @@ from tipman.handlers.contexts import forget_what_was_seen
 from tipman.handlers.running import begin_run, groups_of, reopened_in_run, settled_in_run
 from tipman.ids import text_of
 from tipman.instances import Instance
-from tipman.jsontext import dumps, loads
+from tipman.jsontext import dumps
 from tipman.outlines import Verdict
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
+
+PARENTS = frozenset({"workflow", "map"})
+"""Types of tasks whose work others do."""
+SLOTLESS = PARENTS | {"wait", "approval"}
+"""Types of tasks that take no slot."""
 
 
 class Steps:
@@ -63,15 +66,17 @@ class Steps:
         if was != step.state:
             if was == "queued" and step.state != "running":
                 self.frontier.remove(instance.id, instance.queued_at or 0)
-            elif was in UNSUCCESSFUL:
+            elif was in SETTLED:
                 self._reopened(was, instance, directory)
             if step.state != "running":
                 self._entered(was, instance, directory)
         for label in announced[1:]:
             directory.log(instance, label, step.configuration, None)
-        if was in UNSUCCESSFUL and was != step.state:
+        if was in SETTLED and was != step.state:
+            had_succeeded = was == "succeeded"
             for dependent in directory.edges.dependents_of(instance):
-                directory.raised.append(DependencyReopened(dependent, instance.id))
+                told = DependencyReopened(dependent, instance.id, had_succeeded)
+                directory.raised.append(told)
 
     def ask(
         self, event: Requested, instance: Instance, verdict: Verdict, directory: TIPMan
@@ -104,7 +109,8 @@ class Steps:
         directory.lineage.forget()
         instance.opening += 1
         instance.attempts_used = instance.lost = 0
-        instance.settled_at = instance.cause = instance.reason = instance.held_by = None
+        instance.settled_at = instance.started_at = None
+        instance.cause = instance.reason = instance.held_by = None
         if instance.run is not None or instance.parent is not None:
             reopened_in_run(instance, was, directory)
         if instance.schedule is not None:
@@ -119,7 +125,8 @@ class Steps:
             task = directory.task_of(instance)
             mark = mark_of(task.namespace, task.exclusive)
             order = (-task.priority, directory.now, instance.id)
-            groups = () if instance.run is None else groups_of(instance, directory)
+            is_alone = instance.run is None and instance.parent is None
+            groups = () if is_alone else groups_of(instance, directory)
             self.frontier.push(Entry(*order, task.queue, mark, task.namespace, groups))
         elif state in SETTLED:
             self._settled(instance, directory)
@@ -161,19 +168,16 @@ class Steps:
         instance.due_at = None
         if instance.run is not None:
             begin_run(instance.run, directory)
-        timeout_s = directory.task_of(instance).timeout_s
-        if timeout_s is not None:
-            instance.wake_at = instance.started_at + round(timeout_s * MICROSECONDS)
-        if instance.early is not None:
-            early: Any = loads(instance.early)
-            kind = FinishReported if early["name"] == FinishReported.wire else FailReported
-            directory.raised.append(kind(instance.id, early["actor"], early["data"]))
-            instance.early = None
+        task = directory.task_of(instance)
+        if task.timeout_s is not None and instance.configuration == "awaiting":
+            instance.wake_at = instance.started_at + round(task.timeout_s * MICROSECONDS)
+        if instance.early is not None or task.has_expressions or task.type in PARENTS:
+            directory.raised.append(AwaitingBegan(instance.id))
 
 
 def ready(task: Task) -> Verdict:
     """Return where a task goes that nothing holds back."""
-    return Verdict.AWAIT if task.type == "wait" else Verdict.QUEUE
+    return Verdict.AWAIT if task.type in SLOTLESS else Verdict.QUEUE
 
 
 def undelayed(task: Task, now: int) -> Verdict:

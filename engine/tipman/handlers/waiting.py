@@ -11,7 +11,7 @@ from tipman.events import (
     TimerFired,
 )
 from tipman.handlers.admission import Admission, admission, cause_of, turned_back
-from tipman.handlers.attempts import Attempts
+from tipman.handlers.awaiting import Awaiting
 from tipman.handlers.contexts import keep_what_was_seen
 from tipman.handlers.steps import Steps, must_move, ready, undelayed
 from tipman.ids import text_of
@@ -24,9 +24,9 @@ from tipman.triggers import EARLY, rule_of
 class Waiting:
     """Lets instances go on when what they wait for has come."""
 
-    def __init__(self, steps: Steps, attempts: Attempts) -> None:
+    def __init__(self, steps: Steps, awaiting: Awaiting) -> None:
         self._steps = steps
-        self._attempts = attempts
+        self._awaiting = awaiting
 
     def timer_fired(self, event: TimerFired, directory: TIPMan) -> list[Effect]:
         """Go on when the instant has come; a timer that was overtaken does nothing."""
@@ -34,7 +34,7 @@ class Waiting:
         if instance is None or instance.wake_at is None or instance.wake_at > directory.now:
             return []
         if instance.state == "awaiting":
-            self._attempts.awaited_too_long(instance, directory)
+            self._awaiting.timed_out(instance, directory)
             return []
         verdict = ready(directory.task_of(instance))
         step = move(instance.snapshot, event.wire, verdict)
@@ -88,10 +88,10 @@ class Waiting:
     def dependency_reopened(self, event: DependencyReopened, directory: TIPMan) -> list[Effect]:
         """Wait for it again; a task that was skipped because of it opens anew."""
         instance = directory.load(event.instance)
-        # Only what had ended without success opens again, so it was counted as unmet. Counts are
-        # kept in every state: an event that is still on its way must find them as it left them.
+        # Counts are kept in every state: an event that is still on its way must find them as it
+        # left them.
         remaining = instance.dependencies_remaining + 1
-        unmet = instance.dependencies_unmet - 1
+        unmet = instance.dependencies_unmet - (not event.had_succeeded)
         task = directory.task_of(instance)
         verdict, cause = Verdict.WAIT, None
         if instance.state == "skipped" and unmet and task.when is None:
