@@ -7,6 +7,7 @@ from tipman.runtime import Engine
 from tipman.settings import load
 
 EXEC = {"name": "a", "type": "exec", "arguments": "true"}
+SHELL = {"type": "exec", "arguments": "true"}
 SLEEP = {"name": "b", "type": "sleep", "arguments": {"duration_s": 0}}
 
 
@@ -53,3 +54,26 @@ def test_only_types_that_run_what_was_written_can_be_switched_off():
     assert load(toml='types_off = ["python"]').types_off == ("python",)
     with pytest.raises(InvalidError, match="task types out of exec, eval, python"):
         load(flags={"types_off": "sleep"})
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"type": "wait", "compensate": SHELL},
+        {"type": "map", "arguments": {"over": [1], "task": SHELL}},
+        {"type": "map", "arguments": {"over": [1], "task": {
+            "type": "map", "arguments": {"over": [1], "task": SHELL}}}},
+    ],
+)  # fmt: skip
+def test_a_type_that_is_off_is_not_brought_along_by_another_task(engine, task):
+    with pytest.raises(TypeOffError):
+        engine.submit_task(task)
+    with pytest.raises(TypeOffError):
+        engine.run_workflow({"tasks": [{"name": "a", **task}]})
+
+
+def test_a_type_that_is_off_is_not_run_by_a_hook(engine):
+    hooks = {"settled": SHELL}
+
+    with pytest.raises(TypeOffError):
+        engine.run_workflow({"tasks": [{"name": "a", "type": "wait"}], "hooks": hooks})

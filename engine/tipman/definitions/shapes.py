@@ -1,7 +1,7 @@
 """The shapes of a task and of its retries: one for files, REST and Python."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -268,6 +268,14 @@ class Task(Shape):
     def with_traceparent(self, traceparent: str) -> Self:
         """Return the same task, submitted within this span."""
         return self.beside(traceparent=traceparent)
+
+    def with_brought(self, change: "Callable[[Task], Task]") -> Self:
+        """Return the same task, with the tasks that it brings along changed."""
+        if self.compensate is None and self.template is None:
+            return self
+        brought = {name: getattr(self, name) for name in PACKED}
+        changes = {name: change(task) for name, task in brought.items() if task is not None}
+        return self.beside(**changes)
 
     def due_us(self, now_us: int) -> int | None:
         """Return when it may start, its dependencies having settled at *now_us*; None for at once.

@@ -1,8 +1,8 @@
 """From mappings to workflows: tasks that name one another, and what holds for all of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -69,6 +69,12 @@ class Workflow(Shape):
 
     given: ClassVar[Mapping[str, Any]] = {}
     """What it was made from, a JSON object."""
+
+    def changed(self, change: Callable[[Task], Task]) -> Self:
+        """Return the same workflow with every task of it changed, its hooks too."""
+        tasks = tuple([change(task) for task in self.tasks])
+        hooks = {name: change(hook) for name, hook in self.hooks.items()}
+        return self.model_copy(update={"tasks": tasks, "hooks": hooks})
 
 
 def workflow_of(mapping: object, *, default_name: str, settings: Settings = DEFAULTS) -> Workflow:

@@ -154,9 +154,7 @@ class Composing:
 
     def _wanted(self, workflow: Workflow, arguments: Any, task: Task) -> Workflow:
         order = Order(input=arguments.get("input"), priority=task.priority or None)
-        wanted = ordered(workflow, order)
-        tasks = tuple([self._checked(each) for each in wanted.tasks])
-        return wanted.model_copy(update={"tasks": tasks})
+        return ordered(workflow, order).changed(self._checked)
 
 
 _ENDED = {"failed": "failed", "cancelled": "was cancelled"}
