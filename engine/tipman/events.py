@@ -160,6 +160,27 @@ class FailReported(Requested):
 
 
 @dataclass(frozen=True, slots=True)
+class ApproveReported(Requested):
+    """Somebody approves what an `approval` task asks; `data` is what its form wants."""
+
+    wire: ClassVar[str] = "approve.reported"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectReported(Requested):
+    """Somebody rejects what an `approval` task asks; `data` says why."""
+
+    wire: ClassVar[str] = "reject.reported"
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitingBegan(Event):
+    """A task waits for people, or for what others do for it: look what there is to begin."""
+
+    wire: ClassVar[str] = "awaiting.began"
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired(Event):
     """The instant that the instance waited for has come."""
 
@@ -189,6 +210,8 @@ class DependencyReopened(Event):
 
     wire: ClassVar[str] = "dependency.reopened"
     dependency: bytes
+    had_succeeded: bool = False
+    """As a map with items that failed all the same."""
 
 
 @dataclass(frozen=True, slots=True)

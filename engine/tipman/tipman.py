@@ -25,6 +25,7 @@ from tipman.models import (
     INSERT_LOG_ENTRY,
     INSERT_PLAIN_INSTANCE,
     INSERT_TASK,
+    OUTCOMES_BELOW,
     SELECT_INSTANCE,
     UPDATE_INSTANCE,
     UPDATE_PLAIN_INSTANCE,
@@ -32,6 +33,7 @@ from tipman.models import (
 )
 from tipman.registry.register import Registry
 from tipman.runs.ledger import Runs
+from tipman.runs.offspring import Offspring
 from tipman.schedules.ledger import Ledger
 
 CACHE_MAX = 50_000
@@ -62,6 +64,7 @@ class TIPMan:
         self.runs = Runs(database)
         self.returned: dict[tuple[bytes, int], str | None] = {}
         self.lineage = Lineage(StagedSource(database, self), database)
+        self.offspring = Offspring(database)
         self.now = 0
         self._cache: dict[bytes, Instance] = {}
         self._tolerated = 0
@@ -123,12 +126,34 @@ class TIPMan:
         yield from self._new.values()
         yield from self._touched.values()
 
+    def staged_tasks(self) -> Iterator[Row]:
+        """Yield the rows of the task table that this drain has made so far."""
+        yield from self._tasks
+
     def open_in(self, run: bytes) -> list[Instance]:
         """Return what of a run has not settled, oldest first, this drain's changes included."""
         condition = "run = ? AND settled_at IS NULL"
         found = {instance.id: instance for instance in self.where(condition, (run,))}
         found.update((instance.id, instance) for instance in self.staged() if instance.run == run)
         return [found[key] for key in sorted(found) if not found[key].is_settled]
+
+    def children(self, parent: bytes, condition: str) -> Iterator[Instance]:
+        """Yield the children of an instance by a condition on committed rows, and all staged."""
+        found = {i.id: i for i in self.where(f"parent = ? AND {condition}", (parent,))}
+        found.update((i.id, i) for i in self.staged() if i.parent == parent)
+        yield from (found[identifier] for identifier in sorted(found))
+
+    def outcomes_below(self, parent: bytes) -> Iterator[tuple[str, str, str | None]]:
+        """Yield name, state and result of each child as they are now, staged or not."""
+        rows = self._database.fetch(OUTCOMES_BELOW, (parent,))
+        found = {bytes(row[0]): row[1:] for row in rows}
+        staged = {row[:2]: row[7] for row in self._attempts}
+        for child in self.staged():
+            if child.parent == parent:
+                _, _, before = found.get(child.id, (None, None, None))
+                result = staged.get((child.id, child.attempt), before)
+                found[child.id] = (child.name, child.state, result)
+        yield from found.values()
 
     def by_end(self, instances: Iterable[Instance]) -> list[Instance]:
         """Return tasks that have settled in the order in which they did."""
@@ -369,6 +394,7 @@ class TIPMan:
         self.edges.forget(identifier)
         self.schedules.forget(identifier)
         self.runs.forget(identifier)
+        self.offspring.forget(identifier)
 
     def _remember(self, instance: Instance) -> Instance:
         self._cache[instance.id] = instance
@@ -381,15 +407,6 @@ class TIPMan:
         # Where most are queued or running, another look is worth it only when many more came.
         left = len(self._cache)
         self._tolerated = left + left // 2 if left > CACHE_MAX else 0
-
-
-def log_lines(entries: Iterable[Row]) -> Iterator[Row]:
-    """Yield log lines by themselves, as the view `log_line` has them, without a position."""
-    for entry in entries:
-        yield entry[:8]
-        if entry[8] is not None:
-            instance, sequence, _, at, _, _, after, _, announced = entry
-            yield (instance, sequence + 1, announced, at, "engine", after, after, None)
 
 
 def failure_text(failure: Failure) -> str:
