@@ -106,7 +106,7 @@ class Engine(Requests, Operations, Arrangements, Launches):
                 version=VERSION,
             )
             core.bus.failed = self._failed
-            core.handlers.adopt(self._submitter.new_id, self._has_code)
+            core.handlers.adopt(self._submitter.new_id, self._has_code, self._checked)
         except BaseException:
             self._let_go()
             raise

@@ -5,6 +5,7 @@ from tipman.awaits import shared_slots
 from tipman.clock import ManualClock
 from tipman.core import Core
 from tipman.definitions import task_of, workflow_of
+from tipman.definitions.contents import kept
 from tipman.errors import ConflictError, NotFoundError, UnavailableError
 from tipman.events import (
     AttemptFailed,
@@ -18,6 +19,7 @@ from tipman.events import (
 )
 from tipman.ids import IdSource
 from tipman.jsontext import dumps
+from tipman.registrations import WorkflowAdded
 from tipman.requests import REQUESTS
 from tipman.settings import Durability, Settings
 from tipman.submission import Submitter
@@ -157,6 +159,12 @@ class House:
         self.publish(event)
         return {s.task.name: s.instance for s in event.submissions}
 
+    def register(self, name, *tasks, **workflow):
+        """Keep a workflow under a name."""
+        given = workflow_of({**workflow, "tasks": list(tasks)}, default_name=name)
+        source, content = kept(given)
+        self.publish(WorkflowAdded(name, ACTOR, "default", content, source))
+
     @staticmethod
     def request(name, identifier, data=None):
         return REQUESTS[name](identifier, ACTOR, data)
@@ -201,6 +209,11 @@ class House:
     def interrupt(self, identifier, reason, *, detached=False):
         owner = self._owner(identifier)
         self.report(AttemptInterrupted(*owner, reason, detached=detached))
+
+    def interrupt_cancelled(self, *identifiers):
+        """Let attempts end that are being ended, because of a cancel."""
+        for identifier in identifiers:
+            self.interrupt(identifier, StopReason.CANCELLED)
 
     def come_back(self, attempt):
         self.report(AttemptReturned(attempt.instance, attempt.attempt, attempt.epoch))

@@ -96,6 +96,10 @@ SLOTS_MAX = 5_000
 """Slots of one event that tells of many deadlines; what is due besides waits for the next drain."""
 
 
+def _as_it_is(task: Task) -> Task:
+    return task
+
+
 class Handlers:
     """All handlers of the core, over the rules and the frontier.
 
@@ -120,8 +124,17 @@ class Handlers:
         self.presence = Presence(new_id)
         self.clocks = Clocks(self.firing, self.presence)
 
-    def adopt(self, new_id: Callable[[], bytes], has_code: Callable[[Task], bool]) -> None:
-        """Make ids by *new_id*, and ask *has_code* whether a task can be run here."""
+    def adopt(
+        self,
+        new_id: Callable[[], bytes],
+        has_code: Callable[[Task], bool],
+        checked: Callable[[Task], Task] = _as_it_is,
+    ) -> None:
+        """Make ids by *new_id*, and ask *has_code* whether a task can be run here.
+
+        *checked* makes of a task within another one what this engine runs, or refuses it.
+        """
+        self.awaiting.adopt(new_id, checked)
         self.firing.adopt(new_id, has_code)
         self.aftermath.new_id = new_id
         self.presence.adopt(new_id)
