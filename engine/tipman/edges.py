@@ -33,6 +33,15 @@ class Edges:
             self._new.setdefault(dependency, []).append(dependent)
             self._dependents.setdefault(dependency, []).append(dependent)
 
+    def extend(self, dependent: Instance, dependencies: list[bytes]) -> None:
+        """Stage more edges of a task that is there, after those that it has."""
+        position = len(self.dependencies_of(dependent))
+        self._above[dependent.id] = [*self._above.get(dependent.id, ()), *dependencies]
+        for at, dependency in enumerate(dependencies, position):
+            self._staged.append((dependent.id, at, dependency))
+            self._new.setdefault(dependency, []).append(dependent.id)
+            self._dependents.setdefault(dependency, []).append(dependent.id)
+
     def dependents_of(self, instance: Instance) -> list[bytes]:
         """Return who waits for it, in the order they were added, this drain's included."""
         if not instance.dependents:
@@ -52,8 +61,7 @@ class Edges:
             "SELECT dependency FROM dependency WHERE dependent = ? ORDER BY position",
             (instance.id,),
         )
-        staged = [edge[2] for edge in self._staged if edge[0] == instance.id]
-        return [*(bytes(row[0]) for row in rows), *staged]
+        return [*(bytes(row[0]) for row in rows), *self.staged_of(instance.id)]
 
     def first_staged(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield who waits for whom in the first place, of what this drain has added so far."""

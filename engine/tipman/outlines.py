@@ -14,6 +14,7 @@ class Verdict(StrEnum):
     NONE = ""
     WAIT = "wait"
     BLOCK = "block"
+    TAKE = "take"
     DELAY = "delay"
     QUEUE = "queue"
     AWAIT = "await"
@@ -55,6 +56,8 @@ _HEARD: dict[str, object] = {}
 _OF_DEPENDENCIES = {"dependency.settled": _HEARD, "dependency.reopened": _HEARD}
 """Counted in every state: a task whose rule was met goes on whatever becomes of them."""
 _TURNED_BACK = _when(Verdict.WAIT, "waiting")
+_ADDED = [*_ADMISSION, _when(Verdict.BLOCK, "blocked"), _TURNED_BACK, _HEARD]
+"""A task that has not begun may have to wait for more."""
 _WITHDRAWING = _when(Verdict.STOP, "withdrawing")
 _EARLY: dict[str, object] = dict.fromkeys(
     ("finish.reported", "fail.reported", "approve.reported", "reject.reported"), _HEARD
@@ -97,11 +100,16 @@ TASK_OUTLINE: dict[str, Any] = {
                     "states": {
                         "idle": {
                             "initial": "waiting",
-                            "on": {"suspend.requested": "suspended", "park": "suspended"},
+                            "on": {
+                                "suspend.requested": "suspended",
+                                "park": "suspended",
+                                "dependencies.added": _ADDED,
+                            },
                             "states": {
                                 "waiting": {
                                     "on": {
                                         "task.submitted": [
+                                            _when(Verdict.TAKE, "succeeded"),
                                             *_ADMISSION,
                                             _when(Verdict.BLOCK, "blocked"),
                                             _HEARD,
@@ -216,6 +224,7 @@ TASK_OUTLINE: dict[str, Any] = {
                             {"target": "before_suspension"},
                         ],
                         "slot.released": _HEARD,
+                        "dependencies.added": _HEARD,
                         "slot.superseded": "skipped",
                         **_EARLY,
                     }

@@ -3,21 +3,23 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tipman.events import Event, ResumeRequested, Submission, SuspendRequested
+from tipman.events import Event, Requested, Submission
 
 
 @dataclass(frozen=True, slots=True)
-class HoldRequested(SuspendRequested):
+class HoldRequested(Requested):
     """Whoever stands above it was suspended; what is suspended already stays as it is."""
 
+    wire: ClassVar[str] = "hold.requested"
     by: bytes
     """The run, or the task above it."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseRequested(ResumeRequested):
+class ReleaseRequested(Requested):
     """Whoever stands above it goes on; what others hold stays held."""
 
+    wire: ClassVar[str] = "release.requested"
     by: bytes
 
 
@@ -47,25 +49,18 @@ class AftermathReopened(Event):
 class TasksAdded(Event):
     """Somebody added tasks to a run, which *instance* is; dependencies are names of its tasks."""
 
-    wire: ClassVar[str] = "run.grown"
+    wire: ClassVar[str] = "tasks.added"
     submissions: tuple[Submission, ...]
     actor: str
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One more dependency: *task* is to wait for *dependency*, both names of a run's tasks."""
-
-    task: str
-    dependency: str
 
 
 @dataclass(frozen=True, slots=True)
 class DependenciesAdded(Event):
     """Somebody let tasks of a run wait for more of its tasks, all or none."""
 
-    wire: ClassVar[str] = "run.grown"
-    edges: tuple[Edge, ...]
+    wire: ClassVar[str] = "dependencies.added"
+    edges: tuple[tuple[str, str], ...]
+    """Names of the run's tasks: which one is to wait, and for which."""
     actor: str
 
 

@@ -35,15 +35,18 @@ def _after_undoing(outcome: str) -> list[dict[str, object]]:
     return [_when(Verdict(f"close_{outcome}"), f"closing_{outcome}"), {"target": outcome}]
 
 
+_GROWING = {"tasks.added": _HEARD, "dependencies.added": _HEARD}
 _STOPPING = {"cancel.requested": "cancelling", "node.failed": "failing"}
 _QUEUED = {
     **_STOPPING,
+    **_GROWING,
     "run.started": "working",
     "retry.requested": _HEARD,
     "run.drained": _ending(*_OUTCOMES),
 }
 _WORKING = {
     **_STOPPING,
+    **_GROWING,
     "timer.fired": "overdue",
     "retry.requested": _HEARD,
     "run.drained": _ending(*_OUTCOMES),
@@ -62,7 +65,7 @@ RUN_OUTLINE: dict[str, Any] = {
     "states": {
         "open": {
             "initial": "active",
-            "on": {"run.submitted": _HEARD, "run.grown": _HEARD},
+            "on": {"run.submitted": _HEARD},
             "states": {
                 "active": {
                     "initial": "queued",
@@ -102,6 +105,7 @@ RUN_OUTLINE: dict[str, Any] = {
                             {"target": "cancelling"},
                         ],
                         "run.started": _HEARD,
+                        **_GROWING,
                         "retry.requested": _HEARD,
                     },
                     "states": {

@@ -11,6 +11,7 @@ from typing import Any, Self
 from tipman.arrangements import Arrangements
 from tipman.bus import Bus
 from tipman.clock import Clock, SystemClock
+from tipman.conduct import Conduct
 from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.definitions import Task, Workflow, task_of
@@ -20,7 +21,6 @@ from tipman.events import Event, TasksSubmitted
 from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
 from tipman.handles import Handle, Settlements
 from tipman.ids import IdSource
-from tipman.launches import Launches
 from tipman.leases import FileLock
 from tipman.operations import Operations
 from tipman.requests import Requests
@@ -33,7 +33,7 @@ from tipman.workshop import Workshop
 _INTERRUPT_SLACK_S = 2.0
 
 
-class Engine(Requests, Operations, Arrangements, Launches):
+class Engine(Requests, Operations, Arrangements, Conduct):
     """Runs tasks durably, in this process, on one database.
 
     Use it as a context manager, or call `start` and `close`. *settings* are those of CONTRACT;

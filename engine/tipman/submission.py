@@ -16,6 +16,7 @@ from tipman.frontier import mark_of
 from tipman.graph import find_cycle
 from tipman.ids import parse
 from tipman.jsontext import dumps
+from tipman.run_events import TasksAdded
 
 _OPTIONS = 6
 """Where the row of a task has its options."""
@@ -129,6 +130,16 @@ class Submitter:
         ]
         run = RunDraft(begun.namespace, begun.key, row)
         return self._event(tasks, ids, resolved, actor, run)
+
+    def addition(self, run: bytes, tasks: Sequence[Task], *, actor: str) -> TasksAdded:
+        """Return the event that adds tasks to a run.
+
+        Dependencies are names of the list first, else of the run, which the bus knows.
+        """
+        ids = [self.new_id() for _ in tasks]
+        names = {task.name: identifier for task, identifier in zip(tasks, ids, strict=True)}
+        found = [tuple(names.get(name, name) for name in task.dependencies) for task in tasks]
+        return TasksAdded(run, tuple(map(_submission, tasks, ids, found)), actor)
 
     @staticmethod
     def _event(

@@ -1,36 +1,10 @@
 """What is asked of a run: of all its tasks, or of some and those below them."""
 
 import pytest
-from core.house import PLAIN
 from tipman import bus
 from tipman.errors import ConflictError, InvalidError
 from tipman.events import StopReason
-
-
-def plain(name, *needs, **fields):
-    return {**PLAIN, "name": name, "dependencies": list(needs), **fields}
-
-
-def chain(house, *names, **workflow):
-    """Submit a run of tasks one after the other; return its id and theirs by name."""
-    tasks = [plain(name, *names[max(at - 1, 0) : at]) for at, name in enumerate(names)]
-    return started(house, *tasks, **workflow)
-
-
-def started(house, *tasks, **workflow):
-    ids = house.run(*tasks, **workflow)
-    return run_of(house, ids), ids
-
-
-def run_of(house, ids):
-    identifier = next(iter(ids.values()))
-    rows = house.reader.fetch("SELECT run FROM instance WHERE id = ?", (identifier,))
-    return bytes(rows[0][0])
-
-
-def states(house, ids):
-    return dict(zip(ids, house.states(*ids.values()), strict=True))
-
+from workflows.runs import chain, plain, started, states
 
 # Cancelling.
 

@@ -58,6 +58,8 @@ from tipman.handlers.attempts import Attempts
 from tipman.handlers.awaiting import Awaiting
 from tipman.handlers.clocks import Clocks
 from tipman.handlers.firing import Firing
+from tipman.handlers.forking import Forking
+from tipman.handlers.growing import Growing
 from tipman.handlers.presence import Presence
 from tipman.handlers.registering import Registering
 from tipman.handlers.requests import Requests
@@ -84,9 +86,12 @@ from tipman.registrations import (
 from tipman.run_events import (
     AftermathReopened,
     AftermathSettled,
+    DependenciesAdded,
     HoldRequested,
     NodeFailed,
     ReleaseRequested,
+    RunForked,
+    TasksAdded,
 )
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
@@ -119,6 +124,8 @@ class Handlers:
         self.registering = Registering(frontier)
         self.run_requests = RunRequests(self.requests)
         self.aftermath = Aftermath(self.submitting, new_id)
+        self.growing = Growing(steps, self.submitting)
+        self.forking = Forking(steps, self.running, self.submitting, new_id)
         self.firing = Firing(self.submitting, new_id, clock.wall_us())
         self.scheduling = Scheduling(self.firing)
         self.presence = Presence(new_id)
@@ -136,7 +143,7 @@ class Handlers:
         """
         self.awaiting.adopt(new_id, checked)
         self.firing.adopt(new_id, has_code)
-        self.aftermath.new_id = new_id
+        self.aftermath.new_id = self.forking.new_id = new_id
         self.presence.adopt(new_id)
 
     def dispatch(self, directory: TIPMan) -> list[Effect]:
@@ -188,6 +195,9 @@ class Handlers:
             AftermathSettled: self.aftermath.settled,
             AftermathReopened: self.aftermath.again,
             NodeFailed: self.run_requests.node_failed,
+            TasksAdded: self.growing.tasks_added,
+            DependenciesAdded: self.growing.dependencies_added,
+            RunForked: self.forking.forked,
             HoldRequested: self.run_requests.hold,
             ReleaseRequested: self.run_requests.release,
             ChildSettled: self.awaiting.child_settled,

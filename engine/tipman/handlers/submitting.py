@@ -68,19 +68,33 @@ class Submitting:
 
         What they wait for are tasks of the run, or of the same submission.
         """
+        edges = {
+            each.instance: [known for known in each.dependencies if isinstance(known, bytes)]
+            for each in submissions
+        }
+        for each in submissions:
+            directory.registry.opened(each.task.namespace)
+        self.placed(submissions, edges, (parent.id, parent.id), "engine", directory)
+
+    def placed(
+        self,
+        submissions: Sequence[Submission],
+        edges: Edges,
+        place: tuple[bytes, bytes | None],
+        actor: str,
+        directory: TIPMan,
+    ) -> None:
+        """Stage tasks of a run that is there, which are admitted; *place* is run and parent."""
         drafts: dict[bytes, Instance] = {}
-        edges: dict[bytes, list[bytes]] = {}
         for each in submissions:
             draft = Instance(each.instance, each.task, each.arguments, directory.now, INITIAL)
-            draft.run = draft.parent = parent.id
+            draft.run, draft.parent = place
             drafts[draft.id] = draft
-            edges[draft.id] = [known for known in each.dependencies if isinstance(known, bytes)]
-            directory.registry.opened(draft.namespace)
         outside = _count_dependencies(drafts, edges, directory)
         for each, draft in zip(submissions, drafts.values(), strict=True):
             directory.add(draft, each.row, edges[draft.id])
         for each, draft in zip(submissions, drafts.values(), strict=True):
-            self._admit(draft, each.task, edges, "engine", directory)
+            self._admit(draft, each.task, edges, actor, directory)
         for dependency in outside:
             dependency.dependents += 1
             directory.touch(dependency)
