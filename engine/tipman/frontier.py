@@ -70,8 +70,8 @@ class Frontier:
         self._parked: dict[str, list[Entry]] = {}
         self._in_groups: dict[bytes, int] = {}
         """Slots in use by group, where any are."""
-        self._outside: dict[bytes, list[Entry]] = {}
-        """By group, heaps of what came up when all its slots were taken."""
+        self._outside: dict[bytes, dict[str, list[Entry]]] = {}
+        """By group and queue, heaps of what came up when all slots of the group were taken."""
         self._has_risen = False
         """Whether any of that came up again since somebody looked."""
 
@@ -216,14 +216,21 @@ class Frontier:
         return None
 
     def _let_in(self, groups: tuple[Group, ...]) -> None:
-        """Let one of each group come up again that has a free slot: another may not need it."""
+        """Let the first of each queue come up again of groups that have a free slot.
+
+        One of them alone may not be able to use it: its queue may be full.
+        """
         for group in groups:
             outside = self._outside.get(group.id)
-            if outside and self._in_groups.get(group.id, 0) < group.limit:
-                self._push(heappop(outside))
-                self._has_risen = True
-                if not outside:
-                    del self._outside[group.id]
+            if not outside or self._in_groups.get(group.id, 0) >= group.limit:
+                continue
+            self._has_risen = True
+            for queue in [*outside]:
+                self._push(heappop(outside[queue]))
+                if not outside[queue]:
+                    del outside[queue]
+            if not outside:
+                del self._outside[group.id]
 
     def _is_full(self, queue: str) -> bool:
         limit = self._limits.get(queue)
@@ -300,7 +307,8 @@ class Frontier:
                 heappush(self._parked.setdefault(top.exclusive, []), heappop(heap))
                 self._let_in(top.groups)
             elif (full := self._full_among(top.groups)) is not None:
-                heappush(self._outside.setdefault(full.id, []), heappop(heap))
+                outside = self._outside.setdefault(full.id, {}).setdefault(top.queue, [])
+                heappush(outside, heappop(heap))
                 self._let_in(tuple(group for group in top.groups if group != full))
             else:
                 return

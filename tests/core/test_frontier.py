@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tipman.frontier import Entry, Frontier
+from tipman.frontier import Entry, Frontier, Group
 
 NAMESPACES = ("a", "b", "c")
 QUEUES = ("free", "narrow")
@@ -15,6 +15,7 @@ STEPS = st.lists(
             st.sampled_from(QUEUES),
             st.integers(-1, 1),
             st.sampled_from((None, None, "x", "y")),
+            st.sampled_from(((), (), (1,), (2,), (1, 2))),
         ),
         st.tuples(st.just("remove"), st.integers(0, 30)),
         st.tuples(st.just("end"), st.integers(0, 30)),
@@ -44,7 +45,11 @@ class Model:
             and queues.count(entry.queue) < LIMITS.get(entry.queue, self.slots)
             and namespaces.count(entry.namespace) < self.quotas.get(entry.namespace, self.slots)
             and entry.exclusive not in marks
+            and all(self.used(group) < group.limit for group in entry.groups)
         )
+
+    def used(self, group):
+        return sum(group in other.groups for other in self.running)
 
     def startable(self, namespace=None):
         return sorted(
@@ -85,7 +90,7 @@ def fill(frontier, model):
         model.start(entry)
     assert model.startable() == [], "a slot is free and something could use it"
     for entry in model.queued:
-        words = frontier.obstacle(entry.namespace, entry.queue, entry.exclusive)
+        words = frontier.obstacle(entry.namespace, entry.queue, entry.exclusive, entry.groups)
         assert words != "its turn"
 
 
@@ -95,9 +100,10 @@ def test_every_slot_is_used_in_turns_whatever_happens(steps, slots):
     frontier, model = Frontier(slots, LIMITS), Model(slots)
     for number, (what, *rest) in enumerate(steps):
         if what == "push":
-            namespace, queue, priority, mark = rest
+            namespace, queue, priority, mark, limits = rest
             mark = None if mark is None else f"{namespace}/{mark}"
-            entry = Entry(-priority, number, bytes([number]), queue, mark, namespace)
+            groups = tuple(Group(f"{namespace}/{n}".encode(), n, "run") for n in limits)
+            entry = Entry(-priority, number, bytes([number]), queue, mark, namespace, groups)
             frontier.push(entry)
             model.queued.append(entry)
         elif what == "remove" and model.queued:

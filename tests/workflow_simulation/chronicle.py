@@ -129,12 +129,12 @@ class Chronicle:
         if member.born.run is None:
             return
         flow = self.flows[member.born.run]
+        self.queue.join(member.born.id, flow.id)
         if not member.is_node:
             return
         if member.born.name in flow.nodes:
             raise ViolationError(f"{self.label(member)} is there twice")
         flow.nodes[member.born.name] = member
-        self.queue.join(member.born.id, flow.id)
 
     @staticmethod
     def _is_announced(line: Line) -> bool:
