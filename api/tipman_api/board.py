@@ -10,6 +10,7 @@ from typing import Any
 from tipman.charts import SETTLED, public_state
 from tipman.database import Row
 from tipman.ids import parse
+from tipman.runs.families import Member
 
 _ENDINGS = frozenset(
     {
@@ -73,14 +74,58 @@ class TaskRecord:
 
 
 class Board:
-    """The tasks of a run in the order they were submitted, kept up by `hear`."""
+    """A run and its tasks in the order they were submitted, kept up by `hear` and `join`.
 
-    def __init__(self, tasks: Iterable[tuple[bytes, str, str]]) -> None:
-        """Begin with id, name and state of every task."""
-        self._records = {i: TaskRecord(i, name, state) for i, name, state in tasks}
-        self._states = Counter(record.state for record in self._records.values())
+    Tasks of runs that it started are named after the task that did: `deploy/test`.
+    """
+
+    def __init__(self, run: bytes, members: Iterable[Member] = ()) -> None:
+        """Begin with all that is known of the run."""
+        self.run = run
+        self.state = "queued"
+        """That of the run itself."""
+        self._runs = {run: ""}
+        """The runs that are shown, each with what stands before the names of its tasks."""
+        self._records: dict[bytes, TaskRecord] = {}
+        self._states: Counter[str] = Counter()
         self.active: dict[bytes, TaskRecord] = {}
         """What was seen to start and runs, or waits for the outside; the longest first."""
+        for member in members:
+            self._join(member, member.state)
+
+    def unknown(self, lines: Iterable[Row]) -> list[bytes]:
+        """Return the instances that begin with these lines; `join` takes those of the run."""
+        return [
+            line[0]
+            for line in lines
+            if line[1] == 1 and line[0] not in self._records and line[0] not in self._runs
+        ]
+
+    def join(self, members: Iterable[Member]) -> None:
+        """Take in those of some new instances that belong to the run; their lines are to come."""
+        for member in members:
+            self._join(member, "waiting")
+
+    def _join(self, member: Member, state: str) -> None:
+        if member.id in self._records:
+            return
+        if member.kind == "run" and member.parent in self._records:
+            self._runs[member.id] = f"{self._records[member.parent].name}/"
+        elif member.run in self._runs:
+            name = self._runs[member.run] + member.name
+            self._records[member.id] = TaskRecord(member.id, name, state)
+            self._states[state] += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has settled, with its hooks."""
+        return self.state in SETTLED
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing moves any more unless a person decides about a blocked task."""
+        resting = self._states["waiting"] + self._states["blocked"]
+        return self._states["blocked"] > 0 and self.open_count == resting
 
     @property
     def records(self) -> Iterable[TaskRecord]:
@@ -102,6 +147,8 @@ class Board:
     def hear(self, line: Row) -> TaskRecord | None:
         """Take a line of the log; return the task it is about, None for none of this run."""
         identifier, _, name, at, _, _, after, data = line
+        if identifier == self.run:
+            self.state = public_state(after)
         record = self._records.get(identifier)
         if record is None:
             return None

@@ -25,15 +25,22 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "validate": Entry(
             "files", "validate", "Check workflow and schedule files, and name every fault."
         ),
+        "draw": Entry(
+            "pictures", "draw", "Draw the graph of a workflow FILE, or of a RUN with its states."
+        ),
     },
     "The server": {
         "serve": Entry("serving", "serve", "Serve engine and REST on one address, until Ctrl-C."),
     },
     "What runs": {
         "submit": Entry("submission", "submit", "Submit a task, and print its UUID."),
-        "list": Entry("instances", "list_tasks", "List tasks."),
+        "list": Entry("instances", "list_tasks", "List tasks, or runs with --kind run."),
         "show": Entry("instances", "show", "Show everything of an instance."),
-        "logs": Entry("logs", "logs", "Print what an attempt of a task wrote, byte for byte."),
+        "logs": Entry(
+            "logs",
+            "logs",
+            "Print what a task wrote, byte for byte, or all of a run.",
+        ),
         "events": Entry("events", "events", "Print the event log, of one instance or of all."),
         "explain": Entry("instances", "explain", "Say what an instance waits for."),
         "cancel": Entry(
@@ -48,6 +55,11 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "retry": Entry(
             "requests", "retry", "Open again what failed, was cancelled, abandoned or skipped."
         ),
+        "fork": Entry(
+            "runs",
+            "fork",
+            "Run again what a run did, from one of its tasks on.",
+        ),
         "send": Entry(
             "requests", "send", "Send an event to an instance, such as finish.reported."
         ),
@@ -56,6 +68,7 @@ SECTIONS: Mapping[str, Mapping[str, Entry]] = {
         "schedule": Entry(
             "schedules", "schedule", "Add, list, change, preview and import schedules."
         ),
+        "workflow": Entry("workflows", "workflow", "Add, list, show, run and retire workflows."),
         "definition": Entry(
             "definitions", "definition", "Add, list, show and retire named tasks."
         ),

@@ -56,7 +56,7 @@ class LiveProgress:
         self._console = Console()
         self._live: Any = None
         self._name = ""
-        self._board = Board(())
+        self._board = Board(b"")
         self._begun_at = clock.monotonic()
         self._drawn_at = -_REFRESH_S
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tipman.charts import SETTLED
 from tipman.clock import MICROSECONDS, rfc3339
 from tipman.ids import text_of
 
@@ -29,6 +30,8 @@ class Report:
     """A run at its end; `results` and `errors` by the ids of tasks, where they are known."""
 
     workflow: str
+    state: str
+    """That of the run."""
     elapsed_s: float
     records: Sequence[TaskRecord]
     results: Mapping[bytes, Any]
@@ -41,11 +44,10 @@ class Report:
 
     @property
     def outcome(self) -> Outcome:
-        """A run is interrupted while a task of it is open, and failed when one has failed."""
-        counts = self.counts
-        if counts[Status.INTERRUPTED] or counts[Status.NOT_RUN]:
+        """A run that has not settled is interrupted; its state says how any other ended."""
+        if self.state not in SETTLED:
             return Outcome.INTERRUPTED
-        return Outcome.FAILED if counts[Status.FAILED] else Outcome.SUCCEEDED
+        return Outcome.SUCCEEDED if self.state == "succeeded" else Outcome.FAILED
 
     def error_of(self, record: TaskRecord) -> Mapping[str, Any] | None:
         """Return `{code, message, traceback?}` of a task that did not succeed."""

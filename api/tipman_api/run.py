@@ -11,7 +11,10 @@ from typing import Any, Self
 from tipman import queries
 from tipman.clock import Clock, SystemClock
 from tipman.database import CHUNK, Row
-from tipman.definitions import Workflow
+from tipman.definitions import Task, Workflow
+from tipman.errors import ConflictError, InvalidError, NotFoundError
+from tipman.runs import families
+from tipman.runs.families import Member
 from tipman.runtime import Engine
 
 from tipman_api.board import Board, Status
@@ -93,9 +96,12 @@ class Run:
         with self._open():
             self._warn_of_others(own=0)
             self._engine.start()
-            handles = self._engine.submit_workflow(self._workflow)
-            tasks = [(h.identifier, name, "waiting") for name, h in handles.items()]
-            return self._follow(Board(tasks))
+            self._refuse_unknown_workflows()
+            run = self._engine.run_workflow(self._workflow).identifier
+            # Its lines are among the news already: what it has now is where they begin.
+            return self._follow(
+                Board(run, [m._replace(state="waiting") for m in self._members(run)])
+            )
 
     def resume(self) -> Report:
         """Go on with the newest run of the same workflow that is open.
@@ -105,10 +111,33 @@ class Run:
             TipmanError: the engine could not be started.
         """
         with self._open():
-            board = Board(self._engine.open_run(self._workflow))
+            run = self._engine.open_run(self._workflow).identifier
+            board = Board(run, self._members(run))
             self._warn_of_others(own=board.open_count)
             self._engine.start()
             return self._follow(board)
+
+    def _members(self, run: bytes) -> list[Member]:
+        with self._engine.reading() as database:
+            return families.members(database, run)
+
+    def _refuse_unknown_workflows(self) -> None:
+        """Refuse a workflow that starts others which this database does not know.
+
+        Raises:
+            InvalidError: names the first task that would.
+        """
+        for task in parts_of(self._workflow):
+            if task.type != "workflow" or task.has_expressions:
+                continue
+            name, version = task.arguments["name"], task.arguments.get("version")
+            try:
+                self._engine.workflow_in_use(name, version)
+            except (NotFoundError, ConflictError) as error:
+                raise InvalidError(
+                    f"task {task.name!r} starts the workflow {name!r}, and {error}: `tipman run`"
+                    " knows those that are registered in its --database"
+                ) from None
 
     # The engine's life.
 
@@ -155,13 +184,19 @@ class Run:
             self._stop(board, asked=word is Word.STOP_ASKED)
             results, errors = {}, {}
         elapsed_s = self._clock.monotonic() - self._begun_at
-        report = Report(self._workflow.name, elapsed_s, [*board.records], results, errors)
+        is_stuck = word is None and not board.is_over
+        state = "failed" if is_stuck else board.state
+        records = [*board.records]
+        report = Report(self._workflow.name, state, elapsed_s, records, results, errors)
         self._narrator.finish(report)
         return report
 
     def _hear_until_settled(self, board: Board) -> Word | None:
-        """Tell what happens until no task is open; return the word that came before, if any."""
-        while board.open_count:
+        """Tell what happens until the run has settled; return the word that came before, if any.
+
+        It ends, too, when only a person could let it go on, whom nobody can ask here.
+        """
+        while not (board.is_over or self._is_stuck(board)):
             try:
                 news = self._news.get(timeout=self._narrator.refresh_s)
             except Empty:
@@ -172,7 +207,18 @@ class Run:
             self._tell(board, news)
         return None
 
+    def _is_stuck(self, board: Board) -> bool:
+        if not board.is_stuck or not self._news.empty():
+            return False
+        # What a bounded drain has left may still move something.
+        with self._engine.reading() as database:
+            return not queries.has_inbox(database)
+
     def _tell(self, board: Board, lines: Sequence[Row]) -> None:
+        unknown = board.unknown(lines)
+        if unknown:
+            with self._engine.reading() as database:
+                board.join(families.known(database, unknown))
         for line in lines:
             record = board.hear(line)
             if record is not None:
@@ -228,3 +274,10 @@ class Run:
                 for identifier, view in zip(chunk, views, strict=True):
                     results[identifier], errors[identifier] = view["result"], view["error"]
         return results, errors
+
+
+def parts_of(workflow: Workflow) -> Iterator[Task]:
+    """Yield all tasks that a run may have: of its graph, what those bring along, and hooks."""
+    for task in (*workflow.tasks, *workflow.hooks.values()):
+        yield task
+        yield from (part for part in (task.compensate, task.template) if part is not None)

@@ -22,7 +22,7 @@ from tipman_api.narration import JsonNarrator, Narrator, TextNarrator, warn
 from tipman_api.outlet import Outlet
 from tipman_api.progress import LiveProgress, NoProgress
 from tipman_api.report import Outcome
-from tipman_api.run import News, Run, Signals
+from tipman_api.run import News, Run, Signals, parts_of
 
 SLOTS = 64
 DRAIN_S = 2.0
@@ -67,8 +67,6 @@ def run_session(options: RunOptions, outlet: Outlet) -> ExitCode:
         warn("the schedule block is left out: this runs the workflow once, now")
         workflow = workflow.model_copy(update={"schedule": None})
     _refuse_what_can_not_end_well(workflow)
-    if workflow.slots is not None:
-        settings = replace(settings, slots=min(settings.slots, workflow.slots))
     news: News = SimpleQueue()
     # Signals are heard until the temporary folder is gone.
     with Signals(news), _engine(options.database, settings) as engine:
@@ -86,8 +84,8 @@ def _refuse_what_can_not_end_well(workflow: Workflow) -> None:
     Raises:
         InvalidError: names the first such task.
     """
-    for task in workflow.tasks:
-        if task.type == "wait" and task.timeout_s is None:
+    for task in parts_of(workflow):
+        if task.type in {"wait", "approval"} and task.timeout_s is None:
             raise InvalidError(
                 f"task {task.name!r} waits for an event from outside, and none can reach"
                 " `tipman run`: give it a timeout_s"

@@ -22,10 +22,10 @@ _HEAD_LINES = 2
 """Lines of the terminal that are no items: the head, and where the cursor stands."""
 
 
-def watch_tasks(
-    session: Session, query: Query, columns: Sequence[Column], *, patience_s: float
+def watch(
+    session: Session, path: str, query: Query, columns: Sequence[Column], *, patience_s: float
 ) -> None:
-    """Show the tasks that *query* lists, and again after every change, until interrupted."""
+    """Show what a list has, and again after every change, until interrupted."""
     client, printer = session.client, session.printer
     namespace = next((value for name, value in query if name == "namespace"), None)
     news = Subscription(
@@ -37,8 +37,8 @@ def watch_tasks(
         if printer.is_terminal:
             show = stack.enter_context(_Screen(printer, columns)).show
         else:
-            show = _Roll(client, printer, columns).show
-        ask = partial(client.get, f"{PREFIX}/tasks", query)
+            show = _Roll(client, path, printer, columns).show
+        ask = partial(client.get, path, query)
         # Read after the stream was opened, so that no change falls between the two.
         show(ask().json["items"])
         for _ in news.batches():
@@ -51,8 +51,11 @@ def watch_tasks(
 class _Roll:
     """Prints an item when it is new and whenever it has changed."""
 
-    def __init__(self, client: Client, printer: Printer, columns: Sequence[Column]) -> None:
+    def __init__(
+        self, client: Client, path: str, printer: Printer, columns: Sequence[Column]
+    ) -> None:
         self._client = client
+        self._path = path
         self._printer = printer
         self._columns = columns
         self._shown: dict[str, Item] = {}
@@ -78,7 +81,7 @@ class _Roll:
         """Yield what is not in the list any more, as it is now; most has another state."""
         for identifier in sorted(identifiers):
             try:
-                yield self._client.get(f"{PREFIX}/tasks/{identifier}").json
+                yield self._client.get(f"{self._path}/{identifier}").json
             except RefusedError as error:
                 # Pruned meanwhile.
                 if error.status != _NOT_FOUND:

@@ -14,7 +14,7 @@ from tipman.events import TasksSubmitted
 from tipman.handles import Handle
 from tipman.librarian import Librarian, Registered
 from tipman.registry.repeats import Memo
-from tipman.runs import summaries, views
+from tipman.runs import families, summaries, views
 from tipman.runs.graphs import Graph, graph_of
 from tipman.runs.handles import RunHandle
 from tipman.runs.views import Page, TasksWanted, Wanted
@@ -85,9 +85,7 @@ class Launches(Librarian, ABC):
         """
         order = order_of(given)
         launch = self._launch(workflow, order)
-        wanted = ordered(launch.workflow, order)
-        tasks = tuple([self._checked(task) for task in wanted.tasks])
-        wanted = wanted.model_copy(update={"tasks": tasks})
+        wanted = ordered(launch.workflow, order).changed(self._checked)
         begun = Beginning(
             namespace=order.namespace, key=order.key, version=launch.version,
             content=launch.content,
@@ -111,6 +109,16 @@ class Launches(Librarian, ABC):
             return RunHandle(reference, self)
         with self.reading() as database:
             return RunHandle(views.find(database, reference, namespace), self)
+
+    def open_run(self, workflow: Workflow) -> RunHandle:
+        """Return the newest run of this name and content that has not settled.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self.reading() as database:
+            run = families.open_run(database, workflow.name, content_of(workflow))
+        return RunHandle(run, self)
 
     def run(self, reference: str | bytes | RunHandle) -> dict[str, Any]:
         """Return a run as REST shows it.

@@ -75,33 +75,17 @@ def find(database: Database, reference: str, namespace: str = "default") -> byte
     return bytes(rows[0][0])
 
 
-def open_run(database: Database, name: str, content: str) -> bytes:
-    """Return the newest run of a workflow that has a task which has not settled.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    rows = database.fetch(
-        "SELECT id FROM workflow_run AS r WHERE name = ? AND content = ? AND EXISTS"
-        " (SELECT 1 FROM instance AS i WHERE i.run = r.id AND i.settled_at IS NULL)"
-        " ORDER BY id DESC LIMIT 1",
-        (name, content),
-    )
-    if not rows:
-        raise NotFoundError(f"no open run of {name!r} with this content")
-    return bytes(rows[0][0])
-
-
-def states_of_run(database: Database, run: bytes) -> list[tuple[bytes, str, str]]:
-    """Return id, name and state of every task of a run, in the order they were submitted."""
-    rows = database.fetch("SELECT id, name, state FROM instance WHERE run = ? ORDER BY id", (run,))
-    return [(bytes(identifier), name, state) for identifier, name, state in rows]
-
-
 def count_open(database: Database) -> int:
-    """Return how many instances have not settled."""
-    rows = database.fetch("SELECT count(*) FROM instance WHERE settled_at IS NULL")
+    """Return how many tasks have not settled."""
+    rows = database.fetch(
+        "SELECT count(*) FROM instance WHERE settled_at IS NULL AND kind = 'task'"
+    )
     return int(rows[0][0])
+
+
+def has_inbox(database: Database) -> bool:
+    """Tell whether events of the engine's own wait to be handled."""
+    return bool(database.fetch("SELECT 1 FROM inbox LIMIT 1"))
 
 
 def is_settled(database: Database, identifier: bytes) -> bool:

@@ -11,10 +11,8 @@ from tipman import queries
 from tipman.awaits import shared_slots
 from tipman.core import Core
 from tipman.database import Database, Row
-from tipman.definitions import Workflow
 from tipman.errors import UnavailableError
 from tipman.handles import Handle, Settlements
-from tipman.submission import content_of
 
 
 class Views:
@@ -55,16 +53,6 @@ class Views:
         if self._core is not None:
             with suppress(ValueError):
                 self._core.listeners.remove(listener)
-
-    def open_run(self, workflow: Workflow) -> list[tuple[bytes, str, str]]:
-        """Return id, name and state of the tasks of this workflow's newest run that is open.
-
-        Raises:
-            NotFoundError: no run of this name and content has a task left to settle.
-        """
-        with self.reading() as database:
-            run = queries.open_run(database, workflow.name, content_of(workflow))
-            return queries.states_of_run(database, run)
 
     def find(self, reference: str | Handle) -> Handle:
         """Return a handle for a UUID, a key or a URI.

@@ -470,11 +470,12 @@ def test_a_reference_is_a_uuid_a_uri_or_a_key(reference, path):
 def test_a_key_is_looked_for_in_every_kind():
     directory = Directory()
 
-    with pytest.raises(NotFoundError, match="no task or run or schedule has the key 'pack'") as caught:
+    words = "no task or run or schedule has the key 'pack'"
+    with pytest.raises(NotFoundError, match=words) as caught:
         find(directory, "pack")
 
     assert exit_code_of(caught.value) == ExitCode.NOT_FOUND
-    assert directory.asked == ["/api/v1/tasks/pack", "/api/v1/schedules/pack"]
+    assert directory.asked == [f"/api/v1/{kind}/pack" for kind in ("tasks", "runs", "schedules")]
 
 
 @pytest.mark.parametrize("reference", ["..", "/api/v1/tasks/../tokens", "/api/v1/tasks//", "."])

@@ -59,8 +59,8 @@ COLUMNS = (
 def events(session: Session, *, reference: str | None, is_following: bool, **given: Any) -> None:
     """Print the event log, of one instance or of all.
 
-    With --follow: of one instance from its first line, of all what comes from now on, or since an
-    instant.
+    That of a run has the lines of its tasks, too. With --follow: of one instance from its first
+    line, of all what comes from now on, or since an instant.
     """
     query = [
         ("namespace", given["namespace"]),
@@ -69,7 +69,10 @@ def events(session: Session, *, reference: str | None, is_following: bool, **giv
         ("since", given["since"]),
     ]
     if reference is not None:
-        query.append(("instance", session.find(reference, given)["id"]))
+        found = session.find(reference, given)
+        of = "run" if found["kind"] == "run" else "instance"
+        query = [(name, value) for name, value in query if name != "kind"]
+        query.append((of, found["id"]))
     if not is_following:
         session.printer.listing(pages(session.client, _PATH, query, given["limit"]), COLUMNS)
         return

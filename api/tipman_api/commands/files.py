@@ -1,46 +1,24 @@
 """Workflow files: run here without a server, or only checked."""
 
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 from tipman.errors import InvalidError
 
+from tipman_api.commands.parameterwords import parameter_option
 from tipman_api.exits import ExitCode
 from tipman_api.outlet import standard_output
 
 _FILE = click.Path(path_type=Path)
 
 
-class _Parameter(click.ParamType[tuple[str, Any]]):
-    """`K=V`, the value as JSON where it is JSON, else as text."""
-
-    name = "K=V"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
-        from tipman.jsontext import loads  # noqa: PLC0415 - only who has a parameter pays for it
-
-        key, equals, text = value.partition("=")
-        if not key or not equals:
-            self.fail(f"{value!r} is not K=V", param, ctx)
-        with suppress(InvalidError):
-            return key, loads(text)
-        return key, text
-
-
 @click.command
 @click.argument("file", type=_FILE, required=False)
 @click.option("--input", "input_", type=_FILE, help="Another way to name FILE.")
 @click.option("--schema", type=_FILE, help="A JSON Schema that FILE must satisfy as well.")
-@click.option(
-    "--param",
-    "parameters",
-    type=_Parameter(),
-    multiple=True,
-    help="Set a value of the workflow's input; the value is JSON, or else text. May be repeated.",
-)
+@parameter_option
 @click.option(
     "--slots", type=click.IntRange(min=1), help="Attempts that may run at once; 64 if not set."
 )
@@ -66,7 +44,7 @@ def run(file: Path | None, input_: Path | None, **given: Any) -> int:
         raise click.UsageError("Name one workflow file, as FILE or with --input.")
     if given["resume"] and given["database"] is None:
         raise click.UsageError("--resume needs the --database in which the run is kept.")
-    from tipman_api.session import RunOptions, run_session  # noqa: PLC0415 - see `_Parameter`
+    from tipman_api.session import RunOptions, run_session  # noqa: PLC0415 - only who calls it pays for it
 
     given["parameters"] = dict(given["parameters"])
     is_live = sys.stdout.isatty() and not given["as_json"]
@@ -78,17 +56,19 @@ def run(file: Path | None, input_: Path | None, **given: Any) -> int:
 @click.argument("files", type=_FILE, nargs=-1, required=True, metavar="FILE...")
 def validate(files: tuple[Path, ...]) -> int:
     """Check workflow and schedule files, and name every fault."""
-    from tipman.definitions import check_file  # noqa: PLC0415 - see `_Parameter`
+    from tipman.definitions import check_file  # noqa: PLC0415 - only who calls it pays for it
 
     outlet = standard_output()
     code = ExitCode.OK
     for file in files:
         try:
-            check_file(file)
+            notes = check_file(file)
         except InvalidError as error:
             click.echo(str(error), err=True)
             code = ExitCode.INVALID
         else:
+            for note in notes:
+                click.echo(f"{note} (only a note)", err=True)
             outlet.line(f"{file}: ok")
     outlet.flush()
     return code

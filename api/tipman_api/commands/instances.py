@@ -12,6 +12,8 @@ from tipman_api.commands.options import (
     namespace_option,
     patience_option,
 )
+from tipman_api.commands.runs import COLUMNS as RUN_COLUMNS
+from tipman_api.commands.runs import summarized
 from tipman_api.lists import PAGE_MAX, pages
 from tipman_api.tables import field
 
@@ -25,10 +27,19 @@ COLUMNS = (
     field("attempt"),
     field("submitted_at", "submitted"),
 )
-_FILTERS = ("state", "type", "name", "key", "queue", "run", "schedule", "since", "until", "text")
+_FILTERS = ("type", "name", "key", "queue", "run", "schedule", "since", "until", "text")
+_OF_RUNS = ("key", "schedule", "since", "until")
+"""What runs have of these by the same name."""
 
 
 @click.command("list")
+@click.option(
+    "--kind",
+    type=click.Choice(["task", "run"]),
+    default="task",
+    show_default=True,
+    help="What to list.",
+)
 @click.option("--state", metavar="STATE", multiple=True, help="May be repeated.")
 @click.option("--type", "type", metavar="TYPE", help="Such as exec.")
 @click.option("--name", help="Exactly this name.")
@@ -54,23 +65,42 @@ _FILTERS = ("state", "type", "name", "key", "queue", "run", "schedule", "since",
 def list_tasks(
     session: Session, *, limit: int, is_watching: bool, patience_s: float, **given: Any
 ) -> None:
-    """List tasks.
+    """List tasks, or runs with --kind run.
 
     Columns, parted by tabs where it is no terminal: id, key, name, type, state, attempt, and the
-    instant of submission; `-` stands for what there is not.
+    instant of submission; of runs id, key, workflow, version, state, and the instants of
+    submission and end. `-` stands for what there is not.
     """
-    if given["schedule"] is not None:
-        named = {**given, "kind": "schedule"}
-        given["schedule"] = session.find(given["schedule"], named)["id"]
-    query = [("namespace", given["namespace"]), *((n, given[n]) for n in _FILTERS if n != "state")]
-    query.append(("state", ",".join(given["state"]) or None))
+    kind = given.pop("kind")
+    path, columns = f"{API}/{kind}s", COLUMNS if kind == "task" else RUN_COLUMNS
+    query = _query(session, kind, given)
     if not is_watching:
-        session.printer.listing(pages(session.client, f"{API}/tasks", query, limit), COLUMNS)
+        session.printer.listing(pages(session.client, path, query, limit), columns)
         return
-    from tipman_api.watch import watch_tasks  # noqa: PLC0415 - only who watches pays for it
+    from tipman_api.watch import watch  # noqa: PLC0415 - only who watches pays for it
 
     query.append(("limit", min(limit or PAGE_MAX, PAGE_MAX)))
-    watch_tasks(session, query, COLUMNS, patience_s=patience_s)
+    watch(session, path, query, columns, patience_s=patience_s)
+
+
+def _query(session: Session, kind: str, given: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return what options ask of a list.
+
+    Raises:
+        UsageError: something that runs have not.
+    """
+    for name in ("run", "schedule"):
+        if given[name] is not None:
+            given[name] = session.find(given[name], {**given, "kind": name})["id"]
+    names = {name: name for name in _FILTERS}
+    if kind == "run":
+        names = {"name": "workflow", **{name: name for name in _OF_RUNS}}
+    for name in _FILTERS:
+        if name not in names and given[name] is not None:
+            raise click.UsageError(f"--{name} says nothing of runs.")
+    query = [(asked, given[name]) for name, asked in names.items()]
+    states = ",".join(given["state"]) or None
+    return [("namespace", given["namespace"]), ("state", states), *query]
 
 
 @click.command
@@ -79,8 +109,13 @@ def list_tasks(
 @namespace_option
 @client_command
 def show(session: Session, reference: str, **given: Any) -> None:
-    """Show everything of an instance."""
-    session.printer.members(session.find(reference, given))
+    """Show everything of an instance.
+
+    Of a run also where its time went: queueing, running, and the chain of tasks that decided how
+    long it took.
+    """
+    found = session.find(reference, given)
+    session.printer.members(summarized(session, found) if found["kind"] == "run" else found)
 
 
 @click.command
@@ -92,13 +127,19 @@ def explain(session: Session, reference: str, **given: Any) -> None:
     """Say what an instance waits for.
 
     The first line is its state; each further one says a thing it waits for: its kind, what, its
-    URI and until when.
+    URI and until when. Of a run the task that waits comes first.
     """
-    uri = session.find(reference, given)["uri"]
-    told = session.client.get(f"{uri}/explain").json
+    found = session.find(reference, given)
+    told = session.client.get(f"{found['uri']}/explain").json
     printer = session.printer
     printer.answer(told, told["state"])
-    if not printer.as_json:
+    if printer.as_json:
+        return
+    if found["kind"] == "run":
+        printer.rows(told["waiting_for"], (field("task"), *_REASON))
+        if told["left_out"]:
+            printer.note(f"and {told['left_out']:,} more open tasks")
+    else:
         printer.rows(told["waiting_for"], _REASON)
 
 

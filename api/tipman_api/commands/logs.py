@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from tipman_api.commands.options import (
+    API,
     Session,
     client_command,
     follow_option,
@@ -13,10 +14,18 @@ from tipman_api.commands.options import (
     namespace_option,
     patience_option,
 )
+from tipman_api.lists import pages
 from tipman_api.outlet import end_with_reader
 from tipman_api.printing import Printer, compact
+from tipman_api.refusals import RefusedError
+from tipman_api.tables import printable
 
 _BYTES = "text/plain"
+_NOT_FOUND = 404
+_BEGINNING = "0"
+_ENDS = frozenset(
+    {"attempt.succeeded", "attempt.failed", "attempt.timed_out", "attempt.interrupted"}
+)
 Query = Sequence[tuple[str, Any]]
 
 
@@ -36,23 +45,74 @@ Query = Sequence[tuple[str, Any]]
 @patience_option
 @client_command
 def logs(session: Session, *, reference: str, is_following: bool, **given: Any) -> None:
-    """Print what an attempt of a task wrote, byte for byte.
+    """Print what a task wrote, byte for byte, or all of a run.
 
-    With --follow until the attempt has ended; what is no text is escaped then, and in JSON.
+    Of a task it is the last attempt, if no other is said. With --follow until the attempt has
+    ended; what is no text is escaped then, and in JSON. Of a run each task that wrote something
+    has a head, and with --follow comes when it has ended.
     """
-    uri = session.find(reference, given)["uri"]
-    query = [("stream", given["stream"]), ("attempt", given["attempt"])]
+    found = session.find(reference, given)
+    uri, query = found["uri"], [("stream", given["stream"]), ("attempt", given["attempt"])]
+    if found["kind"] == "run":
+        if is_following:
+            _follow_run(session, found, query, patience_s=given["patience_s"])
+        else:
+            for task in pages(session.client, f"{uri}/tasks"):
+                _tell_task(session, task["name"], task["uri"], query)
+        return
     if is_following:
         _follow(session, f"{uri}/output", query, patience_s=given["patience_s"])
         return
     written = session.client.get(f"{uri}/output", query, accept=_BYTES).content
-    printer = session.printer
+    _print(session.printer, uri, given["stream"], written)
+
+
+def _print(printer: Printer, uri: str, stream: str, written: bytes) -> None:
     if printer.as_json:
         text = written.decode("utf-8", "backslashreplace")
-        printer.answer({"task": uri, "stream": given["stream"], "text": text})
+        printer.answer({"task": uri, "stream": stream, "text": text})
     else:
         printer.outlet.write(written)
         printer.outlet.flush()
+
+
+def _tell_task(session: Session, name: str, uri: str, query: Query) -> None:
+    """Print what a task of a run wrote, below its name; nothing of one that wrote nothing."""
+    try:
+        written = session.client.get(f"{uri}/output", query, accept=_BYTES).content
+    except RefusedError as error:
+        # It had no such attempt.
+        if error.status != _NOT_FOUND:
+            raise
+        return
+    if not written:
+        return
+    printer = session.printer
+    if not printer.as_json:
+        printer.outlet.end_line()
+        printer.outlet.line(f"==> {printable(name)} <==")
+    _print(printer, uri, str(dict(query)["stream"]), written)
+
+
+def _follow_run(
+    session: Session, run: Mapping[str, Any], query: Query, *, patience_s: float
+) -> None:
+    from tipman_api.subscriptions import Subscription, data_of  # noqa: PLC0415 - only to follow
+
+    end_with_reader()
+    wanted = [("run", run["id"]), ("after", _BEGINNING)]
+    news = Subscription(session.client, f"{API}/events", wanted, patience_s=patience_s)
+    for batch in news.batches():
+        for event in map(data_of, batch):
+            line = event["data"]
+            if event["kind"] == "task" and event["type"] in _ENDS:
+                attempt = [("stream", dict(query)["stream"]), ("attempt", line["data"]["attempt"])]
+                _tell_task(session, event["subjectname"], event["subject"], attempt)
+            if not session.printer.outlet.is_open:
+                return
+            # One that was opened again has settled more than once.
+            if event["type"] == "run.settled" and session.client.get(run["uri"]).json["settled"]:
+                return
 
 
 def _follow(session: Session, path: str, query: Query, *, patience_s: float) -> None:
