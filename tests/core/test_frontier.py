@@ -156,3 +156,21 @@ def test_queues_that_are_empty_are_forgotten():
         frontier.release(entry.instance, 1)
 
     assert len(frontier._heaps["a"]) < 50
+
+
+def test_a_slot_of_a_run_goes_to_another_queue_where_the_first_ones_is_full():
+    frontier, group = Frontier(9, LIMITS), Group(b"run", 1, "run")
+    running = Entry(0, 0, b"running", "free", None, "a", (group,))
+    stranger = Entry(0, 0, b"stranger", "narrow", None, "a")
+    barred = Entry(-5, 1, b"barred", "narrow", None, "a", (group,))
+    other = Entry(0, 1, b"other", "free", None, "a", (group,))
+    for entry in (running, stranger):
+        frontier.push(entry)
+        frontier.take(frontier.pop(), 1)
+    frontier.push(barred)
+    frontier.push(other)
+    assert frontier.pop() is None
+
+    frontier.release(b"running", 1)
+
+    assert frontier.pop() == other
