@@ -20,7 +20,7 @@ from tipman.jsontext import dumps
 from tipman.runs.ledger import Runs
 from tipman.runs.writers import Writers
 
-ADDING = frozenset({"eval", "inline", "python"})
+ADDING = frozenset({"eval", "inline", "map", "python"})
 """The types of tasks that add what they return."""
 LEVELS_MAX = 32
 """How far a walk goes step by step; what lies beyond is fetched in one go."""

@@ -25,7 +25,6 @@ from tipman.models import (
     INSERT_LOG_ENTRY,
     INSERT_PLAIN_INSTANCE,
     INSERT_TASK,
-    OUTCOMES_BELOW,
     SELECT_INSTANCE,
     UPDATE_INSTANCE,
     UPDATE_PLAIN_INSTANCE,
@@ -136,24 +135,6 @@ class TIPMan:
         found = {instance.id: instance for instance in self.where(condition, (run,))}
         found.update((instance.id, instance) for instance in self.staged() if instance.run == run)
         return [found[key] for key in sorted(found) if not found[key].is_settled]
-
-    def children(self, parent: bytes, condition: str) -> Iterator[Instance]:
-        """Yield the children of an instance by a condition on committed rows, and all staged."""
-        found = {i.id: i for i in self.where(f"parent = ? AND {condition}", (parent,))}
-        found.update((i.id, i) for i in self.staged() if i.parent == parent)
-        yield from (found[identifier] for identifier in sorted(found))
-
-    def outcomes_below(self, parent: bytes) -> Iterator[tuple[str, str, str | None]]:
-        """Yield name, state and result of each child as they are now, staged or not."""
-        rows = self._database.fetch(OUTCOMES_BELOW, (parent,))
-        found = {bytes(row[0]): row[1:] for row in rows}
-        staged = {row[:2]: row[7] for row in self._attempts}
-        for child in self.staged():
-            if child.parent == parent:
-                _, _, before = found.get(child.id, (None, None, None))
-                result = staged.get((child.id, child.attempt), before)
-                found[child.id] = (child.name, child.state, result)
-        yield from found.values()
 
     def by_end(self, instances: Iterable[Instance]) -> list[Instance]:
         """Return tasks that have settled in the order in which they did."""

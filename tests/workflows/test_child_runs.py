@@ -319,3 +319,20 @@ def test_a_quota_that_is_reached_fails_the_task(house):
     (task,) = house.submit(child())
 
     assert house.error(task)["code"] == "quota_reached"
+
+
+def test_what_the_run_adds_to_its_context_is_seen_after_the_task(house):
+    adding = {"name": "add", "type": "eval", "arguments": "result = {'n': 1}"}
+    house.register("small", adding, {**NODE, "dependencies": ["add"]}, input={"day": "monday"})
+    ids = house.run(child(), {"name": "after", "type": "eval", "arguments": "pass",
+                    "dependencies": ["sub"]})  # fmt: skip
+    (run,) = runs_of(house, ids["sub"])
+    nodes = nodes_of(house, run)
+
+    house.succeed(nodes["add"], {"n": 1})
+    house.succeed(nodes["node"])
+
+    assert house.result(ids["sub"])["context"] == {"n": 1}
+    seen = house.hand.open[ids["after"]].context
+    assert seen["context"] == {"sub": {"n": 1}}
+    assert seen["results"]["sub"]["context"] == {"n": 1}

@@ -344,3 +344,43 @@ def test_a_map_goes_on_after_a_crash(house):
         house.succeed(item, 2)
 
     assert house.result(identifier) == [1, 2, 2]
+
+
+def test_the_list_is_in_the_context_under_the_name_of_the_map(house):
+    after = {"name": "after", "type": "eval", "arguments": "pass", "dependencies": ["each"]}
+    ids = house.run({"name": "each", **mapping([1, 2])}, after)
+    for at, item in enumerate(items(house, ids["each"])):
+        house.succeed(item, {"at": at})
+
+    seen = house.hand.open[ids["after"]].context
+
+    assert seen["context"] == {"each": [{"at": 0}, {"at": 1}]}
+    assert seen["results"] == {"each": [{"at": 0}, {"at": 1}]}
+
+
+def test_a_map_over_what_two_tasks_contradict_each_other_about_fails(house):
+    def add(name):
+        return {"name": name, "type": "eval", "arguments": "result = {'names': [item]}"}
+
+    ids = house.run(
+        add("a"), add("b"),
+        {"name": "each", **mapping({"context": "names"}), "dependencies": ["a", "b"]},
+    )  # fmt: skip
+    house.succeed(ids["a"], {"names": [1]})
+    house.succeed(ids["b"], {"names": [2]})
+
+    assert house.error(ids["each"])["code"] == "merge_conflict"
+    assert "`a` and `b`" in house.error(ids["each"])["message"]
+
+
+def test_an_approval_after_a_contradiction_fails_as_any_task_would(house):
+    def add(name):
+        return {"name": name, "type": "eval", "arguments": "pass"}
+
+    ids = house.run(
+        add("a"), add("b"), {"name": "ask", "type": "approval", "dependencies": ["a", "b"]}
+    )
+    house.succeed(ids["a"], {"n": 1})
+    house.succeed(ids["b"], {"n": 2})
+
+    assert house.error(ids["ask"])["code"] == "merge_conflict"

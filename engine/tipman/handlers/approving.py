@@ -23,8 +23,9 @@ from tipman.events import (
     Requested,
     TimerFired,
 )
+from tipman.handlers.attempts import sight_of
 from tipman.handlers.contexts import seen_by
-from tipman.handlers.outcomes import Outcomes, expression_failure, timeout_failure
+from tipman.handlers.outcomes import Outcomes, timeout_failure
 from tipman.handlers.steps import conflict
 from tipman.ids import text_of
 from tipman.instances import Instance
@@ -82,13 +83,10 @@ class Approving:
 
     def look(self, instance: Instance, task: Task, directory: TIPMan) -> None:
         """Ask, now that it is its turn; settle it at once if the answer came early."""
-        try:
-            _asked(instance, task, directory)
-        except InvalidError as error:
-            failure = expression_failure(error)
+        _, _, failure = sight_of(instance, task, directory)
+        if failure is not None:
             self._outcomes.fail(instance, "attempt.failed", failure, directory)
-            return
-        if instance.early is not None:
+        elif instance.early is not None:
             report = _Report(**parsed(instance.early))
             instance.early = None
             self._settle(instance, task, report, directory)

@@ -69,7 +69,7 @@ class Attempts:
         task = directory.task_of(instance)
         step = must_move(instance, "attempt.started")
         number, epoch = instance.attempt + 1, directory.epoch
-        sight, arguments, failure = _sight(instance, task, directory)
+        sight, arguments, failure = sight_of(instance, task, directory)
         name, namespace, timeout_s = task.exclusive, task.namespace, task.timeout_s
         kept = None if name is None else directory.kept(namespace, "class", name)
         self._frontier.take(entry, number)
@@ -213,7 +213,9 @@ class Attempts:
             self._frontier.release(event.instance, event.attempt)
 
 
-def _sight(instance: Instance, task: Task, directory: TIPMan) -> tuple[Sight, Any, Failure | None]:
+def sight_of(
+    instance: Instance, task: Task, directory: TIPMan
+) -> tuple[Sight, Any, Failure | None]:
     """Return what a task sees and its arguments filled in, or else why it can not begin."""
     arguments = parsed(instance.arguments)
     if not (task.has_expressions or task.type in _SEES_RESULTS or is_to_look(instance, directory)):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tipman.definitions import Order, Task, Workflow, fill, ordered
+from tipman.definitions import Order, Task, Workflow, ordered
 from tipman.errors import (
     InvalidError,
     NotFoundError,
@@ -11,10 +11,12 @@ from tipman.errors import (
     TypeOffError,
 )
 from tipman.events import Failure, TasksSubmitted
+from tipman.handlers.attempts import sight_of
 from tipman.handlers.charges import Charge, charge_of
 from tipman.handlers.closing import SETTLED_BELOW, Closing
-from tipman.handlers.contexts import seen_by
-from tipman.handlers.outcomes import Outcomes, expression_failure, plain_failure
+from tipman.handlers.contexts import note_added
+from tipman.handlers.kin import last_of
+from tipman.handlers.outcomes import Outcomes, plain_failure
 from tipman.handlers.submitting import Submitting
 from tipman.ids import text_of
 from tipman.instances import Instance
@@ -88,6 +90,10 @@ class Composing:
         result = self._result(child, directory)
         told = f',"child":"{RUNS_URI}{text_of(child.id)}","state":"{child.state}"'
         if child.state == "succeeded":
+            context = _context_of(child.id, directory)
+            if context:
+                task = directory.task_of(instance)
+                note_added(instance, task, dumps({instance.name: context}), directory)
             self._outcomes.succeed(instance, SETTLED_BELOW, result, directory, data=told)
             return
         code = "child_cancelled" if child.state == "cancelled" else "child_failed"
@@ -97,8 +103,9 @@ class Composing:
 
     @staticmethod
     def _result(child: Instance, directory: TIPMan) -> str:
-        del directory
-        return dumps({"run": RUNS_URI + text_of(child.id), "state": child.state})
+        context = _context_of(child.id, directory)
+        uri = RUNS_URI + text_of(child.id)
+        return dumps({"run": uri, "state": child.state, "context": context})
 
     def _begin(self, instance: Instance, task: Task, directory: TIPMan) -> None:
         event = self._submission(instance, task, directory)
@@ -121,12 +128,9 @@ class Composing:
         self, instance: Instance, task: Task, directory: TIPMan
     ) -> TasksSubmitted | Failure:
         """Return the event that starts its run, or how it fails."""
-        arguments: Any = task.arguments
-        if task.has_expressions:
-            try:
-                arguments = fill(task, seen_by(instance, directory))
-            except InvalidError as error:
-                return expression_failure(error)
+        _, arguments, failure = sight_of(instance, task, directory)
+        if failure is not None:
+            return failure
         settings = self._outcomes.steps.settings
         depth = _depth(instance, directory)
         if depth > settings.runs_depth_max:
@@ -158,6 +162,20 @@ class Composing:
 
 
 _ENDED = {"failed": "failed", "cancelled": "was cancelled"}
+
+
+def _context_of(run: bytes, directory: TIPMan) -> dict[str, Any]:
+    """Return what the tasks of a run have added, as its last tasks pass it on.
+
+    What only its input says is left out, and so are the keys that are in conflict at its end.
+    """
+    lineage = directory.lineage
+    if not lineage.writers.has_any(run):
+        return {}
+    policy = directory.runs.record(run).said.get("merge")
+    options = "{}" if policy is None else dumps({"merge": policy})
+    merged = lineage.seen_agreed(last_of(run, directory), run, options)
+    return {key: entry.value for key, entry in merged.items() if entry.writers != (text_of(run),)}
 
 
 def _child_of(instance: Instance, directory: TIPMan) -> Instance | None:

@@ -17,12 +17,13 @@ from tipman.definitions.expressions import fill_arguments
 from tipman.definitions.faults import faults_of
 from tipman.definitions.shapes import kind_of
 from tipman.definitions.tasks import refusal
-from tipman.errors import InvalidError, QuotaReachedError, TypeOffError
+from tipman.errors import InvalidError, MergeConflictError, QuotaReachedError, TypeOffError
 from tipman.events import AwaitingBegan, Failure, RetryRequested, Submission, TasksSubmitted
 from tipman.frontier import mark_of
 from tipman.handlers.charges import Charge, charge_of
 from tipman.handlers.closing import SETTLED_BELOW, Closing
-from tipman.handlers.contexts import seen_by
+from tipman.handlers.contexts import conflict_failure, note_added, seen_by
+from tipman.handlers.kin import children, outcomes_below
 from tipman.handlers.outcomes import Outcomes, expression_failure, plain_failure
 from tipman.handlers.steps import SLOTLESS, must_move, undelayed
 from tipman.instances import Instance
@@ -77,6 +78,7 @@ class Mapping:
             self._make(instance, task, brood, plan, directory)
         elif not brood.open:
             result = self.result(instance, directory)
+            note_added(instance, task, result, directory)
             self._outcomes.succeed(instance, SETTLED_BELOW, result, directory)
 
     @staticmethod
@@ -87,7 +89,7 @@ class Mapping:
     @staticmethod
     def below(instance: Instance, directory: TIPMan) -> Iterator[Instance]:
         """Yield the items that are open."""
-        for item in directory.children(instance.id, "settled_at IS NULL"):
+        for item in children(instance.id, directory, "settled_at IS NULL"):
             if not item.is_settled:
                 yield item
 
@@ -102,7 +104,7 @@ class Mapping:
         """Return the results of the items in the order of the list, null where one has none."""
         results = {
             _index_of(name): result
-            for name, state, result in directory.outcomes_below(instance.id)
+            for name, state, result in outcomes_below(instance.id, directory)
             if state == "succeeded"
         }
         made = directory.offspring.of(instance.id).made
@@ -127,18 +129,20 @@ class Mapping:
         if charge is None:
             instance.early = Charge(instance.attempt, parallel_max=found.parallel_max).text
             directory.touch(instance)
-            for item in [*directory.children(instance.id, _ENDED_BADLY)]:
+            for item in [*children(instance.id, directory, _ENDED_BADLY)]:
                 if item.state in UNSUCCESSFUL:
                     self.retry(RetryRequested(item.id, _ACTOR, None), directory)
         return found
 
     def _plan(self, instance: Instance, task: Task, directory: TIPMan) -> Plan | Failure:
-        seen = seen_by(instance, directory)
         arguments: Any = task.arguments
         try:
+            seen = seen_by(instance, directory)
             if task.has_expressions:
                 arguments = fill_arguments("map", arguments, seen)
             found = _read(arguments)
+        except MergeConflictError as error:
+            return conflict_failure(error, directory)
         except InvalidError as error:
             return expression_failure(error)
         values, place = arguments["over"], "over"

@@ -20,7 +20,7 @@ from tipman.events import (
     StopReason,
 )
 from tipman.frontier import Entry, Frontier, mark_of
-from tipman.handlers.contexts import forget_what_was_seen
+from tipman.handlers.contexts import forget_what_was_seen, is_to_look
 from tipman.handlers.running import begin_run, groups_of, reopened_in_run, settled_in_run
 from tipman.ids import text_of
 from tipman.instances import Instance
@@ -171,7 +171,8 @@ class Steps:
         task = directory.task_of(instance)
         if task.timeout_s is not None and instance.configuration == "awaiting":
             instance.wake_at = instance.started_at + round(task.timeout_s * MICROSECONDS)
-        if instance.early is not None or task.has_expressions or task.type in PARENTS:
+        is_seen = task.has_expressions or is_to_look(instance, directory)
+        if is_seen or instance.early is not None or task.type in PARENTS:
             directory.raised.append(AwaitingBegan(instance.id))
 
 

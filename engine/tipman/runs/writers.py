@@ -17,7 +17,7 @@ _ADDED = (
     " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt"
     " LEFT JOIN context AS c ON c.instance = i.id"
     " WHERE i.run = ? AND i.state = 'succeeded' AND i.parent IS NULL"
-    " AND (c.text IS NOT NULL OR t.type IN ('eval', 'inline', 'python'))"
+    " AND (c.text IS NOT NULL OR t.type IN ('eval', 'inline', 'map', 'python'))"
 )
 
 

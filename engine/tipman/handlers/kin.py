@@ -1,0 +1,40 @@
+"""Kin: what stands below a task or ends a run, as it is now, staged by this drain or not."""
+
+from collections.abc import Iterator
+
+from tipman.instances import Instance
+from tipman.models import OUTCOMES_BELOW
+from tipman.tipman import TIPMan
+
+
+def children(parent: bytes, directory: TIPMan, condition: str) -> Iterator[Instance]:
+    """Yield the children of an instance by a condition on committed rows, and all staged."""
+    found = {i.id: i for i in directory.where(f"parent = ? AND {condition}", (parent,))}
+    found.update((i.id, i) for i in directory.staged() if i.parent == parent)
+    yield from (found[identifier] for identifier in sorted(found))
+
+
+def outcomes_below(parent: bytes, directory: TIPMan) -> Iterator[tuple[str, str, str | None]]:
+    """Yield name, state and result of each child."""
+    rows = directory.database.fetch(OUTCOMES_BELOW, (parent,))
+    found = {bytes(row[0]): row[1:] for row in rows}
+    for child in directory.staged():
+        if child.parent == parent:
+            _, _, before = found.get(child.id, (None, None, None))
+            result = directory.returned.get((child.id, child.attempt), before)
+            found[child.id] = (child.name, child.state, result)
+    yield from found.values()
+
+
+def last_of(run: bytes, directory: TIPMan) -> list[bytes]:
+    """Return the tasks of a run's graph that no other depends on, in their order."""
+    rows = directory.database.fetch(
+        "SELECT id FROM instance WHERE run = ? AND parent IS NULL AND dependents = 0", (run,)
+    )
+    found = {bytes(row[0]): 0 for row in rows}
+    found.update(
+        (each.id, each.dependents)
+        for each in directory.staged()
+        if each.run == run and each.parent is None
+    )
+    return sorted(identifier for identifier, dependents in found.items() if not dependents)
