@@ -4,11 +4,12 @@ The shape of a task stands in `tipman.definitions`; the OpenAPI document is made
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from tipman.charts import STATES
 from tipman.definitions import TaskType
 from tipman.definitions.shapes import Shape
+from tipman.submission import BatchFailure
 
 from tipman_api.parameters import WAIT_S_MAX
 from tipman_api.problems import documented
@@ -21,7 +22,7 @@ class Batch(Shape):
     """Tasks to be submitted together."""
 
     tasks: list[Any]
-    on_failure: Literal["skip"] = "skip"
+    on_failure: BatchFailure = "skip"
 
 
 class EventBody(Shape):

@@ -85,7 +85,7 @@ TASK = object_of(
         "settled_at": MAYBE_INSTANT,
         "result": {},
         "error": ERROR,
-        "context": {"type": "object"},
+        "context": {"type": ["object", "null"]},
     }
 )
 EVENT = object_of(
@@ -205,7 +205,7 @@ COMPONENTS: Mapping[str, Schema] = {
     "TaskBatch": object_of(
         {
             "tasks": {"type": "array", "minItems": 1, "items": ref("TaskBody")},
-            "on_failure": {"const": "skip"},
+            "on_failure": {"type": "string", "enum": ["skip", "block", "continue"]},
         },
         optional=("on_failure",),
     ),

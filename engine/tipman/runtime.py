@@ -14,9 +14,9 @@ from tipman.clock import Clock, SystemClock
 from tipman.conduct import Conduct
 from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database, Row
-from tipman.definitions import Task, Workflow, task_of
+from tipman.definitions import Task, Workflow, by_failure, task_of
 from tipman.definitions.named import is_by_definition
-from tipman.errors import DatabaseError, Fault, InvalidError, TipmanError, UnavailableError
+from tipman.errors import DatabaseError, InvalidError, TipmanError, UnavailableError
 from tipman.events import Event, TasksSubmitted
 from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
 from tipman.handles import Handle, Settlements
@@ -26,7 +26,7 @@ from tipman.operations import Operations
 from tipman.requests import Requests
 from tipman.settings import Settings
 from tipman.settings import load as load_settings
-from tipman.submission import FAULTS_MAX, Submitter, check_type, refusal_of_batch
+from tipman.submission import BatchFailure, Submitter, check_type, checked_batch
 from tipman.version import VERSION
 from tipman.workshop import Workshop
 
@@ -246,16 +246,21 @@ class Engine(Requests, Operations, Arrangements, Conduct):
         return Handle(event.instance, self)
 
     def submit_batch(
-        self, tasks: Sequence[Task | Mapping[str, Any]], *, actor: str = "local"
+        self,
+        tasks: Sequence[Task | Mapping[str, Any]],
+        *,
+        on_failure: BatchFailure = "skip",
+        actor: str = "local",
     ) -> list[Handle]:
         """Submit tasks, all or none; return once they are on disk, in the order given.
 
-        Dependencies are keys (those of the batch first), UUIDs or URIs.
+        Dependencies are keys (those of the batch first), UUIDs or URIs. *on_failure* says what
+        becomes of tasks without a rule that wait for one that failed, as in a workflow.
 
         Raises:
             TipmanError: as `submit_task`; CycleError names the whole cycle.
         """
-        event = self.batch(tasks, actor=actor)
+        event = self.batch(tasks, actor=actor, on_failure=on_failure)
         self._publish(event)
         return [Handle(s.instance, self) for s in event.submissions]
 
@@ -267,27 +272,21 @@ class Engine(Requests, Operations, Arrangements, Conduct):
         """
         return self._submitter.batch([self._checked(task)], actor=actor)
 
-    def batch(self, tasks: Sequence[Task | Mapping[str, Any]], *, actor: str) -> TasksSubmitted:
+    def batch(
+        self,
+        tasks: Sequence[Task | Mapping[str, Any]],
+        *,
+        actor: str,
+        on_failure: BatchFailure = "skip",
+    ) -> TasksSubmitted:
         """Return the event that submits tasks, all or none.
 
         Raises:
             InvalidError: as `submit_batch`; pointers start with `/tasks`.
         """
-        if len(tasks) > self.settings.tasks_max:
-            detail = f"more than {self.settings.tasks_max:,} tasks"
-            raise InvalidError(detail, (Fault("/tasks", detail),))
-        checked: list[Task] = []
-        errors: dict[int, InvalidError] = {}
-        for at, task in enumerate(tasks):
-            try:
-                checked.append(self._checked(task))
-            except InvalidError as error:
-                errors[at] = error
-                if len(errors) >= FAULTS_MAX:
-                    break
-        if errors:
-            raise refusal_of_batch(errors)
-        return self._submitter.batch(checked, actor=actor)
+        checked = checked_batch(tasks, self._checked, self.settings.tasks_max)
+        resolved = [by_failure(task, on_failure) for task in checked]
+        return self._submitter.batch(resolved, actor=actor)
 
     def submit_workflow(self, workflow: Workflow, *, actor: str = "local") -> dict[str, Handle]:
         """Submit a run of a workflow; return the handles of its tasks by name."""
@@ -316,7 +315,8 @@ class Engine(Requests, Operations, Arrangements, Conduct):
             )
         check_type(task.type, self.settings.types_off)
         name = self._tasks.class_called(task.type, task.arguments)
-        return task if name is None else task.with_exclusive(name)
+        task = task if name is None else task.with_exclusive(name)
+        return task.with_brought(self._checked)
 
     def _call(
         self, what: RegisteredTask[..., Any] | TaskCall, arguments: Mapping[str, Any]

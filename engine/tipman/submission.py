@@ -6,6 +6,7 @@ All that can be refused without the database is refused here, before an event is
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any, Literal
 
 from tipman.clock import microseconds_of
 from tipman.database import Row
@@ -23,6 +24,10 @@ _OPTIONS = 6
 _URI = "/api/v1/tasks/"
 DEFAULT_NAMESPACE = "default"
 
+Given = Task | Mapping[str, Any]
+"""A task as somebody asks for it."""
+BatchFailure = Literal["skip", "block", "continue"]
+"""What becomes of tasks of a batch that wait for one that failed; there is no run to fail fast."""
 Keys = Mapping[tuple[str, str], bytes]
 """The ids of a batch by namespace and key."""
 FAULTS_MAX = 100
@@ -151,6 +156,31 @@ class Submitter:
     ) -> TasksSubmitted:
         submissions = tuple(map(_submission, tasks, ids, dependencies))
         return TasksSubmitted(ids[0], submissions, actor, run)
+
+
+def checked_batch(
+    tasks: Sequence[Given], check: Callable[[Given], Task], tasks_max: int
+) -> list[Task]:
+    """Return the tasks of a batch, each as *check* returns it.
+
+    Raises:
+        InvalidError: there are too many, or some are refused; pointers start with `/tasks`.
+    """
+    if len(tasks) > tasks_max:
+        detail = f"more than {tasks_max:,} tasks"
+        raise InvalidError(detail, (Fault("/tasks", detail),))
+    checked: list[Task] = []
+    errors: dict[int, InvalidError] = {}
+    for at, task in enumerate(tasks):
+        try:
+            checked.append(check(task))
+        except InvalidError as error:
+            errors[at] = error
+            if len(errors) >= FAULTS_MAX:
+                break
+    if errors:
+        raise refusal_of_batch(errors)
+    return checked
 
 
 def refusal_of_batch(errors: Mapping[int, InvalidError]) -> InvalidError:

@@ -13,7 +13,7 @@ from tipman.definitions.loading import (
     workflow_from_text,
 )
 from tipman.definitions.orders import Order, order_of, ordered, with_input
-from tipman.definitions.resolution import resolved, resolved_tasks
+from tipman.definitions.resolution import by_failure, resolved, resolved_tasks
 from tipman.definitions.shapes import Retry, Task, TaskType
 from tipman.definitions.stored import options_of, task_from_row, unpacked
 from tipman.definitions.tasks import task_of, tasks_of
@@ -25,6 +25,7 @@ __all__ = [
     "Task",
     "TaskType",
     "Workflow",
+    "by_failure",
     "check_file",
     "fill",
     "load_schedules",

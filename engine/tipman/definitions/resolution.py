@@ -22,9 +22,14 @@ def resolved(task: Task, workflow: Workflow) -> Task:
         changes["merge"] = policy[EVERY_KEY] if [*policy] == [EVERY_KEY] else policy
     if workflow.due_at is not None and (task.due_at is None or task.due_at < workflow.due_at):
         changes["due_at"] = workflow.due_at
-    if task.when is None:
-        if workflow.on_failure == "continue":
-            changes["when"] = "all_settled"
-        elif workflow.on_failure == "block":
-            changes["on_unmet"] = "block"
+    task = by_failure(task, workflow.on_failure)
     return task.beside(**changes) if changes else task
+
+
+def by_failure(task: Task, on_failure: str) -> Task:
+    """Return a task with what becomes of it when one it waits for fails, unless it has a rule."""
+    if task.when is not None:
+        return task
+    if on_failure == "continue":
+        return task.beside(when="all_settled")
+    return task.beside(on_unmet="block") if on_failure == "block" else task
