@@ -201,10 +201,10 @@ class Bridge:
             self.call_soon(partial(_give_all, wanted, found))
 
     def _text(self, identifier: bytes, database: Database) -> str:
-        texts = queries.task_texts(database, (identifier,), epoch=self.engine.epoch)
+        texts = queries.texts_by_id(database, (identifier,), epoch=self.engine.epoch)
         if not texts:
             raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
-        return texts[0]
+        return texts[identifier]
 
     def _run(self, function: Callable[[], T], answer: "asyncio.Future[T]") -> None:
         # The executor's own way to the loop wakes it once for each, not once for many.

@@ -205,7 +205,7 @@ COMPONENTS: Mapping[str, Schema] = {
     "TaskBatch": object_of(
         {
             "tasks": {"type": "array", "minItems": 1, "items": ref("TaskBody")},
-            "on_failure": {"type": "string", "enum": ["skip", "block", "continue"]},
+            "on_failure": {"const": "skip"},
         },
         optional=("on_failure",),
     ),

@@ -69,17 +69,15 @@ async def submit_batch(request: Request) -> Response:
     """Submit several tasks, all or none; dependencies are keys of the batch first."""
     bridge, principal = bridge_of(request), principal_of(request)
     namespace = Parameters(request).text("namespace")
-    batch = asked(request, operations.Batch)
-    given = [placed(item, namespace, principal) for item in batch.tasks]
-    engine, policy = bridge.engine, batch.on_failure
+    items = asked(request, operations.Batch).tasks
+    given = [placed(item, namespace, principal) for item in items]
+    engine = bridge.engine
 
     async def write(keep: Keep) -> Answer:
         if len(given) > _AT_ONCE or any(map(is_by_definition, given)):
-            event = await bridge.call(
-                lambda: engine.batch(given, actor=principal.name, on_failure=policy)
-            )
+            event = await bridge.call(lambda: engine.batch(given, actor=principal.name))
         else:
-            event = engine.batch(given, actor=principal.name, on_failure=policy)
+            event = engine.batch(given, actor=principal.name)
         event = _within(request, event)
         answer = Answer(202, None, tuple(s.instance for s in event.submissions))
         await bridge.publish(event, keep(lambda _: answer))

@@ -6,10 +6,10 @@ nothing, and one whose tasks add much costs as much as is looked at.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
-from tipman.charts import SETTLED
 from tipman.context import EMPTY, Context, Entry, Merged, Part, extended, merge, merge_agreed
 from tipman.database import Database
 from tipman.definitions.stored import options_of
@@ -26,6 +26,8 @@ LEVELS_MAX = 32
 """How far a walk goes step by step; what lies beyond is fetched in one go."""
 KNOWN_MAX = 1_000_000
 """Keys that remembered contexts may have in all."""
+BASES_MAX = 1_000
+"""Inputs of runs that are remembered."""
 
 _NODES = (
     "SELECT i.id, i.name, i.state, i.run, t.type, t.options, a.result, c.text"
@@ -147,13 +149,23 @@ class StagedSource(Source):
         )
 
 
+class Ancestry(NamedTuple):
+    """The tasks above some others, as far as it is not known what they saw."""
+
+    nodes: dict[bytes, Node]
+    needs: dict[bytes, Sequence[bytes]]
+    """By task, what carries data to it."""
+    saw: dict[bytes, Context]
+    """By task, what it saw, where that is known; what lies above is not looked at."""
+
+
 class Lineage:
-    """The contexts that tasks pass on, remembered while they can not change."""
+    """What tasks see, and what of it is remembered of those that looked."""
 
     def __init__(self, source: Source, database: Database) -> None:
         self._source = source
         self.writers = Writers(database)
-        self._known: dict[bytes, Context] = {}
+        self._saw: dict[bytes, Context] = {}
         self._size = 0
         self._bases: dict[bytes, Context] = {}
 
@@ -163,7 +175,7 @@ class Lineage:
             return EMPTY
         found = self._bases.get(run)
         if found is None:
-            if len(self._bases) >= LEVELS_MAX * LEVELS_MAX:
+            if len(self._bases) >= BASES_MAX:
                 self._bases.clear()
             found = extended(EMPTY, text_of(run), self._source.input_of(run))
             self._bases[run] = found
@@ -173,87 +185,120 @@ class Lineage:
         """Return what a task sees that depends on these, in this order.
 
         Raises:
-            MergeConflictError: two of its writers contradict each other, and no policy decides.
+            MergeConflictError: two tasks gave a key a value, and no policy decides.
         """
-        return merge(self._contexts(needs, run), options_of(options)["merge"])
+        ancestry = self._ancestry(needs)
+        plain, contested = self._sorted_out(ancestry, run)
+        met = self._met(needs, ancestry, contested)
+        merged = merge(met, options_of(options)["merge"])
+        return Merged({**plain, **merged.context}, merged.resolved)
 
     def seen_agreed(self, needs: Sequence[bytes], run: bytes | None, options: str) -> Context:
         """Return what a task sees, without the keys that are in conflict."""
-        return merge_agreed(self._contexts(needs, run), options_of(options)["merge"])
+        ancestry = self._ancestry(needs)
+        plain, contested = self._sorted_out(ancestry, run)
+        met = self._met(needs, ancestry, contested)
+        return {**plain, **merge_agreed(met, options_of(options)["merge"])}
 
-    def passed_on(self, ids: Iterable[bytes]) -> dict[bytes, Context]:
-        """Return what tasks pass on, of those that there are."""
-        wanted = list(ids)
-        known_ones = {each: self._known[each] for each in wanted if each in self._known}
-        missing = [each for each in wanted if each not in known_ones]
-        found: dict[bytes, Context] = {}
-        if missing:
-            nodes, needs = self._gathered(missing)
-            for identifier in _in_order(missing, nodes, needs):
-                above = needs.get(identifier, ())
-                found[identifier] = self._passed(identifier, nodes[identifier], above, found)
-            self._remember(found, nodes)
-        return {**known_ones, **found}
-
-    def _contexts(self, needs: Sequence[bytes], run: bytes | None) -> list[Context]:
-        passed = self.passed_on(needs)
-        return [passed[need] for need in needs if need in passed] or [self.base(run)]
-
-    def forget(self) -> None:
-        """Forget all contexts: a task that had settled is open again."""
-        self._known, self._size = {}, 0
-
-    def _gathered(
-        self, ids: Sequence[bytes]
-    ) -> tuple[dict[bytes, Node], dict[bytes, Sequence[bytes]]]:
-        """Return the tasks above these as far as nothing is known of them, and their edges."""
-        nodes: dict[bytes, Node] = {}
-        needs: dict[bytes, Sequence[bytes]] = {}
-        frontier = list(dict.fromkeys(ids))
-        for level in range(LEVELS_MAX):
-            self._look_at(frontier, nodes, needs)
-            above = (need for each in frontier for need in needs.get(each, ()))
-            frontier = [n for n in dict.fromkeys(above) if n not in nodes and n not in self._known]
-            if not frontier:
-                return nodes, needs
-            del level
-        far = dict.fromkeys([*frontier, *self._source.above(frontier)])
-        self._look_at([n for n in far if n not in nodes and n not in self._known], nodes, needs)
-        return nodes, needs
-
-    def _look_at(
-        self,
-        ids: Sequence[bytes],
-        nodes: dict[bytes, Node],
-        needs: dict[bytes, Sequence[bytes]],
-    ) -> None:
-        found = self._source.nodes(ids)
-        nodes.update(found)
-        asked = [each for each, node in found.items() if saw_of(node.kept) is None]
-        for dependent, dependencies in self._source.needs(asked).items():
-            needs[dependent] = data_of(dependencies, found[dependent].options)
-
-    def _passed(
-        self, identifier: bytes, node: Node, needs: Sequence[bytes], found: Mapping[bytes, Context]
-    ) -> Context:
+    def passed_on(self, identifier: bytes) -> Context:
+        """Return what a task passes on, or sees while it is open."""
+        found = self._source.nodes((identifier,))
+        if identifier not in found:
+            return EMPTY
+        node = found[identifier]
         seen = saw_of(node.kept)
         if seen is None:
-            contexts = [found[n] if n in found else self._known.get(n, EMPTY) for n in needs]
-            policy = options_of(node.options)["merge"]
-            seen = merge_agreed(contexts or [self.base(node.run)], policy)
-        if node.state != "succeeded":
-            return seen
+            needs = self._source.needs((identifier,)).get(identifier, ())
+            seen = self.seen_agreed(data_of(needs, node.options), node.run, node.options)
         return extended(seen, text_of(identifier), added_by(node))
 
-    def _remember(self, found: Mapping[bytes, Context], nodes: Mapping[bytes, Node]) -> None:
-        for identifier, context in found.items():
-            node = nodes.get(identifier)
-            if node is not None and node.state in SETTLED and identifier not in self._known:
-                self._known[identifier] = context
-                self._size += 1 + len(context)
-        while self._size > KNOWN_MAX and self._known:
-            oldest = next(iter(self._known))
-            self._size -= 1 + len(self._known.pop(oldest))
+    def remember(self, identifier: bytes, seen: Context) -> None:
+        """Remember what a task saw that has looked; those after it need look no further."""
+        self._saw[identifier] = seen
+        self._size += 1 + len(seen)
+        while self._size > KNOWN_MAX and self._saw:
+            oldest = next(iter(self._saw))
+            self._size -= 1 + len(self._saw.pop(oldest))
+
+    def forget(self) -> None:
+        """Forget what tasks saw: one that had settled is open again."""
+        self._saw, self._size = {}, 0
+
+    def _ancestry(self, ids: Sequence[bytes]) -> Ancestry:
+        found = Ancestry({}, {}, {})
+        frontier = list(dict.fromkeys(ids))
+        for _ in range(LEVELS_MAX):
+            frontier = self._above(frontier, found)
+            if not frontier:
+                return found
+        far = dict.fromkeys([*frontier, *self._source.above(frontier)])
+        self._above([each for each in far if each not in found.nodes], found)
+        return found
+
+    def _above(self, ids: Sequence[bytes], found: Ancestry) -> list[bytes]:
+        """Look at tasks; return those above them that were not looked at."""
+        nodes = self._source.nodes(ids)
+        found.nodes.update(nodes)
+        for identifier, node in nodes.items():
+            kept = saw_of(node.kept)
+            saw = self._saw.get(identifier) if kept is None else kept
+            if saw is not None:
+                found.saw[identifier] = saw
+        asked = [each for each in nodes if each not in found.saw]
+        for dependent, dependencies in self._source.needs(asked).items():
+            found.needs[dependent] = data_of(dependencies, nodes[dependent].options)
+        above = (need for each in asked for need in found.needs.get(each, ()))
+        return [need for need in dict.fromkeys(above) if need not in found.nodes]
+
+    def _sorted_out(
+        self, ancestry: Ancestry, run: bytes | None
+    ) -> tuple[dict[str, Entry], frozenset[str]]:
+        """Return the entries of keys that are the same on every way, and the other keys."""
+        base = self.base(run)
+        entries = dict(base)
+        contested: set[str] = set()
+        for identifier, node in ancestry.nodes.items():
+            saw = ancestry.saw.get(identifier, EMPTY)
+            written = extended(EMPTY, text_of(identifier), added_by(node))
+            for key, entry in chain(saw.items(), written.items()):
+                known = entries.get(key)
+                if known is None:
+                    entries[key] = entry
+                elif known.writers == entry.writers:
+                    continue
+                elif known is base.get(key):
+                    entries[key] = _over(known, entry)
+                else:
+                    contested.add(key)
+        for key in contested:
+            del entries[key]
+        return entries, frozenset(contested)
+
+    def _met(
+        self, needs: Sequence[bytes], ancestry: Ancestry, contested: frozenset[str]
+    ) -> list[Context]:
+        """Return of what each of *needs* passes on the keys that are contested."""
+        if not contested:
+            return []
+        passed: dict[bytes, Context] = {}
+        for identifier in _in_order(needs, ancestry):
+            node = ancestry.nodes[identifier]
+            seen = ancestry.saw.get(identifier)
+            if seen is None:
+                above = ancestry.needs.get(identifier, ())
+                met = [passed[need] for need in above if need in passed]
+                base = {k: e for k, e in self.base(node.run).items() if k in contested}
+                seen = merge_agreed(met or [base], options_of(node.options)["merge"])
+            else:
+                seen = {key: entry for key, entry in seen.items() if key in contested}
+            added = {k: v for k, v in added_by(node).items() if k in contested}
+            passed[identifier] = extended(seen, text_of(identifier), added)
+        return [passed[need] for need in needs if need in passed]
+
+
+def _over(below: Entry, entry: Entry) -> Entry:
+    """Return an entry as one whose writers saw what stands below."""
+    return entry._replace(superseded=entry.superseded.union(below.writers, below.superseded))
 
 
 def data_of(dependencies: Sequence[bytes], options: str) -> Sequence[bytes]:
@@ -265,7 +310,9 @@ def data_of(dependencies: Sequence[bytes], options: str) -> Sequence[bytes]:
 
 
 def added_by(node: Node) -> Mapping[str, Any]:
-    """Return what a task that succeeded added: its object, or another value under its name."""
+    """Return what a task added that succeeded: its object, or another value under its name."""
+    if node.state != "succeeded":
+        return {}
     kept = {} if node.kept is None else json.loads(node.kept)
     value = kept.get("added")
     if value is None and node.type in ADDING and node.result is not None:
@@ -299,21 +346,18 @@ def saw_of(kept: str | None) -> Context | None:
     }
 
 
-def _in_order(
-    ids: Sequence[bytes],
-    nodes: Mapping[bytes, Node],
-    needs: Mapping[bytes, Sequence[bytes]],
-) -> Iterator[bytes]:
+def _in_order(ids: Sequence[bytes], ancestry: Ancestry) -> Iterator[bytes]:
     """Yield the tasks that there are so that each comes after all that it depends on."""
     done: set[bytes] = set()
     pending = [(identifier, False) for identifier in reversed(ids)]
     while pending:
         identifier, is_ready = pending.pop()
-        if identifier in done or identifier not in nodes:
+        if identifier in done or identifier not in ancestry.nodes:
             continue
         if is_ready:
             done.add(identifier)
             yield identifier
             continue
         pending.append((identifier, True))
-        pending.extend((need, False) for need in needs.get(identifier, ()) if need not in done)
+        above = ancestry.needs.get(identifier, ())
+        pending.extend((need, False) for need in above if need not in done)

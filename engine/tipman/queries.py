@@ -13,6 +13,7 @@ from tipman.clock import rfc3339
 from tipman.database import Database, Row
 from tipman.errors import NotFoundError
 from tipman.ids import parse, text_of
+from tipman.outlook import NOTHING, contexts_of, may_have_any
 from tipman.resources import (
     SCHEDULES_URI,
     URI,
@@ -101,26 +102,45 @@ def exclusive_mark(database: Database, identifier: bytes) -> str | None:
 
 
 def task_texts(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[str]:
-    """Return tasks as JSON texts, in the order given; *epoch* is the living engine's."""
-    found = texts_by_id(database, identifiers, epoch=epoch)
+    """Return tasks as lists show them, as JSON texts in the order given.
+
+    A context may be large and is worked out from all tasks above, so it is null here wherever
+    there may be any. *epoch* is the living engine's.
+    """
+    rows, edges = _rows(database, identifiers)
+    found = {
+        row.id: task_text(
+            row, edges.get(row.id, ()), epoch, "null" if may_have_any(row, edges) else NOTHING
+        )
+        for row in rows
+    }
     return [found[i] for i in identifiers if i in found]
 
 
 def texts_by_id(
     database: Database, identifiers: Sequence[bytes], *, epoch: int
 ) -> dict[bytes, str]:
-    """Return those of these tasks that there are, as JSON texts by their ids."""
+    """Return those of these tasks that there are, whole, as JSON texts by their ids."""
+    rows, edges = _rows(database, identifiers)
+    contexts = contexts_of(database, rows, edges)
+    return {
+        row.id: task_text(row, edges.get(row.id, ()), epoch, contexts.get(row.id, NOTHING))
+        for row in rows
+    }
+
+
+def _rows(
+    database: Database, identifiers: Sequence[bytes]
+) -> tuple[list[TaskRow], dict[bytes, list[bytes]]]:
+    """Return the rows of those of these tasks that there are, and what they depend on."""
     rows = database.fetch_in(f"{_SELECT} WHERE i.id IN (??)", list(identifiers))
     waiting = [bytes(row[0]) for row in rows if row[-1]]
     edges = _edges(database, waiting) if waiting else {}
-    found = {}
-    for row in (_task_row(row[:-1]) for row in rows):
-        found[row.id] = task_text(row, edges.get(row.id, ()), epoch)
-    return found
+    return [_task_row(row[:-1]) for row in rows], edges
 
 
 def tasks(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[dict[str, Any]]:
-    """Return tasks as JSON objects, in the order given; *epoch* is the living engine's."""
+    """Return tasks as lists show them, as JSON objects in the order given."""
     return [json.loads(text) for text in task_texts(database, identifiers, epoch=epoch)]
 
 
@@ -130,10 +150,11 @@ def task(database: Database, identifier: bytes, *, epoch: int) -> dict[str, Any]
     Raises:
         NotFoundError: it never existed, or was pruned.
     """
-    found = tasks(database, [identifier], epoch=epoch)
+    found = texts_by_id(database, [identifier], epoch=epoch)
     if not found:
         raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
-    return found[0]
+    shown: dict[str, Any] = json.loads(found[identifier])
+    return shown
 
 
 def outcome(database: Database, identifier: bytes) -> tuple[str, Any, dict[str, Any] | None]:

@@ -47,8 +47,8 @@ class TaskRow(NamedTuple):
     error: str | None
 
 
-def task_text(row: TaskRow, dependencies: Sequence[bytes], epoch: int) -> str:
-    """Return a task as JSON text; *epoch* is the living engine's."""
+def task_text(row: TaskRow, dependencies: Sequence[bytes], epoch: int, context: str = "{}") -> str:
+    """Return a task as JSON text; *epoch* is the living engine's, *context* JSON text."""
     uri = URI + text_of(row.id)
     is_running = row.state == "running" and row.epoch == epoch
     attempts_max, timeout_s, definition, asked = _options(row.options)
@@ -68,7 +68,7 @@ def task_text(row: TaskRow, dependencies: Sequence[bytes], epoch: int) -> str:
         f'"lease_expires_at":null,"submitted_at":{_instant(row.submitted_at)},'
         f'"queued_at":{_instant(row.queued_at)},"started_at":{_instant(row.started_at)},'
         f'"settled_at":{_instant(row.settled_at)},"result":{row.result or "null"},'
-        f'"error":{_error(row) or "null"},"context":{{}}}}'
+        f'"error":{_error(row) or "null"},"context":{context}}}'
     )
 
 

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from core.house import PLAIN
+from tipman import queries
 from tipman.events import AttemptSucceeded
 from tipman.ids import text_of
 from tipman.jsontext import dumps
@@ -274,7 +275,7 @@ def test_a_long_chain_is_walked_at_once(house):
         write(house, run[name], {f"k{at}": at}) if at else house.succeed(run[name], {"k0": 0})
     lineage = Lineage(Source(house.reader), house.reader)
 
-    passed = lineage.passed_on([run["n99"]])[run["n99"]]
+    passed = lineage.passed_on(run["n99"])
 
     assert {key: entry.value for key, entry in passed.items()} == {
         f"k{at}": at for at in range(99)
@@ -289,3 +290,32 @@ def test_a_run_whose_tasks_add_nothing_keeps_nothing(house):
 
     assert house.reader.fetch("SELECT count(*) FROM context")[0][0] == 0
     assert context(house, run["c"]) == {"n": 1}
+
+
+def test_a_task_shows_what_it_passes_on_and_while_it_is_open_what_it_sees(house):
+    run = house.run(node("a"), node("b", "a"), node("c", "b"), input={"day": "today"})
+    house.succeed(run["a"], {"n": 1})
+
+    assert house.view(run["a"])["context"] == {"day": "today", "n": 1}
+    assert house.view(run["b"])["context"] == {"day": "today", "n": 1}
+    house.fail(run["b"])
+    assert house.view(run["b"])["context"] == {"day": "today", "n": 1}
+    assert house.view(run["c"])["context"] == {"day": "today", "n": 1}
+
+
+def test_a_task_by_itself_shows_what_it_added(house):
+    first, second = house.submit(ADDS, PLAIN)
+    house.succeed(first, {"n": 1})
+    house.succeed(second, {"slept_s": 1})
+
+    assert house.view(first)["context"] == {"n": 1}
+    assert house.view(second)["context"] == {}
+
+
+def test_lists_show_no_context_where_there_may_be_one(house):
+    run = house.run(node("a"))
+    alone = house.task()
+
+    shown = queries.tasks(house.reader, [run["a"], alone], epoch=1)
+
+    assert [task["context"] for task in shown] == [None, {}]

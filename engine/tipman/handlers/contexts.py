@@ -56,7 +56,10 @@ def look(instance: Instance, directory: TIPMan) -> Sight:
         return Sight({**seen, "item": task.item["value"], "index": task.item["index"]})
     needs = data_of(directory.edges.dependencies_of(instance), task.options)
     merged = _merged(instance, task, needs, directory)
-    names = {"context": values_of(merged.context), "results": _results(needs, directory)}
+    names = {
+        "context": dict(sorted(values_of(merged.context).items())),
+        "results": _results(needs, directory),
+    }
     return Sight(names, merged.resolved)
 
 
@@ -141,7 +144,12 @@ def _merged(instance: Instance, task: Task, needs: Sequence[bytes], directory: T
     if run is not None and not lineage.writers.has_any(run):
         return Merged(lineage.base(run))
     saw = _saw(instance, task, directory)
-    return lineage.seen(needs, run, task.options) if saw is None else Merged(saw)
+    if saw is not None:
+        return Merged(saw)
+    merged = lineage.seen(needs, run, task.options)
+    if instance.is_settled or not instance.dependencies_remaining:
+        lineage.remember(instance.id, merged.context)
+    return merged
 
 
 def _saw(instance: Instance, task: Task, directory: TIPMan) -> Context | None:
