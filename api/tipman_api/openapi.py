@@ -10,7 +10,7 @@ from tipman.definitions import Task
 from tipman.definitions.arguments import SHAPES
 from tipman.version import VERSION
 
-from tipman_api import run_operations, schedule_operations, schemas
+from tipman_api import growth_operations, run_operations, schedule_operations, schemas
 from tipman_api.principals import Scope
 from tipman_api.problems import documented
 from tipman_api.representation import shown
@@ -89,6 +89,7 @@ def _schemas() -> dict[str, Any]:
         **schemas.COMPONENTS,
         **schedule_operations.COMPONENTS,
         **run_operations.COMPONENTS,
+        **growth_operations.COMPONENTS,
     }
     return {**_task_schemas(), **own, **COMPONENTS["schemas"]}
 

@@ -203,6 +203,20 @@ def test_a_run_is_cancelled_and_retried_by_its_key(call):
     call("cancel", "asked")
 
 
+def test_a_fork_takes_over_what_came_before_its_task(call):
+    call("workflow", "run", "greeting", "--key", "old", "--wait")
+
+    code, out, err = call("fork", "old", "--from", "shout", "--key", "new", "--param", "who=Eve",
+                          "--wait")  # fmt: skip
+
+    assert (code, err) == (0, "")
+    assert out.split()[1] == "succeeded"
+    new = shown(call, "new")
+    assert (new["origin"], new["input"]) == (shown(call, "old")["uri"], {"who": "Eve"})
+    # What the fork did not do it did not say.
+    assert call("logs", "new")[1] == "==> shout <==\nHEY\n"
+
+
 # Without a server.
 
 

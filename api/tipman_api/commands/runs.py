@@ -95,7 +95,7 @@ def fork(session: Session, reference: str, **given: Any) -> int:
     ends as `workflow run`.
     """
     uri = session.find(reference, {**given, "kind": "run"})["uri"]
-    body = {"from": given["from_task"], "input": _input(given) or None, "key": given["key"]}
+    body = {"from_task": given["from_task"], "input": _input(given) or None, "key": given["key"]}
     body = {name: value for name, value in body.items() if value is not None}
     return _await(session, session.client.post(f"{uri}/fork", body).json, given)
 
