@@ -90,7 +90,7 @@ def test_a_workflow_file_is_no_schedule_file(written):
     path = written("flow.yaml", "tasks: [{name: a, type: wait}]\nschedule: {every_s: 5}\n")
 
     check_file(path)
-    with pytest.raises(InvalidError, match="comes with workflows"):
+    with pytest.raises(InvalidError, match="tipman workflow add"):
         load_schedules(path)
 
 

@@ -9,13 +9,22 @@ from definitions.test_definitions import ARGUMENTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
-from tipman.definitions import Retry, Task, Workflow, workflow_of
+from tipman.definitions import (
+    Retry,
+    Task,
+    Workflow,
+    resolved_tasks,
+    task_from_row,
+    workflow_of,
+)
 from tipman.definitions.arguments import SHAPES
+from tipman.definitions.contents import kept, workflow_from_source
 from tipman.definitions.drafts import workflow_schema
 from tipman.definitions.schedules import CatchUp, Schedule
 from tipman.definitions.timing import NOT_IN_BLOCKS
 from tipman.errors import InvalidError
 from tipman.files import read_file
+from tipman.jsontext import dumps
 from tipman.triggers import WORDS
 
 ROOT = Path(__file__).parents[2]
@@ -194,3 +203,19 @@ def test_it_takes_whatever_is_a_workflow(head, task):
 
     if is_taken(document):
         assert faults(document) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(HEADS, TASKS)
+def test_whatever_is_a_workflow_comes_back_from_where_it_is_kept(head, task):
+    document = {**head, "tasks": [task, {**EXEC, "name": "b"}]}
+
+    if is_taken(document):
+        workflow = workflow_of(document, default_name="x")
+        source, content = kept(workflow)
+        again = workflow_from_source(source)
+        assert kept(again) == (source, content)
+        assert (again.tasks, again.hooks) == (workflow.tasks, workflow.hooks)
+        for one, other in zip(resolved_tasks(again), resolved_tasks(workflow), strict=True):
+            row = (one.type, dumps(one.arguments), one.options, one.name, None, "default")
+            assert task_from_row(*row).beside(dependencies=one.dependencies) == other

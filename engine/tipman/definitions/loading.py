@@ -140,8 +140,8 @@ def _schedules(document: Document, settings: Settings) -> Sequence[Mapping[str, 
     value = document.value
     faults: list[Fault] = []
     if isinstance(value, dict) and "tasks" in value:
-        detail = "is of a workflow; to register its schedule comes with workflows"
-        faults.append(Fault("/tasks", f"this {detail} and is not supported yet"))
+        detail = "this is of a workflow; `tipman workflow add` makes the schedule it speaks of"
+        faults.append(Fault("/tasks", detail))
     items: dict[str, Json] = {"": value}
     if isinstance(value, list):
         items = {f"/{at}": item for at, item in enumerate(value)}
