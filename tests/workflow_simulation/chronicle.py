@@ -18,7 +18,7 @@ from workflow_simulation.contexts import Contexts
 from workflow_simulation.flows import Given
 from workflow_simulation.members import Born, Flow, Member, born, graph_of
 from workflow_simulation.queue import Queue
-from workflow_simulation.reference import SETTLED, holds
+from workflow_simulation.reference import SETTLED, holds, reads_context
 
 _STAYING = {"task.queued", "task.settled", "task.reopened", "run.settled", "run.reopened"}
 _FENCED = "attempt.fenced"
@@ -243,9 +243,9 @@ class Chronicle:
             return
         outcomes = dict(zip((need.task for need in node.needs), told, strict=True))
         context = self._contexts.visible(member, flow)
-        if context is None:
+        if context is None and reads_context(node.rule):
             return
-        if holds(node.rule, outcomes, context) is not wanted:
+        if holds(node.rule, outcomes, context or {}) is not wanted:
             raise ViolationError(f"{where}: {member.state}, by {node.rule} of {outcomes}")
         if (member.state == "blocked") != (not wanted and node.blocks(told)):
             raise ViolationError(f"{where}: {member.state}, and its run says {node.on_failure}")

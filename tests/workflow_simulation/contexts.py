@@ -28,8 +28,12 @@ class Contexts:
         self.saw: dict[bytes, Context | Conflict] = {}
         self.shown: dict[bytes, Mapping[str, Any]] = {}
         """What an attempt of each node must be given: its `context` and `results`."""
+        self.torn: dict[bytes, Conflict] = {}
+        """Nodes that can not begin: two tasks wrote what they would see."""
         self._before: dict[bytes, frozenset[str]] = {}
         """By node, the names of those whose values may have come to it."""
+        self._uncertain: set[bytes] = set()
+        """Nodes of which it depends on chance what they saw: some of it had not settled."""
 
     def read_reported(self, database: Database, tasks: set[bytes]) -> None:
         """Read what people reported: that does not stand in the log."""
@@ -41,14 +45,21 @@ class Contexts:
         """Keep what a node saw when it stopped waiting."""
         if flow is None or not member.is_node or was == member.state:
             return
-        if was in _UNDECIDED and member.state != "waiting":
+        if was in _UNDECIDED | SETTLED and member.state != "waiting":
             self._look(member, flow)
 
     def _look(self, member: Member, flow: Flow) -> None:
         identifier = member.born.id
         saw = self.seen(member, flow)
         self.saw[identifier] = saw
-        if not isinstance(saw, Conflict):
+        self.shown.pop(identifier, None)
+        self.torn.pop(identifier, None)
+        self._uncertain.discard(identifier)
+        if self.is_uncertain(member, flow):
+            self._uncertain.add(identifier)
+        elif isinstance(saw, Conflict):
+            self.torn[identifier] = saw
+        else:
             values = {key: one.value for key, one in saw.items()}
             self.shown[identifier] = {"context": values, "results": self.results(member, flow)}
         above: set[str] = set()
@@ -57,6 +68,17 @@ class Contexts:
             if need.is_data and node is not None and node.last_end is not None:
                 above |= self._before.get(node.born.id, frozenset()) | {need.task}
         self._before[identifier] = frozenset(above)
+
+    def is_uncertain(self, member: Member, flow: Flow) -> bool:
+        """Tell whether chance decides what a node sees, because of when others ended."""
+        for need in flow.graph[member.born.name].needs:
+            node = flow.nodes.get(need.task)
+            if node is None or not need.is_data:
+                continue
+            is_open = member.told.get(node.born.id) is None
+            if is_open or node.reopened or node.born.id in self._uncertain:
+                return True
+        return False
 
     def seen(self, member: Member, flow: Flow) -> Context | Conflict:
         """Return the merge of what a node's data dependencies pass on, as it was told of them."""
@@ -76,7 +98,7 @@ class Contexts:
     def passed_on(self, node: Member) -> Context:
         """Return what a node that settled passes on: what it saw, and what it added."""
         saw = self.saw.get(node.born.id, {})
-        passed = {} if isinstance(saw, Conflict) else dict(saw)
+        passed = dict(saw.agreed if isinstance(saw, Conflict) else saw)
         if node.last_end == "succeeded":
             for key, value in self.added(node).items():
                 passed[key] = said(value, node.born.name)
@@ -96,7 +118,10 @@ class Contexts:
         return None if text is None or node.last_end != "succeeded" else json.loads(text)
 
     def results(self, member: Member, flow: Flow) -> Mapping[str, Any]:
-        """Return the results of a node's data dependencies, by their names."""
+        """Return the results of a node's data dependencies, by their names.
+
+        What is left by one that did not succeed is None here, whatever it is.
+        """
         found = {}
         for need in flow.graph[member.born.name].needs:
             node = flow.nodes.get(need.task)
@@ -105,9 +130,9 @@ class Contexts:
         return found
 
     def visible(self, member: Member, flow: Flow) -> dict[str, Any] | None:
-        """Return what a rule sees, None where two tasks wrote a key and nothing settles it."""
+        """Return what a rule sees, None where chance or nothing settles who wrote a key."""
         seen = self.seen(member, flow)
-        if isinstance(seen, Conflict):
+        if isinstance(seen, Conflict) or self.is_uncertain(member, flow):
             return None
         values = {key: one.value for key, one in seen.items()}
         return {"results": self.results(member, flow), **values}

@@ -18,7 +18,7 @@ from workflow_simulation.ends import Ends
 from workflow_simulation.flows import Given
 from workflow_simulation.members import Flow, Member
 from workflow_simulation.queue import Queue
-from workflow_simulation.reference import FAILED, SETTLED, holds, outcome_of
+from workflow_simulation.reference import FAILED, SETTLED, holds, outcome_of, reads_context
 
 _ROWS = (
     "SELECT id, state, configuration, sequence, opening, attempt, wake_at, settled_at"
@@ -94,6 +94,11 @@ class Judge:
         self.ledger.queue.forget_slots()
         self.ends.detached.clear()
 
+    def look_at(self, execution: Execution, database: Database) -> None:
+        """Look at an attempt before it ends: it was given what its task sees."""
+        self.ledger.read(database)
+        self._check_shown(execution)
+
     # What must hold when nothing moves.
 
     def check(self, core: Core, executions: Executions, known: dict[bytes, Task]) -> None:
@@ -110,8 +115,6 @@ class Judge:
         running = {(i, self.members[i].timing.attempt) for i in self.in_state("running")}
         if running != {execution.number for execution in executions.attached}:
             raise ViolationError("the log and the executors disagree about what is running")
-        for execution in executions.attached:
-            self._check_shown(execution)
         if core.database.fetch("SELECT 1 FROM inbox"):
             raise ViolationError("events are left over and nobody takes them up")
 
@@ -124,10 +127,14 @@ class Judge:
         if self.members[identifier].born.task.type not in ADDING:
             return
         wanted = self._contexts.shown.get(identifier)
-        if execution.effect.context != wanted:
-            raise ViolationError(
-                f"{self._label(identifier)} was given {execution.effect.context}, not {wanted}"
-            )
+        if torn := self._contexts.torn.get(identifier):
+            raise ViolationError(f"{self._label(identifier)} has begun in spite of {torn}")
+        if wanted is None:
+            return
+        given = execution.effect.context
+        results = {n: r if wanted["results"].get(n) else None for n, r in given["results"].items()}
+        if {**given, "results": results} != wanted:
+            raise ViolationError(f"{self._label(identifier)} was given {given}, not {wanted}")
 
     def _check_rows(self, database: Database) -> None:
         rows = {bytes(row[0]): row for row in database.fetch(_ROWS)}
@@ -194,9 +201,9 @@ class Judge:
             )
         outcomes = {self.members[d].born.name: state for d, state in actual.items()}
         context = self._contexts.visible(member, flow)
-        if context is None:
+        if context is None and reads_context(node.rule):
             return
-        truth = holds(node.rule, outcomes, context)
+        truth = holds(node.rule, outcomes, context or {})
         # One that is tried again may as well wait for all that is tried again above it.
         is_known = node.is_early and truth and not member.reopened
         if member.state == "waiting" and (None not in outcomes.values() or is_known):

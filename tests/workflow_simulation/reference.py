@@ -105,6 +105,11 @@ def _of_tree(
     return None if context is None else compares(value, context)
 
 
+def reads_context(rule: Rule) -> bool:
+    """Tell whether a rule looks at a value of the context."""
+    return not isinstance(rule, str) and "'context':" in str(rule)
+
+
 class _Missing:
     """What stands at a path that leads nowhere."""
 
@@ -221,6 +226,8 @@ class Conflict(NamedTuple):
 
     key: str
     writers: tuple[str, ...]
+    agreed: Context
+    """All the others."""
 
 
 Above = Callable[[str], frozenset[str]]
@@ -232,14 +239,16 @@ def merged(
 ) -> Context | Conflict:
     """Put together what dependencies pass on, in the order in which they are named."""
     found: dict[str, Said] = {}
+    against: Conflict | None = None
     for key in {key: None for part in parts for key in part}:
         met = [part[key] for part in parts if key in part]
         policy = policies.get(key, policies.get("*", "error"))
         chosen = _chosen(met, policy, above)
-        if chosen is None:
-            return Conflict(key, _left(met, above).writers)
-        found[key] = chosen
-    return found
+        if chosen is not None:
+            found[key] = chosen
+        elif against is None:
+            against = Conflict(key, _left(met, above).writers, found)
+    return against or found
 
 
 def _left(met: Sequence[Said], above: Above) -> Said:

@@ -34,11 +34,11 @@ class World(world.World):
         self.publish(event)
 
     def end_attempt(self, execution: Execution, random: Random) -> None:
-        self.audit.ledger.read(self.core.database)
+        self.audit.look_at(execution, self.core.database)
         super().end_attempt(execution, random)
 
     def succeed(self, execution: Execution) -> None:
-        self.audit.ledger.read(self.core.database)
+        self.audit.look_at(execution, self.core.database)
         super().succeed(execution)
 
     def _answered(self, event: Event, receipt: Receipt) -> None:
