@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 from tipman.definitions.shapes import Shape
+from tipman.errors import ForbiddenError
 from tipman.jsontext import dumps
 from tipman.registrations import AnswerRecorded
 from tipman.registry.records import Answer
@@ -19,7 +20,7 @@ from tipman_api.bodies import BODY_KEY
 from tipman_api.bridge import bridge_of
 from tipman_api.parameters import Parameters
 from tipman_api.principals import Scope, principal_of
-from tipman_api.problems import ForbiddenError, documented
+from tipman_api.problems import documented
 from tipman_api.registry_bodies import answering, asked, list_of, reading, showing
 from tipman_api.repetition import PARAMETER, Keep, replied, text_of, written
 from tipman_api.representation import JSON, shown_items

@@ -12,12 +12,12 @@ from operator import itemgetter
 
 from fastapi import Request, Response
 from tipman.database import Database, Row
+from tipman.errors import ForbiddenError
 from tipman.figures import Latencies, newest_position
 from tipman.runtime import Engine
 
 from tipman_api.bridge import bridge_of
 from tipman_api.principals import Scope, principal_of
-from tipman_api.problems import ForbiddenError
 from tipman_api.routes import Router
 
 _NAME_AND_AFTER = itemgetter(2, 6)

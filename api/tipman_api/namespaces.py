@@ -2,6 +2,7 @@
 
 from fastapi import Request, Response
 from tipman.definitions.shapes import Shape
+from tipman.errors import ForbiddenError
 from tipman.registry import views
 from tipman.registry.records import Answer, Namespace
 from tipman.registry.views import NAMESPACES_URI, namespace_view
@@ -9,7 +10,7 @@ from tipman.registry.views import NAMESPACES_URI, namespace_view
 from tipman_api.bridge import bridge_of
 from tipman_api.parameters import Parameters
 from tipman_api.principals import Principal, Scope, principal_of
-from tipman_api.problems import ForbiddenError, documented
+from tipman_api.problems import documented
 from tipman_api.registry_bodies import (
     NAME,
     NAMESPACE,

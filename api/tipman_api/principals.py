@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from starlette.requests import HTTPConnection
-from tipman.errors import NotFoundError
-
-from tipman_api.problems import ForbiddenError
+from tipman.errors import ForbiddenError, NotFoundError
 
 DEFAULT_NAMESPACE = "default"
 SCOPE_KEY = "tipman.principal"

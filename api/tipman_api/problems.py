@@ -5,13 +5,19 @@ The codes are stable; `docs/rest.md` explains each. What a client did wrong is a
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from tipman.errors import ConflictError, Fault, InvalidError, KeyExistsError, TipmanError
+from tipman.errors import (
+    ConflictError,
+    Fault,
+    InvalidError,
+    KeyExistsError,
+    TipmanError,
+)
 from tipman.jsontext import dumps, pointer_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -78,12 +84,6 @@ class RefusedError(TipmanError):
         self.code = code  # type: ignore[misc] # the one class whose code is of the instance
         self.faults = faults
         self.headers: dict[str, str] = {}
-
-
-class ForbiddenError(TipmanError):
-    """The principal is known and may not do this."""
-
-    code: ClassVar[str] = "forbidden"
 
 
 def kind_of(error: TipmanError) -> tuple[str, Kind]:

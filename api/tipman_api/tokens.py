@@ -1,7 +1,7 @@
 """Tokens over REST: made, looked at, revoked. What is secret of one is shown once."""
 
 from fastapi import Request, Response
-from tipman.errors import NotFoundError
+from tipman.errors import ForbiddenError, NotFoundError
 from tipman.registry import views
 from tipman.registry.records import Answer, Token
 from tipman.registry.views import TOKENS_URI, token_view
@@ -9,7 +9,7 @@ from tipman.registry.views import TOKENS_URI, token_view
 from tipman_api.bridge import Bridge, bridge_of
 from tipman_api.parameters import Parameters
 from tipman_api.principals import Principal, Scope, principal_of
-from tipman_api.problems import ForbiddenError, documented
+from tipman_api.problems import documented
 from tipman_api.registry_bodies import (
     NAME,
     NEW_TOKEN,

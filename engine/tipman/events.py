@@ -174,10 +174,10 @@ class RejectReported(Requested):
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitingBegan(Event):
+class AwaitingStarted(Event):
     """A task waits for people, or for what others do for it: look what there is to begin."""
 
-    wire: ClassVar[str] = "awaiting.began"
+    wire: ClassVar[str] = "awaiting.started"
 
 
 @dataclass(frozen=True, slots=True)

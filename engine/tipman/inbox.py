@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from tipman.events import (
-    AwaitingBegan,
+    AwaitingStarted,
     CancelRequested,
     ChildReopened,
     ChildSettled,
@@ -39,7 +39,7 @@ from tipman.run_events import (
 _LEFT: Mapping[str, type[Event]] = {
     kind.__name__: kind
     for kind in (
-        AwaitingBegan,
+        AwaitingStarted,
         CancelRequested,
         ChildReopened,
         ChildSettled,

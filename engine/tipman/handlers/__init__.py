@@ -21,7 +21,7 @@ from tipman.events import (
     AttemptReturned,
     AttemptSucceeded,
     AttemptTimedOut,
-    AwaitingBegan,
+    AwaitingStarted,
     BackfillRequested,
     CancelRequested,
     ChildReopened,
@@ -184,7 +184,7 @@ class Handlers:
             FailReported: _of_a_task(self.awaiting.reported),
             ApproveReported: _of_a_task(self.awaiting.reported),
             RejectReported: _of_a_task(self.awaiting.reported),
-            AwaitingBegan: self.awaiting.began,
+            AwaitingStarted: self.awaiting.started,
         }
 
     def _of_runs(self) -> Mapping[type[Event], Handler]:

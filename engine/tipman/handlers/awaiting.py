@@ -6,7 +6,7 @@ from tipman.charts import move
 from tipman.definitions import Task
 from tipman.effects import Effect
 from tipman.events import (
-    AwaitingBegan,
+    AwaitingStarted,
     ChildReopened,
     ChildSettled,
     Requested,
@@ -60,7 +60,7 @@ class Awaiting:
 
     # What happens to them.
 
-    def began(self, event: AwaitingBegan, directory: TIPMan) -> list[Effect]:
+    def started(self, event: AwaitingStarted, directory: TIPMan) -> list[Effect]:
         """See to it that a task has begun what it waits for."""
         self._look(directory.find(event.instance), directory)
         return []

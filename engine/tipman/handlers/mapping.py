@@ -18,7 +18,7 @@ from tipman.definitions.faults import faults_of
 from tipman.definitions.shapes import kind_of
 from tipman.definitions.tasks import refusal
 from tipman.errors import InvalidError, MergeConflictError, QuotaReachedError, TypeOffError
-from tipman.events import AwaitingBegan, Failure, RetryRequested, Submission, TasksSubmitted
+from tipman.events import AwaitingStarted, Failure, RetryRequested, Submission, TasksSubmitted
 from tipman.frontier import mark_of
 from tipman.handlers.charges import Charge, charge_of
 from tipman.handlers.closing import SETTLED_BELOW, Closing
@@ -191,7 +191,7 @@ class Mapping:
         told = f'{{"first":{first},"items":{last - first},"of":{len(plan.values)}}}'
         directory.log(instance, "items.submitted", instance.configuration, told)
         if not brood.looks and last < len(plan.values):
-            directory.raised.append(AwaitingBegan(instance.id))
+            directory.raised.append(AwaitingStarted(instance.id))
 
     def _submissions(
         self,

@@ -11,7 +11,7 @@ from tipman.definitions import Task
 from tipman.effects import StopAttempt
 from tipman.errors import ConflictError, TipmanError
 from tipman.events import (
-    AwaitingBegan,
+    AwaitingStarted,
     DependencyReopened,
     DependencySettled,
     Requested,
@@ -139,6 +139,8 @@ class Steps:
         elif state == "awaiting":
             self._awaiting(was, instance, directory)
         elif state == "waiting":
+            # It was delayed, and waits again: what it waited for counts from when that settles.
+            instance.due_at = None
             forget_what_was_seen(instance, directory)
 
     @staticmethod
@@ -173,7 +175,7 @@ class Steps:
             instance.wake_at = instance.started_at + round(task.timeout_s * MICROSECONDS)
         is_seen = task.has_expressions or is_to_look(instance, directory)
         if is_seen or instance.early is not None or task.type in PARENTS:
-            directory.raised.append(AwaitingBegan(instance.id))
+            directory.raised.append(AwaitingStarted(instance.id))
 
 
 def ready(task: Task) -> Verdict:
