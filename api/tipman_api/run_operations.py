@@ -100,6 +100,17 @@ COMPONENTS: Mapping[str, Schema] = {
                 "additionalProperties": COUNT,
             },
             "error": ERROR,
+            "aftermath": {
+                "type": "array",
+                "description": "its compensations and hooks, the first 100",
+                "items": object_of(
+                    {
+                        "uri": TEXT,
+                        "name": TEXT,
+                        "state": {"type": "string", "enum": sorted(STATES)},
+                    }
+                ),
+            },
         }
     ),
     "RunListed": object_of(_RUN),

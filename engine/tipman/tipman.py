@@ -5,7 +5,7 @@ changes are staged and `write` puts them into the transaction with a handful of 
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from tipman.chain import link
@@ -31,6 +31,7 @@ from tipman.models import (
     UPSERT_KEPT,
 )
 from tipman.registry.register import Registry
+from tipman.relatives import Relatives
 from tipman.runs.ledger import Runs
 from tipman.runs.offspring import Offspring
 from tipman.schedules.ledger import Ledger
@@ -38,17 +39,12 @@ from tipman.schedules.ledger import Ledger
 CACHE_MAX = 50_000
 """Instances kept in memory; the least recently loaded that do not run are dropped first."""
 
-_ENDS = (
-    "SELECT instance, max(position) FROM log_entry WHERE 'task.settled' IN (name, announced)"
-    " AND instance IN (??) GROUP BY instance"
-)
-
 
 class BrokenInvariantError(Exception):
     """A row is not as this engine left it; the engine stops rather than guess."""
 
 
-class TIPMan:
+class TIPMan(Relatives):
     """The Task In Progress Manager: finds instances, and gathers what a drain changed of them.
 
     `now` is the wall clock at the event in hand, in µs; `epoch` the number of this start.
@@ -113,38 +109,6 @@ class TIPMan:
             rows = self._database.fetch_in(f"{SELECT_INSTANCE} WHERE id IN (??)", missing)
             for row in rows:
                 self._remember(Instance.from_row(row))
-
-    def where(self, condition: str, parameters: tuple[Any, ...]) -> Iterator[Instance]:
-        """Yield instances by a condition on committed rows, as memory has them."""
-        for row in self._database.fetch(f"{SELECT_INSTANCE} WHERE {condition}", parameters):
-            cached = self._cache.get(bytes(row[0]))
-            yield self._remember(Instance.from_row(row)) if cached is None else cached
-
-    def staged(self) -> Iterator[Instance]:
-        """Yield the instances that this drain has made or changed so far."""
-        yield from self._new.values()
-        yield from self._touched.values()
-
-    def staged_tasks(self) -> Iterator[Row]:
-        """Yield the rows of the task table that this drain has made so far."""
-        yield from self._tasks
-
-    def open_in(self, run: bytes) -> list[Instance]:
-        """Return what of a run has not settled, oldest first, this drain's changes included."""
-        condition = "run = ? AND settled_at IS NULL"
-        found = {instance.id: instance for instance in self.where(condition, (run,))}
-        found.update((instance.id, instance) for instance in self.staged() if instance.run == run)
-        return [found[key] for key in sorted(found) if not found[key].is_settled]
-
-    def by_end(self, instances: Iterable[Instance]) -> list[Instance]:
-        """Return tasks that have settled in the order in which they did."""
-        found = {instance.id: instance for instance in instances}
-        rows = self._database.fetch_in(_ENDS, list(found))
-        order = {bytes(identifier): (0, position) for identifier, position in rows}
-        for position, entry in enumerate(self._log):
-            if entry[0] in found and "task.settled" in (entry[2], entry[8]):
-                order[entry[0]] = (1, position)
-        return sorted(found.values(), key=lambda instance: order.get(instance.id, (0, 0)))
 
     def find_keys(
         self, names: Iterable[tuple[str, str]], kind: str = "task"
@@ -376,10 +340,6 @@ class TIPMan:
         self.schedules.forget(identifier)
         self.runs.forget(identifier)
         self.offspring.forget(identifier)
-
-    def _remember(self, instance: Instance) -> Instance:
-        self._cache[instance.id] = instance
-        return instance
 
     def _shrink(self) -> None:
         idle = (i.id for i in self._cache.values() if i.state not in {"running", "queued"})

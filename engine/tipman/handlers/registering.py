@@ -70,6 +70,12 @@ class Registering:
                 f"the namespace {name!r} has {open_tasks:,} open tasks; cancel them, or wait",
                 "in_use",
             )
+        runs = directory.open_runs(name)
+        if runs:
+            raise ConflictError(
+                f"the namespace {name!r} has {runs:,} open runs; cancel them, or let them go on",
+                "in_use",
+            )
         schedules = directory.schedules.count_open(name)
         if schedules:
             raise ConflictError(

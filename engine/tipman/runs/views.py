@@ -21,6 +21,8 @@ STATES = frozenset(RUN_STATES)
 LIMIT = 100
 WINDOW = 10_000
 """Runs that one page looks through at most where no index serves its filter."""
+_AFTERMATH_MAX = 100
+"""Compensations and hooks that a run is shown with."""
 _ID_BYTES = 16
 _MARK_BYTES = 6
 _BEFORE_ALL, _AFTER_ALL = b"\x00" * _ID_BYTES, b"\xff" * _ID_BYTES
@@ -131,6 +133,7 @@ def view(database: Database, identifier: bytes) -> dict[str, Any]:
     counts = counts_of(database, identifier)
     shown["tasks"] = {"total": sum(counts.values()), **dict(sorted(counts.items()))}
     shown["error"] = _error(database, identifier, shown["state"])
+    shown["aftermath"] = _aftermath(database, identifier)
     return shown
 
 
@@ -239,9 +242,13 @@ def _shown(row: Row) -> dict[str, Any]:
 
 
 def _error(database: Database, run: bytes, state: str) -> dict[str, Any] | None:
-    """Return why a run failed: what its first node said that did."""
+    """Return why a run failed: that its time was over, or what its first node said that did."""
     if state != "failed":
         return None
+    reason = database.fetch("SELECT reason FROM instance WHERE id = ?", (run,))[0][0]
+    if reason is not None:
+        found: dict[str, Any] = json.loads(reason)
+        return {**found, "cause": None}
     rows = database.fetch(
         "SELECT i.id, i.name, i.state, a.error FROM instance AS i"
         " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt"
@@ -259,6 +266,18 @@ def _error(database: Database, run: bytes, state: str) -> dict[str, Any] | None:
         "message": f"the task {name!r} {how}{why}",
         "cause": TASKS_URI + text_of(bytes(identifier)),
     }
+
+
+def _aftermath(database: Database, run: bytes) -> list[dict[str, Any]]:
+    """Return the compensations and hooks of a run, oldest first; they change no outcome."""
+    rows = database.fetch(
+        "SELECT id, name, state FROM instance WHERE parent = ? ORDER BY id LIMIT ?",
+        (run, _AFTERMATH_MAX),
+    )
+    return [
+        {"uri": TASKS_URI + text_of(bytes(task)), "name": name, "state": state}
+        for task, name, state in rows
+    ]
 
 
 def _edge(database: Database, before: bytes, limit: int) -> bytes | None:
