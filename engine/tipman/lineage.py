@@ -8,9 +8,19 @@ nothing, and one whose tasks add much costs as much as is looked at.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from tipman.context import EMPTY, Context, Entry, Merged, Part, extended, merge, merge_agreed
+from tipman.context import (
+    EMPTY,
+    Context,
+    Entry,
+    Part,
+    Resolution,
+    extended,
+    merge,
+    merge_agreed,
+)
 from tipman.database import Database
 from tipman.definitions.stored import options_of
 from tipman.edges import Edges
@@ -58,6 +68,11 @@ class Node(NamedTuple):
     """JSON text of what its last attempt returned."""
     kept: str | None
     """JSON text with `added` and `saw`, where there is something of them to keep."""
+
+    @property
+    def value(self) -> Any:
+        """What its last attempt returned, None where it has not ended."""
+        return None if self.result is None else json.loads(self.result)
 
 
 class Source:
@@ -149,6 +164,14 @@ class StagedSource(Source):
         )
 
 
+class View(NamedTuple):
+    """What a task sees: the context, the results of its dependencies, and what was decided."""
+
+    context: Context
+    results: Mapping[str, Any] = MappingProxyType({})
+    resolved: Sequence[Resolution] = ()
+
+
 class Ancestry(NamedTuple):
     """The tasks above some others, as far as it is not known what they saw."""
 
@@ -181,17 +204,23 @@ class Lineage:
             self._bases[run] = found
         return found
 
-    def seen(self, needs: Sequence[bytes], run: bytes | None, options: str) -> Merged:
+    def seen(self, needs: Sequence[bytes], run: bytes | None, options: str) -> View:
         """Return what a task sees that depends on these, in this order.
 
         Raises:
             MergeConflictError: two tasks gave a key a value, and no policy decides.
         """
+        if not needs:
+            return View(self.base(run))
         ancestry = self._ancestry(needs)
         plain, contested = self._sorted_out(ancestry, run)
+        nodes = (ancestry.nodes[need] for need in needs if need in ancestry.nodes)
+        results = {node.name: node.value for node in nodes}
+        if not contested:
+            return View(plain, results)
         met = self._met(needs, ancestry, contested)
         merged = merge(met, options_of(options)["merge"])
-        return Merged({**plain, **merged.context}, merged.resolved)
+        return View({**plain, **merged.context}, results, merged.resolved)
 
     def seen_agreed(self, needs: Sequence[bytes], run: bytes | None, options: str) -> Context:
         """Return what a task sees, without the keys that are in conflict."""

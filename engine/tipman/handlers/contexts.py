@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tipman.context import Context, Merged, Resolution, values_of
+from tipman.context import Context, Resolution, values_of
 from tipman.definitions import Task
 from tipman.errors import MergeConflictError
 from tipman.events import Failure
 from tipman.ids import parse
 from tipman.instances import Instance
 from tipman.jsontext import dumps, parsed
-from tipman.lineage import ADDING, data_of, kept_text, saw_of
+from tipman.lineage import ADDING, View, data_of, kept_text, saw_of
 from tipman.runs.writers import keys_of
 from tipman.tipman import TIPMan
 from tipman.triggers import EARLY
@@ -54,13 +54,9 @@ def look(instance: Instance, directory: TIPMan) -> Sight:
     if instance.parent is not None and task.item is not None:
         seen = _seen_by_map(instance.parent, directory)
         return Sight({**seen, "item": task.item["value"], "index": task.item["index"]})
-    needs = data_of(directory.edges.dependencies_of(instance), task.options)
-    merged = _merged(instance, task, needs, directory)
-    names = {
-        "context": dict(sorted(values_of(merged.context).items())),
-        "results": _results(needs, directory),
-    }
-    return Sight(names, merged.resolved)
+    view = _view(instance, task, directory)
+    context = dict(sorted(values_of(view.context).items()))
+    return Sight({"context": context, "results": dict(view.results)}, view.resolved)
 
 
 def is_to_look(instance: Instance, directory: TIPMan) -> bool:
@@ -139,17 +135,18 @@ def resolutions_text(resolved: Sequence[Resolution], directory: TIPMan) -> str:
     )
 
 
-def _merged(instance: Instance, task: Task, needs: Sequence[bytes], directory: TIPMan) -> Merged:
+def _view(instance: Instance, task: Task, directory: TIPMan) -> View:
+    needs = data_of(directory.edges.dependencies_of(instance), task.options)
     lineage, run = directory.lineage, instance.run
     if run is not None and not lineage.writers.has_any(run):
-        return Merged(lineage.base(run))
+        return View(lineage.base(run), _results(needs, directory))
     saw = _saw(instance, task, directory)
     if saw is not None:
-        return Merged(saw)
-    merged = lineage.seen(needs, run, task.options)
-    if instance.is_settled or not instance.dependencies_remaining:
-        lineage.remember(instance.id, merged.context)
-    return merged
+        return View(saw, _results(needs, directory))
+    view = lineage.seen(needs, run, task.options)
+    if needs and not instance.dependencies_remaining:
+        lineage.remember(instance.id, view.context)
+    return view
 
 
 def _saw(instance: Instance, task: Task, directory: TIPMan) -> Context | None:
