@@ -420,3 +420,27 @@ def test_importing_definitions_is_light():
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def nested(levels):
+    task = EXEC
+    for _ in range(levels):
+        task = {"type": "map", "arguments": {"over": [1], "task": task}}
+    return task
+
+
+def test_maps_lie_within_one_another_only_so_deep():
+    place = "/arguments/task" * 5
+
+    assert len(task_of(nested(4)).options) < 10_000
+    assert refusals(nested(5)) == {
+        place: "tasks that bring others along, more than 4 within one another"
+    }
+    assert place in refusals(nested(3_000))
+
+
+def test_a_map_of_itself_is_refused():
+    task = {"type": "map", "arguments": {"over": [1]}}
+    task["arguments"]["task"] = task
+
+    assert "/arguments/task" * 5 in refusals(task)

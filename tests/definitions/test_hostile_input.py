@@ -15,13 +15,34 @@ FIELDS = [
     "tasks", "name", "type", "arguments", "dependencies", "retry", "on", "key", "due_at",
     "after_s", "timeout_s", "env", "priority", "input", "input_schema", "slots", "argv", "shell",
     "task", "args", "call", "duration_s", "by", "url", "body", "expect_status", "backoff", "when",
+    "carry", "compensate", "hooks", "failed", "settled", "merge", "all", "any", "none",
+    "succeeded", "context", "operator", "value", "over", "failures_max", "form", "default",
+    "approve", "data", "on_failure", "schedule", "cron", "version", "on_close", "namespace", "*", "$schema",
 ]  # fmt: skip
 LEAVES = (
     st.none()
     | st.booleans()
     | st.integers(-(10**20), 10**20)
     | st.floats()
-    | st.sampled_from([*SHAPES, "eval", "{a}", "{", "a:b", "http://x", "exit:3", "\0", "\ud800"])
+    | st.sampled_from(
+        [
+            *SHAPES,
+            "eval",
+            "{a}",
+            "{",
+            "a:b",
+            "http://x",
+            "exit:3",
+            "\0",
+            "\ud800",
+            "last",
+            "a",
+            "order",
+            "any_failed",
+            "exists",
+            "10%",
+        ]
+    )
     | st.text(max_size=5)
     | st.binary(max_size=3)
 )
@@ -35,8 +56,9 @@ VALUES = st.recursive(
 )
 TASKS = st.fixed_dictionaries(
     {"type": st.sampled_from([*SHAPES, "eval"]), "arguments": VALUES},
-    optional=dict.fromkeys(FIELDS[4:13], VALUES),
+    optional=dict.fromkeys([*FIELDS[4:13], "when", "compensate", "name"], VALUES),
 )
+HEADS = dict.fromkeys(["hooks", "merge", "on_failure", "schedule", "input_schema"], VALUES)
 SCRAPS = st.lists(
     st.sampled_from(
         ["a", "- ", "  ", ": ", "\n", "{", "}", "[", "]", ",", "&a ", "*a", "<<", "!!", "!!set ",
@@ -53,7 +75,9 @@ def test_any_value_is_a_task_or_is_refused(value):
         task_of(value)
 
 
-@given(VALUES | st.fixed_dictionaries({"tasks": st.lists(TASKS | VALUES, max_size=4)}))
+@given(
+    VALUES | st.fixed_dictionaries({"tasks": st.lists(TASKS | VALUES, max_size=4)}, optional=HEADS)
+)
 def test_any_value_is_a_workflow_or_is_refused(value):
     with contextlib.suppress(InvalidError):
         workflow_of(value, default_name="x")

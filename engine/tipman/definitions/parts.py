@@ -14,9 +14,12 @@ from tipman.triggers import rule_faults
 NOT_IN_PARTS = ("key", "namespace", "dependencies", "when", "due_at", "compensate")
 """What a task that another brings along can not say: when it runs is settled by that one."""
 NOT_IN_ITEMS = ("name", *NOT_IN_PARTS)
+NESTED_MAX = 4
+"""Tasks that bring one another along; each is written within the text of the one before."""
 UNDO = ".undo"
 """What the name of a task that undoes another ends with, where it has none of its own."""
 
+_BRINGS = frozenset({"task", "compensate"})
 Read = Callable[[Any, Path], tuple[Task | None, tuple[Fault, ...]]]
 """Reads one task, its faults at pointers that start at a path."""
 
@@ -120,6 +123,10 @@ def _bring(
     read: Read,
     refused: tuple[str, ...] = NOT_IN_PARTS,
 ) -> None:
+    if sum(step in _BRINGS for step in under) > NESTED_MAX:
+        detail = f"tasks that bring others along, more than {NESTED_MAX} within one another"
+        parts.faults.append(Fault(pointer_of(under), detail))
+        return
     priority = parts.plain.get("priority")
     if isinstance(given, Mapping) and type(priority) is int:
         given = {"priority": priority, **given}
