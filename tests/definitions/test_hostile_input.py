@@ -17,7 +17,8 @@ FIELDS = [
     "task", "args", "call", "duration_s", "by", "url", "body", "expect_status", "backoff", "when",
     "carry", "compensate", "hooks", "failed", "settled", "merge", "all", "any", "none",
     "succeeded", "context", "operator", "value", "over", "failures_max", "form", "default",
-    "approve", "data", "on_failure", "schedule", "cron", "version", "on_close", "namespace", "*", "$schema",
+    "approve", "data", "on_failure", "schedule", "cron", "version", "on_close", "namespace",
+    "*", "$schema",
 ]  # fmt: skip
 LEAVES = (
     st.none()
