@@ -18,6 +18,7 @@ _ROWS = (
     "SELECT id, state, configuration, sequence, opening FROM instance"
     " WHERE kind IN ('task', 'run')"
 )
+_CHILDREN = "SELECT id FROM workflow_run WHERE parent = ? ORDER BY id DESC LIMIT 1"
 _RUNS = "SELECT id, parent FROM workflow_run WHERE parent IS NOT NULL"
 
 
@@ -53,6 +54,29 @@ class Examination:
             if flow.nodes.keys() != flow.graph.keys():
                 raise ViolationError(f"run {text_of(flow.id)} is there in part: {[*flow.nodes]}")
         self._check_children()
+        if not self._database.fetch("SELECT 1 FROM inbox"):
+            self._check_rest()
+
+    def _check_rest(self) -> None:
+        """Check that nothing waits for what has happened: no event is on its way."""
+        for flow in self._chronicle.flows.values():
+            for node in flow.nodes.values():
+                needed = [self._members[i] for i in self._chronicle.needed(node)]
+                ends = {m.born.id: m.state if m.is_settled else None for m in needed}
+                if node.state in {"waiting", "blocked", "skipped"} and node.told != ends:
+                    label = self._chronicle.label(node)
+                    raise ViolationError(f"{label}: was told {node.told.values()} of {ends}")
+            if flow.run.configuration == "working" and not flow.open:
+                raise ViolationError(f"run {text_of(flow.id)} works, and nothing of it is open")
+        for run, parent in self._database.fetch(_RUNS):
+            child, task = self._members[bytes(run)], self._members[bytes(parent)]
+            if child.is_settled and task.state == "awaiting" and self._is_last(child, task):
+                raise ViolationError(f"{self._chronicle.label(task)} waits for a run that ended")
+
+    def _is_last(self, child: Member, task: Member) -> bool:
+        """Tell whether a run is the last that a task has begun."""
+        rows = self._database.fetch(_CHILDREN, (task.born.id,))
+        return bytes(rows[0][0]) == child.born.id
 
     def _check_children(self) -> None:
         """Check that each child run has its task, and each task one child at a time."""
