@@ -4,14 +4,15 @@ from tipman.charts import STATES
 from tipman.definitions import TaskType
 from tipman.ids import parse
 from tipman.listing import Filter
-from tipman.resources import RUNS_URI, SCHEDULES_URI
+from tipman.resources import RUNS_URI, SCHEDULES_URI, URI
 
 from tipman_api.parameters import Parameters, refused
 from tipman_api.principals import Principal
 
 TEXT_MAX = 200
 NAMES = (
-    "state", "type", "name", "key", "queue", "run", "schedule", "since", "until", "text",
+    "state", "type", "name", "key", "queue", "run", "schedule", "parent", "since", "until",
+    "text",
 )  # fmt: skip
 """What tasks can be filtered by, besides their namespace."""
 TYPES: tuple[str, ...] = TaskType.__args__  # type: ignore[attr-defined] # of every Literal
@@ -34,6 +35,7 @@ def filter_of(parameters: Parameters, principal: Principal) -> Filter:
         queue=parameters.text("queue"),
         run=identifier_in(parameters, "run", RUNS_URI),
         schedule=identifier_in(parameters, "schedule", SCHEDULES_URI),
+        parent=identifier_in(parameters, "parent", URI),
         since_us=parameters.instant_us("since"),
         until_us=parameters.instant_us("until"),
         text=parameters.text("text", TEXT_MAX),

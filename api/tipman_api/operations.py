@@ -75,6 +75,7 @@ FILTERS: Sequence[Schema] = (
     query("queue", "The whole name of the queue.", NAMED),
     query("run", "UUID or URI of a run.", TEXT),
     query("schedule", "UUID or URI of a schedule.", TEXT),
+    query("parent", "UUID or URI of a map, for its items.", TEXT),
     query("since", "Submitted at this instant or later.", INSTANT),
     query("until", "Submitted before this instant.", INSTANT),
     query("text", "Stands somewhere in name, key or arguments, in whatever case.", NAMED),

@@ -72,6 +72,7 @@ TASK = object_of(
         "dependencies_remaining": COUNT,
         "run": maybe("string"),
         "schedule": maybe("string"),
+        "parent": maybe("string"),
         "definition": maybe("string"),
         "queue": TEXT,
         "priority": {"type": "integer"},
@@ -205,7 +206,7 @@ COMPONENTS: Mapping[str, Schema] = {
     "TaskBatch": object_of(
         {
             "tasks": {"type": "array", "minItems": 1, "items": ref("TaskBody")},
-            "on_failure": {"const": "skip"},
+            "on_failure": {"type": "string", "enum": ["skip", "block", "continue"]},
         },
         optional=("on_failure",),
     ),

@@ -182,8 +182,8 @@ def row_of(instance: Instance, task_row: Row) -> TaskRow:
         instance.id, instance.key, instance.namespace, instance.name, instance.state,
         instance.attempt, instance.epoch, instance.dependencies_remaining, instance.cause,
         instance.reason, instance.due_at, instance.submitted_at, instance.queued_at,
-        instance.started_at, instance.settled_at, instance.run, instance.schedule, type_, queue,
-        priority, arguments, options, None, None,
+        instance.started_at, instance.settled_at, instance.run, instance.schedule,
+        instance.parent, type_, queue, priority, arguments, options, None, None,
     )  # fmt: skip
 
 

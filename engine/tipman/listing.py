@@ -58,6 +58,7 @@ class Filter:
     key: str | None = None
     run: bytes | None = None
     schedule: bytes | None = None
+    parent: bytes | None = None
     since_us: int | None = None
     until_us: int | None = None
     text: str | None = None
@@ -284,7 +285,11 @@ def _window(database: Database, wanted: Filter, before: bytes, limit: int) -> _P
         namespaces = (wanted.namespace,) if wanted.namespace else ()
         by = "i.namespace = ? AND " if namespaces else ""
         return _Path(f"{by}i.kind = 'task' AND i.key = ?", (*namespaces, wanted.key), size)
-    for whole, path in ((wanted.run, "i.run = ?"), (wanted.schedule, _OF_SCHEDULE)):
+    for whole, path in (
+        (wanted.parent, "i.parent = ?"),
+        (wanted.run, "i.run = ?"),
+        (wanted.schedule, _OF_SCHEDULE),
+    ):
         if whole is not None:
             return _Path(path, (whole,), size)
     states = set(wanted.states)
@@ -340,6 +345,7 @@ def _conditions(wanted: Filter) -> tuple[str, Row]:
         ("t.queue =", wanted.queue),
         ("i.run =", wanted.run),
         ("i.schedule =", wanted.schedule),
+        ("i.parent =", wanted.parent),
         ("i.submitted_at >=", wanted.since_us),
         ("i.submitted_at <", wanted.until_us),
     ):

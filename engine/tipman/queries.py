@@ -354,6 +354,7 @@ def _task_row(row: Row) -> TaskRow:
         cause=None if found.cause is None else bytes(found.cause),
         run=None if found.run is None else bytes(found.run),
         schedule=None if found.schedule is None else bytes(found.schedule),
+        parent=None if found.parent is None else bytes(found.parent),
     )
 
 

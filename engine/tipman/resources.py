@@ -38,6 +38,7 @@ class TaskRow(NamedTuple):
     settled_at: int | None
     run: bytes | None
     schedule: bytes | None
+    parent: bytes | None
     type: str
     queue: str
     priority: int
@@ -62,7 +63,7 @@ def task_text(row: TaskRow, dependencies: Sequence[bytes], epoch: int, context: 
         f'"running":{"true" if is_running else "false"},"attempt":{row.attempt},'
         f'"attempts_max":{attempts_max},"dependencies":[{needs}],'
         f'"dependencies_remaining":{row.dependencies_remaining},"run":{_run(row.run)},'
-        f'"schedule":{_schedule(row.schedule)},"definition":{definition},"queue":{quoted(row.queue)},'
+        f'"schedule":{_schedule(row.schedule)},"parent":{_parent(row)},"definition":{definition},"queue":{quoted(row.queue)},'
         f'"priority":{row.priority},"timeout_s":{timeout_s},"due_at":{due_at},'
         f'"owner":{f"{chr(34)}epoch-{epoch}{chr(34)}" if is_running else "null"},'
         f'"lease_expires_at":null,"submitted_at":{_instant(row.submitted_at)},'
@@ -112,6 +113,13 @@ def _text(value: str | None) -> str:
 
 def _run(run: bytes | None) -> str:
     return "null" if run is None else f'"{RUNS_URI}{text_of(run)}"'
+
+
+def _parent(row: TaskRow) -> str:
+    """Return who is told when it settles: its map, or its run where it belongs to its end."""
+    if row.parent is None:
+        return "null"
+    return f'"{RUNS_URI if row.parent == row.run else URI}{text_of(row.parent)}"'
 
 
 def _schedule(schedule: bytes | None) -> str:

@@ -1,7 +1,10 @@
 """`map` tasks: a task for each value of a list, so many at once, and so many may fail."""
 
+import json
+
 import pytest
 from core.house import BOOM, PLAIN
+from tipman import listing
 from tipman.events import StopReason
 
 EACH = {"type": "eval", "arguments": "result = item"}
@@ -384,3 +387,16 @@ def test_an_approval_after_a_contradiction_fails_as_any_task_would(house):
     house.succeed(ids["b"], {"n": 2})
 
     assert house.error(ids["ask"])["code"] == "merge_conflict"
+
+
+def test_the_items_of_a_map_are_listed_by_it_and_name_it(house):
+    (identifier,) = house.submit({"name": "each", **mapping([1, 2])})
+    found = items(house, identifier)
+    house.task()
+
+    wanted = listing.Filter(kind="task", parent=identifier)
+    listed = listing.page(house.reader, wanted, cursor=None, limit=10, epoch=house.core.epoch)
+
+    assert [json.loads(item)["name"] for item in listed.items] == ["each[1]", "each[0]"]
+    assert house.view(found[0])["parent"] == house.view(identifier)["uri"]
+    assert house.view(identifier)["parent"] is None

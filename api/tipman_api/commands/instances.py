@@ -27,7 +27,9 @@ COLUMNS = (
     field("attempt"),
     field("submitted_at", "submitted"),
 )
-_FILTERS = ("type", "name", "key", "queue", "run", "schedule", "since", "until", "text")
+_FILTERS = (
+    "type", "name", "key", "queue", "run", "schedule", "parent", "since", "until", "text",
+)  # fmt: skip
 _OF_RUNS = ("key", "schedule", "since", "until")
 """What runs have of these by the same name."""
 
@@ -47,6 +49,7 @@ _OF_RUNS = ("key", "schedule", "since", "until")
 @click.option("--queue", help="Of this queue.")
 @click.option("--run", metavar="REF", help="Of this run.")
 @click.option("--schedule", metavar="REF", help="Of this schedule.")
+@click.option("--parent", metavar="REF", help="Items of this map.")
 @namespace_option
 @click.option("--since", metavar="INSTANT", help="Submitted at or after this instant.")
 @click.option("--until", metavar="INSTANT", help="Submitted before this instant.")
@@ -89,9 +92,9 @@ def _query(session: Session, kind: str, given: dict[str, Any]) -> list[tuple[str
     Raises:
         UsageError: something that runs have not.
     """
-    for name in ("run", "schedule"):
+    for name, found in (("run", "run"), ("schedule", "schedule"), ("parent", "task")):
         if given[name] is not None:
-            given[name] = session.find(given[name], {**given, "kind": name})["id"]
+            given[name] = session.find(given[name], {**given, "kind": found})["id"]
     names = {name: name for name in _FILTERS}
     if kind == "run":
         names = {"name": "workflow", **{name: name for name in _OF_RUNS}}
