@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self, overload
 
 from tipman.definitions import workflow_of
+from tipman.definitions.parts import NOT_IN_ITEMS
 from tipman.definitions.workflows import HOOKS
 from tipman.errors import Fault, InvalidError
 from tipman.executors.functions import RegisteredTask, TaskCall
@@ -89,6 +90,20 @@ class Step(Reference):
             what = None
         self.mapping["compensate"] = _task(what, fields, [])
         return self
+
+    def over(self, values: Any, **options: Any) -> Self:
+        """Make it a map: one task for each of *values*, a list or what another task returned.
+
+        Its arguments may have `item` and `index` in them; *options* are `parallel_max` and
+        `failures_max`. What places it in the graph stays that of the map.
+        """
+        sources: list[Step] = []
+        listed = _plain(values, sources)
+        each = {n: value for n, value in self.mapping.items() if n not in NOT_IN_ITEMS}
+        place = {n: value for n, value in self.mapping.items() if n in NOT_IN_ITEMS}
+        arguments = {"over": listed, "task": each, **options}
+        self.mapping = {**place, "type": "map", "arguments": arguments}
+        return self.after(*sources) if sources else self
 
     @property
     def succeeded(self) -> dict[str, str]:
@@ -190,6 +205,12 @@ class Blueprint(Mapping[str, Any]):
         if any(step.name == name for step in self._steps):
             detail = f"`{name}` is already the name of a task; `.options(name=…)` gives another"
             raise InvalidError(detail, (Fault(f"/tasks/{len(self._steps)}/name", detail),))
+
+
+item = Reference("item")
+"""What a task that is made `over` values is for."""
+index = Reference("index")
+"""Which of them that is, from 0."""
 
 
 def context(key: str, operator: str, value: Any = None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ FRACTION = "must be a whole number, not a number with a fraction"
 OVER = "must be a list, an `{expression}`, or `{context: KEY}`"
 ALLOWANCE = "must be a whole number from 0, or a share from `0%` to `100%`"
 NO_SCHEMA = "/type: is no JSON Schema: 3 is not valid under any of the given schemas"
-NOT_TRUE = "must be true or false, not a number"
+NEVER = "is never used: the task has no `timeout_s` after which it would be"
 NO_CLOSE = "must be one of cancel, abandon, wait, not `kill`"
 NO_PLACE = "`when` has no meaning for a task that another brings along"
 TOO_FEW = "must be at least 1"
@@ -61,6 +61,7 @@ ARGUMENTS = {
     "approval": [
         {"assignee": "boss", "form": {"required": ["why"]}, "default": {"approve": False}},
         {"form": {"type": "integer"}, "default": {"approve": True, "data": 1}},
+        {"note": "may we?"},
     ],
     "workflow": [
         {"name": "nightly"},
@@ -88,7 +89,8 @@ def refusals(mapping, make=task_of, **options):
     ("type_", "arguments"), [(type_, a) for type_, many in ARGUMENTS.items() for a in many]
 )
 def test_each_type_takes_its_arguments_and_keeps_them_as_they_were(type_, arguments):
-    task = task_of({"type": type_, "arguments": arguments})
+    timeout_s = {"timeout_s": 9} if "default" in arguments else {}
+    task = task_of({"type": type_, "arguments": arguments, **timeout_s})
 
     assert task.type == type_
     assert task.arguments == arguments
@@ -121,7 +123,7 @@ def test_each_type_takes_its_arguments_and_keeps_them_as_they_were(type_, argume
         ("wait", {"default": {}}, "/default", "unknown field `default`"),
         ("approval", {"assignee": ""}, "/assignee", "must not be empty"),
         ("approval", {"form": {"type": 3}}, "/form", NO_SCHEMA),
-        ("approval", {"default": {"approve": 1}}, "/default/approve", NOT_TRUE),
+        ("approval", {"default": {"approve": True}}, "/default", NEVER),
         ("workflow", {}, "/name", "is missing"),
         ("workflow", {"name": "a b"}, "/name", "must be the name of a registered workflow"),
         ("workflow", {"name": "a", "version": 0}, "/version", "must be at least 1"),
@@ -230,7 +232,7 @@ def test_the_settings_complete_what_a_task_does_not_say():
 
 @pytest.mark.parametrize("type_", ARGUMENTS)
 def test_only_types_that_run_code_have_a_time_out_of_their_own(type_):
-    task = task_of({"type": type_, "arguments": ARGUMENTS[type_][0]})
+    task = task_of({"type": type_, "arguments": ARGUMENTS[type_][-1]})
 
     timed = type_ in {"exec", "eval", "python", "inline", "http"}
     assert task.timeout_s == (3600 if timed else None)

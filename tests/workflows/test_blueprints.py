@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 import tipman
 from tipman import Engine
-from tipman.blueprints import Blueprint, context, workflow
+from tipman.blueprints import Blueprint, context, item, workflow
 from tipman.definitions import workflow_from_text, workflow_of
 from tipman.definitions.contents import kept
 from tipman.errors import InvalidError
@@ -151,6 +151,28 @@ def test_a_result_within_a_text_is_refused_because_nobody_would_wait_for_it():
     with pytest.raises(TypeError, match="has no parts yet"):
         list(a)
     assert a["n"][0].expression == "results['a b'].n[0]"
+
+
+def test_a_task_over_values_is_a_map(tmp_path):
+    with workflow("pages") as w:
+        links = w.task("links", type="eval", arguments="result = ['a', 'b']")
+        pages = w.task(fetch, url=item).over(links, parallel_max=2, failures_max="10%")
+        w.task(count, page=pages, words=["one"])
+
+    assert w["tasks"][1] == {
+        "name": "fetch",
+        "type": "map",
+        "arguments": {
+            "over": "{results.links}",
+            "task": {"type": "inline", "arguments": {"task": "fetch", "args": {"url": "{item}"}}},
+            "parallel_max": 2,
+            "failures_max": "10%",
+        },
+        "dependencies": ["links"],
+    }
+    with Engine(f"sqlite:///{tmp_path}/t.db", tasks=TASKS) as engine:
+        handles = engine.submit_workflow(workflow_of(w, default_name="x"))
+        assert handles["fetch"].result == [{"title": "a", "n": 2}, {"title": "b", "n": 2}]
 
 
 def test_an_error_of_the_writer_is_not_covered_by_those_of_the_workflow():

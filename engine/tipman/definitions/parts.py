@@ -46,8 +46,11 @@ def parted(completed: dict[str, Any], under: Path, read: Read) -> Parts:
         if isinstance(given, Mapping):
             given = {"name": f"{completed.get('name')}{UNDO}"[:NAME_MAX], **given}
         _bring(parts, "compensate", given, (*under, "compensate"), read)
-    if completed.get("type") == "map":
+    type_ = completed.get("type")
+    if type_ == "map":
         _part_template(parts, under, read)
+    elif type_ == "approval":
+        parts.faults.extend(_default_faults(completed, under))
     return parts
 
 
@@ -101,6 +104,14 @@ def _part_edges(parts: Parts, needs: list[Any] | tuple[Any, ...], under: Path) -
     parts.plain["dependencies"] = names
     if order_only:
         parts.beside["order_only"] = tuple(order_only)
+
+
+def _default_faults(completed: Mapping[str, Any], under: Path) -> Iterator[Fault]:
+    arguments = completed.get("arguments")
+    default = arguments.get("default") if isinstance(arguments, Mapping) else None
+    if default is not None and completed.get("timeout_s") is None:
+        detail = "is never used: the task has no `timeout_s` after which it would be"
+        yield Fault(pointer_of((*under, "arguments", "default")), detail)
 
 
 def _part_template(parts: Parts, under: Path, read: Read) -> None:
