@@ -1,9 +1,10 @@
 """Pruning: what has settled and is old goes, a whole family at a time, in small transactions.
 
-A family is a run with all its tasks, or a task by itself. It is chosen by a reader, which may take
-its time, and looked at again by whoever removes it, between two drains of the bus: all of it has
-settled, and nothing open waits for any of it. Ids sort by the instant of submission, so what is
-old is found from the front, without an index that every task would have to pay for.
+A family is a run with all its tasks and all that hangs on them, as the runs that they started and
+the items of maps, or a task by itself with what hangs on it. It is chosen by a reader, which may
+take its time, and looked at again by whoever removes it, between two drains of the bus: all of it
+has settled, and nothing open waits for any of it. Ids sort by the instant of submission, so what
+is old is found from the front, without an index that every task would have to pay for.
 
 What refers to something that was pruned says so by its id alone: dependencies of a task that
 settled stay in its row, and lead to 404.
@@ -24,10 +25,15 @@ _LOOK = 500
 _MARK = ("", "pruned", "newest")
 """Where the tombstone of all that was pruned stands among the values that are kept."""
 
-_WALK = "SELECT id, run, settled_at FROM instance WHERE id > ? AND id < ? ORDER BY id LIMIT ?"
-_OF_RUN = "SELECT id FROM instance WHERE run = ? AND id > ? ORDER BY id LIMIT ?"
-_RUN_IS_KEPT = (
-    "SELECT 1 FROM instance WHERE run = ? AND (settled_at IS NULL OR settled_at > ?) LIMIT 1"
+_WALK = (
+    "SELECT id, kind, run, parent, settled_at FROM instance WHERE id > ? AND id < ?"
+    " ORDER BY id LIMIT ?"
+)
+_ABOVE = "SELECT run, parent FROM instance WHERE id = ?"
+_WITH_CHILDREN = "SELECT DISTINCT parent FROM instance WHERE parent IN (??)"
+_BELOW = (
+    "SELECT id, settled_at FROM instance WHERE run IN (??)",
+    "SELECT id, settled_at FROM instance WHERE parent IN (??)",
 )
 _KEPT = (
     "SELECT id FROM instance WHERE id IN (??) AND settled_at IS NULL",
@@ -54,6 +60,8 @@ _COUNTED = (
     ("attempts", "attempt", "instance"),
     ("dependencies", "dependency", "dependent"),
     ("tasks", "task", "id"),
+    ("contexts", "context", "instance"),
+    ("runs", "workflow_run", "id"),
     ("slots", "slot", "schedule"),
     ("schedules", "schedule", "id"),
     ("instances", "instance", "id"),
@@ -64,7 +72,8 @@ _COUNTED = (
 class Family(NamedTuple):
     """What goes together, or stays together."""
 
-    run: bytes | None
+    head: bytes | None
+    """The run or the task that all belong to, None for one that is alone."""
     ids: tuple[bytes, ...]
     """Of a large run, the next part."""
 
@@ -104,33 +113,59 @@ def families(database: Database, settled_before_us: int) -> Iterator[Family]:
     after = b""
     # An id is made before its instance settles, so what lies beyond has settled too late.
     end = (settled_before_us // 1000 + 1).to_bytes(6, "big")
-    kept_runs: set[bytes] = set()
+    seen: set[bytes] = set()
+    heads: dict[bytes, bytes] = {}
     while rows := database.fetch(_WALK, (after, end, _LOOK)):
         after = bytes(rows[-1][0])
-        for identifier, run, settled_at in rows:
+        parents = {
+            bytes(row[0]) for row in database.fetch_in(_WITH_CHILDREN, [r[0] for r in rows])
+        }
+        for identifier, kind, run, parent, settled_at in rows:
             if settled_at is None or settled_at > settled_before_us:
                 continue
-            if run is None:
-                yield Family(None, (bytes(identifier),))
+            task = bytes(identifier)
+            if kind != "run" and run is None and parent is None and task not in parents:
+                # Most are alone.
+                yield Family(None, (task,))
                 continue
-            if (whole := bytes(run)) not in kept_runs:
+            nearest = bytes(run or parent or identifier)
+            head = heads.get(nearest)
+            if head is None:
+                head = heads[nearest] = _head_of(database, task, run, parent)
+            if head not in seen:
                 # Looked at once, whether it goes or stays.
-                kept_runs.add(whole)
-                yield from _parts(database, whole, settled_before_us)
+                seen.add(head)
+                yield from _parts(database, head, settled_before_us)
 
 
-def _parts(database: Database, run: bytes, settled_before_us: int) -> Iterator[Family]:
-    if database.fetch(_RUN_IS_KEPT, (run, settled_before_us)):
+def _head_of(
+    database: Database, identifier: bytes, run: bytes | None, parent: bytes | None
+) -> bytes:
+    """Return the task or the run that an instance belongs to in the end, there or not."""
+    while (above := run or parent) is not None:
+        identifier = bytes(above)
+        rows = database.fetch(_ABOVE, (identifier,))
+        run, parent = rows[0] if rows else (None, None)
+    return identifier
+
+
+def _parts(database: Database, head: bytes, settled_before_us: int) -> Iterator[Family]:
+    """Yield a family, the head last, so that what is left of it is found again; or nothing."""
+    rows = database.fetch("SELECT id, settled_at FROM instance WHERE id = ?", (head,))
+    members = {head: rows[0][1]} if rows else {}
+    newest = [head]
+    while newest:
+        found = (row for sql in _BELOW for row in database.fetch_in(sql, newest))
+        fresh = {bytes(row[0]): row[1] for row in found if bytes(row[0]) not in members}
+        members.update(fresh)
+        newest = list(fresh)
+    if any(at is None or at > settled_before_us for at in members.values()):
         return
-    ids: list[bytes] = []
-    after = b""
-    while rows := database.fetch(_OF_RUN, (run, after, _LOOK)):
-        after = bytes(rows[-1][0])
-        ids += (bytes(row[0]) for row in rows)
+    ids = list(members)[::-1]
     if kept(database, ids):
         return
     for low in range(0, len(ids), BATCH):
-        yield Family(run, tuple(ids[low : low + BATCH]))
+        yield Family(head, tuple(ids[low : low + BATCH]))
 
 
 def batches(found: Iterator[Family]) -> Iterator[list[Family]]:
@@ -178,8 +213,9 @@ def remove(
         # The names are our own.
         sql = f'DELETE FROM "{table}" WHERE "{column}" IN ({_marks(ids)})'  # noqa: S608 - see above
         counts[what] = database.execute(sql, ids)
-    runs = {family.run for family in going if family.run is not None}
-    counts["runs"] = sum(database.execute(_RUN_THAT_IS_EMPTY, (run, run)) for run in runs)
+    heads = {family.head for family in going if family.head is not None}
+    # Runs of earlier versions have no instance of their own.
+    counts["runs"] += sum(database.execute(_RUN_THAT_IS_EMPTY, (run, run)) for run in heads)
     _mark(database, ids, latest, now_us)
     return Removal(counts, ids)
 

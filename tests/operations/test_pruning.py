@@ -1,10 +1,12 @@
 """Pruning: whole families, only what is old and settled, a few at a time, and what is left."""
 
 import pytest
+from core.house import PLAIN
 from tipman import pruning
 from tipman.errors import ConflictError, InvalidError, KeyExistsError
 from tipman.ids import text_of
 from tipman.pruning import absence, tombstone
+from tipman.run_events import RunForked
 
 DAY_S = 86_400
 WAIT = {"type": "wait", "arguments": {}}
@@ -49,7 +51,7 @@ def test_what_settled_long_ago_goes_with_all_its_rows(house):
     assert rows(house) == {
         "instance": 1, "task": 1, "attempt": 1, "dependency": 0, "log_entry": 3, "workflow_run": 0,
     }  # fmt: skip
-    assert done.rows["instances"] == 3
+    assert done.rows["instances"] == 4
     assert done.rows["runs"] == 1
 
 
@@ -196,7 +198,7 @@ def test_a_large_family_goes_in_parts_and_others_get_a_turn_between(house, monke
 
     house.core.retention.prune()
 
-    assert [sum(len(family.ids) for family in batch) for batch in sizes] == [3, 3, 2]
+    assert [sum(len(family.ids) for family in batch) for batch in sizes] == [3, 3, 3]
     assert not any(house.is_known(identifier) for identifier in run.values())
 
 
@@ -335,3 +337,77 @@ def test_without_the_second_look_an_open_task_loses_what_it_waits_for(house, mon
     prune(house)
 
     assert not house.is_known(first)
+
+
+def below(house, identifier):
+    """Return the ids of what has this parent."""
+    rows = house.reader.fetch(
+        "SELECT id FROM instance WHERE parent = ? ORDER BY id", (identifier,)
+    )
+    return [bytes(row[0]) for row in rows]
+
+
+def test_a_run_goes_with_its_hooks_its_compensations_and_what_was_passed_on(house):
+    undo = {"compensate": PLAIN}
+    run = house.run(
+        {"name": "a", "type": "eval", "arguments": "result = {'n': 1}", **undo},
+        {"name": "b", **WAIT, "dependencies": ["a"]},
+        hooks={"settled": PLAIN},
+    )
+    house.succeed(run["a"], {"n": 1})
+    house.ask("fail.reported", run["b"])
+    while house.hand.open:
+        house.succeed(next(iter(house.hand.open)))
+
+    done = prune(house)
+
+    assert {name: done.rows[name] for name in ("instances", "runs", "contexts")} == {
+        "instances": 5, "runs": 1, "contexts": 1,
+    }  # fmt: skip
+    assert rows(house)["instance"] == 1
+
+
+def test_a_run_that_a_task_started_goes_with_the_run_of_that_task(house):
+    house.register("inner", {"name": "x", **WAIT})
+    run = house.run({"name": "call", "type": "workflow", "arguments": {"name": "inner"}})
+    (child,) = below(house, run["call"])
+    rows_of_child = house.reader.fetch("SELECT id FROM instance WHERE run = ?", (child,))
+    leaf = bytes(rows_of_child[0][0])
+
+    prune(house)
+    assert house.is_known(leaf)
+    house.ask("finish.reported", leaf)
+    assert house.state(run["call"]) == "succeeded"
+
+    prune(house, days=1)
+    assert house.is_known(leaf)
+    prune(house)
+    assert not any(map(house.is_known, (leaf, child, run["call"])))
+    assert rows(house)["workflow_run"] == 0
+
+
+def test_a_map_that_belongs_to_no_run_goes_with_its_items(house):
+    each = {"type": "eval", "arguments": "result = item"}
+    mapped = house.task(type="map", arguments={"over": [1, 2], "task": each})
+    items = below(house, mapped)
+    house.succeed(items[0], 1)
+
+    prune(house)
+    assert house.is_known(items[0])
+    house.succeed(items[1], 2)
+
+    prune(house)
+    assert not any(map(house.is_known, (mapped, *items)))
+
+
+def test_a_run_that_was_forked_goes_before_its_fork(house):
+    run = house.run({"name": "a", **WAIT}, {"name": "b", **WAIT, "dependencies": ["a"]})
+    for name in "ab":
+        house.ask("finish.reported", run[name])
+    origin = bytes(house.reader.fetch("SELECT id FROM workflow_run")[0][0])
+    house.publish(RunForked(house.submitter.new_id(), origin, "b", "{}", None, "tester"))
+
+    prune(house)
+
+    assert not house.is_known(run["a"])
+    assert rows(house)["workflow_run"] == 1
