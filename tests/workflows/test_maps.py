@@ -6,6 +6,7 @@ import pytest
 from core.house import BOOM, PLAIN
 from tipman import listing
 from tipman.events import StopReason
+from tipman.handlers.mapping import ITEMS_AT_ONCE
 
 EACH = {"type": "eval", "arguments": "result = item"}
 
@@ -16,12 +17,10 @@ def mapping(over, task=EACH, **arguments):
 
 def items(house, identifier):
     """Return the ids of the items of a map by their indices."""
-    rows = house.reader.fetch(
-        "SELECT id, name FROM instance WHERE parent = ? ORDER BY id", (identifier,)
-    )
-    found = [bytes(row[0]) for row in rows]
-    assert [name.rsplit("[", 1)[1] for _, name in rows] == [f"{at}]" for at in range(len(rows))]
-    return found
+    rows = house.reader.fetch("SELECT id, name FROM instance WHERE parent = ?", (identifier,))
+    found = {int(name.rsplit("[", 1)[1][:-1]): bytes(item) for item, name in rows}
+    assert sorted(found) == list(range(len(rows))), "each item is there once"
+    return [found[at] for at in range(len(rows))]
 
 
 def test_each_value_has_an_item_and_the_results_are_in_order(house):
@@ -400,3 +399,18 @@ def test_the_items_of_a_map_are_listed_by_it_and_name_it(house):
     assert [json.loads(item)["name"] for item in listed.items] == ["each[1]", "each[0]"]
     assert house.view(found[0])["parent"] == house.view(identifier)["uri"]
     assert house.view(identifier)["parent"] is None
+
+
+def test_a_map_that_was_half_made_when_the_engine_died_has_each_item_once(house):
+    count = ITEMS_AT_ONCE * 5
+    many = {"name": "each", **mapping(list(range(count)), {"type": "wait"})}
+    event = house.submitter.batch([house.checked(many)], actor="tester")
+    identifier = event.submissions[0].instance
+    house.core.bus.publish_nowait(event)
+
+    house.core.bus.drain()
+    assert 0 < len(items(house, identifier)) < count
+    house.crash()
+
+    assert len(items(house, identifier)) == count
+    assert house.explain(identifier)["waiting_for"][-1]["text"].startswith("9,980 more")
