@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from tipman.clock import MICROSECONDS
 from tipman.database import Database
-from tipman.figures import Histogram, newest_position, open_tasks, size_of
+from tipman.figures import Histogram, newest_position, open_runs, open_tasks, size_of
 from tipman.version import VERSION
 
 from tipman_api.metrics import Metrics
@@ -68,6 +68,12 @@ class _Scrape(Collector):
                 oldest.add_metric([row.namespace, row.queue], age_s)
         yield tasks
         yield oldest
+        runs = GaugeMetricFamily(
+            "tipman_runs_open", "Runs of workflows not settled.", labels=["namespace", "state"]
+        )
+        for each in open_runs(self._database):
+            runs.add_metric([each.namespace, each.state], each.runs)
+        yield runs
 
     def _of_slots(self) -> Iterator[Metric]:
         taken = self._metrics.engine.core.frontier.slots_taken
@@ -96,15 +102,19 @@ class _Scrape(Collector):
     def _of_happenings(self) -> Iterator[Metric]:
         names: Counter[str] = Counter()
         settled: Counter[str] = Counter()
+        ended: Counter[str] = Counter()
         for (name, after), count in self._metrics.lines().items():
             names[name] += count
             if name == "task.settled":
                 settled[after] += count
+            elif name == "run.settled":
+                ended[after] += count
         refused = self._metrics.refusals()
         yield _counter(
             "tipman_events", "Lines of the log committed since the start.", "name", names
         )
         yield _counter("tipman_tasks_settled", "Tasks settled since the start.", "state", settled)
+        yield _counter("tipman_runs_settled", "Runs settled since the start.", "state", ended)
         yield _counter(
             "tipman_requests_refused", "Requests refused since the start.", "kind", refused
         )

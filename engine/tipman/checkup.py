@@ -39,6 +39,12 @@ _NETWORK = frozenset({
 })  # fmt: skip
 _MOUNTS = Path("/proc/self/mountinfo")
 _FOUND_MAX = 5
+_OPEN_RUNS = "SELECT count(*) FROM instance WHERE kind = 'run' AND settled_at IS NULL"
+_STUCK_RUNS = (
+    "SELECT r.id FROM instance AS r WHERE r.kind = 'run' AND r.settled_at IS NULL"
+    " AND (r.state = 'suspended' OR EXISTS (SELECT 1 FROM instance AS i WHERE i.run = r.id"
+    " AND i.settled_at IS NULL AND i.state IN ('blocked', 'suspended'))) ORDER BY r.id LIMIT ?"
+)
 _NOBODY = bytes(16)
 
 
@@ -308,6 +314,7 @@ def _of_database(database: Database, settings: Settings, clock: Clock) -> Iterat
         [(version,)] = database.fetch("SELECT version()")
         yield Check("postgresql", State.OK, str(version))
     yield _clock(database, clock)
+    yield _runs(database)
     yield _leftovers(database, settings.home / "attempts")
 
 
@@ -339,6 +346,18 @@ def _clock(database: Database, clock: Clock) -> Check:
         detail = f"it is {rfc3339(now)}, but something was written at {rfc3339(latest)}"
         return Check("clock", State.FAULT, detail, "set the clock of this machine")
     return Check("clock", State.OK, rfc3339(now))
+
+
+def _runs(database: Database) -> Check:
+    """Look for runs of workflows that go on only when somebody does something."""
+    total = database.fetch(_OPEN_RUNS)[0][0]
+    waiting = [bytes(row[0]) for row in database.fetch(_STUCK_RUNS, (_FOUND_MAX + 1,))]
+    if not waiting:
+        return Check("runs", State.OK, f"{total:,} runs of workflows are open")
+    some = ", ".join(map(text_of, waiting[:_FOUND_MAX]))
+    more = ", …" if len(waiting) > _FOUND_MAX else ""
+    detail = f"of {total:,} open runs these have suspended or blocked tasks: {some}{more}"
+    return Check("runs", State.WARNING, detail, "tipman explain says what each waits for")
 
 
 def _leftovers(database: Database, attempts: Path) -> Check:

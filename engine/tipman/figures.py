@@ -27,6 +27,10 @@ _OPEN = (
     " FROM instance AS i JOIN task AS t ON t.id = i.id WHERE i.settled_at IS NULL"
     " GROUP BY i.namespace, t.queue, i.state"
 )
+_OPEN_RUNS = (
+    "SELECT namespace, state, count(*) FROM instance WHERE settled_at IS NULL AND kind = 'run'"
+    " GROUP BY namespace, state"
+)
 _RUNNING = (
     "SELECT i.id, i.name, i.namespace, t.type, t.queue, i.attempt, i.started_at"
     " FROM instance AS i JOIN task AS t ON t.id = i.id"
@@ -59,6 +63,14 @@ class OpenTasks(NamedTuple):
     """When the first of them was queued, in µs since 1970; None if none ever was."""
 
 
+class OpenRuns(NamedTuple):
+    """Runs of workflows that have not settled and are alike."""
+
+    namespace: str
+    state: str
+    runs: int
+
+
 class Size(NamedTuple):
     """What the database takes, in bytes."""
 
@@ -72,6 +84,11 @@ class Size(NamedTuple):
 def open_tasks(database: Database) -> list[OpenTasks]:
     """Return the tasks that have not settled, counted by namespace, queue and state."""
     return [OpenTasks(*row) for row in database.fetch(_OPEN)]
+
+
+def open_runs(database: Database) -> list[OpenRuns]:
+    """Return the runs that have not settled, counted by namespace and state."""
+    return [OpenRuns(*row) for row in database.fetch(_OPEN_RUNS)]
 
 
 def newest_position(database: Database) -> int:

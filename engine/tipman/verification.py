@@ -34,10 +34,41 @@ _OWNED = (
     ("task", "id"),
     ("attempt", "instance"),
     ("dependency", "dependent"),
+    ("context", "instance"),
     ("schedule", "id"),
     ("slot", "schedule"),
 )
 """Tables whose rows belong to an instance, and the column that says to which."""
+_AT_REST = "AND NOT EXISTS (SELECT 1 FROM inbox)"
+"""What holds between two events that follow from one another does so when none is on its way."""
+_ORPHANED_RUN = """
+    SELECT id FROM workflow_run AS r
+    WHERE NOT EXISTS (SELECT 1 FROM instance AS i WHERE i.id = r.id)
+    AND NOT EXISTS (SELECT 1 FROM instance AS i WHERE i.run = r.id)
+"""
+"""Runs of earlier versions are no instances themselves."""
+_ENDED_TOO_EARLY = """
+    SELECT r.id FROM instance AS r WHERE r.kind = 'run' AND r.settled_at IS NOT NULL
+    AND EXISTS (SELECT 1 FROM instance AS i WHERE i.run = r.id AND i.settled_at IS NULL)
+"""
+_FORGOTTEN = """
+    SELECT r.id FROM instance AS r WHERE r.kind = 'run' AND r.state = 'running'
+    AND NOT EXISTS (SELECT 1 FROM instance AS i WHERE i.run = r.id AND i.settled_at IS NULL)
+"""
+_MISCOUNTED = """
+    SELECT i.id FROM instance AS i WHERE i.settled_at IS NULL AND i.kind = 'task'
+    AND i.schedule IS NULL AND i.dependencies_remaining <> (
+        SELECT count(*) FROM dependency AS e JOIN instance AS d ON d.id = e.dependency
+        WHERE e.dependent = i.id AND d.settled_at IS NULL
+    )
+"""
+_CONTRADICTIONS = {
+    "there is a row of `workflow_run` and no instance": _ORPHANED_RUN,
+    "it has settled, and a task of it is open": _ENDED_TOO_EARLY,
+    "it is running, and no task of it is open": _FORGOTTEN,
+    "it counts other dependencies as open than are": _MISCOUNTED,
+}
+"""How an instance contradicts others, and what finds those that do."""
 _REOPENINGS = frozenset({"task.reopened", "run.reopened"})
 _BEYOND = b"\xff" * 17
 _SEQUENCE_MAX = 2**31 - 1
@@ -119,6 +150,10 @@ def verify(database: Database, go_on: Callable[[], None] = lambda: None) -> Veri
         )
         for (identifier,) in database.fetch(sql):
             found.add(bytes(identifier), f"there is a row of `{table}` and no instance")
+    for fault, sql in _CONTRADICTIONS.items():
+        go_on()
+        for (identifier,) in database.fetch(f"{sql} {_AT_REST} LIMIT {FAULTS_MAX}"):
+            found.add(bytes(identifier), fault)
     return found
 
 

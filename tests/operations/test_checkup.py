@@ -12,7 +12,7 @@ from tipman.settings import Settings
 
 NAMES = (
     "home", "database file", "disk", "file system", "python", "lock", "processes", "migrations",
-    "sqlite", "integrity", "clock", "attempts",
+    "sqlite", "integrity", "clock", "runs", "attempts",
 )  # fmt: skip
 
 
@@ -213,3 +213,17 @@ def test_a_warning_is_no_fault():
 
     assert checkup.Checkup((Check("x", State.WARNING, ""),)).is_well
     assert not checkup.Checkup((Check("x", State.OK, ""), fault)).is_well
+
+
+def test_runs_that_wait_for_somebody_are_named(settings, shop):
+    shop.url = settings.database_url
+    engine = shop.start()
+    wait = {"name": "ask", "type": "wait"}
+    run = engine.run_workflow({"name": "flow", "tasks": [wait]})
+    assert by_name(engine.examine())["runs"].state is State.OK
+
+    run.suspend()
+    found = by_name(engine.examine())["runs"]
+
+    assert (found.state, found.advice.split()[1]) == (State.WARNING, "explain")
+    assert run.id in found.detail

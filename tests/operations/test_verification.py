@@ -250,3 +250,47 @@ def test_of_many_faults_the_first_are_kept_and_all_are_counted(house):
 
     assert len(found.faults) == FAULTS_MAX
     assert found.faults_found == FAULTS_MAX + 5
+
+
+def running(house):
+    """Return a run that goes on, and its tasks by name."""
+    ids = house.run({"name": "a", **WAIT}, {"name": "b", **WAIT, "dependencies": ["a"]})
+    return bytes(house.reader.fetch("SELECT id FROM workflow_run")[0][0]), ids
+
+
+@pytest.mark.parametrize(
+    ("sql", "fault"),
+    [
+        (
+            "UPDATE instance SET settled_at = 1 WHERE kind = 'run'",
+            "it has settled, and a task of it is open",
+        ),
+        (
+            "UPDATE instance SET settled_at = 1 WHERE kind = 'task'",
+            "it is running, and no task of it is open",
+        ),
+        (
+            "UPDATE instance SET dependencies_remaining = 2 WHERE name = 'b'",
+            "it counts other dependencies as open than are",
+        ),
+        ("DELETE FROM instance WHERE run IS NULL", "there is a row of `workflow_run` and no"),
+    ],
+)
+def test_a_run_that_contradicts_its_tasks_is_found(house, sql, fault):
+    running(house)
+    assert faults(house) == []
+
+    if sql.startswith("DELETE"):
+        write(house, "UPDATE instance SET run = NULL WHERE run IS NOT NULL")
+    write(house, sql)
+
+    assert any(text.startswith(fault) for text in faults(house))
+
+
+def test_what_is_on_its_way_contradicts_nothing(house):
+    running(house)
+    write(house, "UPDATE instance SET dependencies_remaining = 2 WHERE name = 'b'")
+    write(house, "INSERT INTO inbox (number, event) VALUES (1, '{}')")
+
+    assert faults(house) == []
+    write(house, "DELETE FROM inbox")
