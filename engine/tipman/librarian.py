@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from tipman.definitions import Workflow, workflow_of
-from tipman.definitions.contents import kept, workflow_from_source
+from tipman.definitions.contents import kept, unscheduled, workflow_from_source
 from tipman.errors import ConflictError
 from tipman.registrar import Registrar
 from tipman.registrations import WorkflowAdded, WorkflowRetired
@@ -64,6 +64,9 @@ class Librarian(Registrar, ABC):
         source, content = kept(workflow)
         event = WorkflowAdded(workflow.name, actor, namespace, content, source)
         added: Addition = self._register(event, memo)
+        # The first run comes soon, and to read it again from its text takes a while.
+        place = _place(namespace, added.name, added.version, content)
+        self._keep_ready(place, unscheduled(workflow))
         self.schedule_workflow(workflow, namespace=namespace, actor=actor)
         return added
 
@@ -149,15 +152,23 @@ class Librarian(Registrar, ABC):
     # Inside.
 
     def _made(self, found: WorkflowVersion) -> Workflow:
-        place = f"{found.namespace} {found.name} {found.version} {found.content}"
+        place = _place(found.namespace, found.name, found.version, found.content)
         with self._ready_lock:
             workflow = self._ready.get(place)
             if workflow is not None:
                 self._ready.move_to_end(place)
                 return workflow
         workflow = workflow_from_source(found.source, settings=self.settings)
+        self._keep_ready(place, workflow)
+        return workflow
+
+    def _keep_ready(self, place: str, workflow: Workflow) -> None:
         with self._ready_lock:
             self._ready[place] = workflow
             while sum(len(w.tasks) for w in self._ready.values()) > TASKS_KEPT_MAX:
                 self._ready.popitem(last=False)
-        return workflow
+
+
+def _place(namespace: str, name: str, version: int, content: str) -> str:
+    """Return what names a version for good, also in a namespace that was made anew."""
+    return f"{namespace} {name} {version} {content}"

@@ -36,10 +36,16 @@ def kept(workflow: Workflow) -> Kept:
     Raises:
         InvalidError: it has a value that is not JSON, such as a function.
     """
-    given = {n: value for n, value in workflow.given.items() if n not in NOT_IN_VERSIONS}
+    given = unscheduled(workflow).given
     counted = {n: value for n, value in given.items() if n not in _NOT_COUNTED}
     source = _written(given)
     return Kept(source, sha256(_written(counted).encode()).hexdigest())
+
+
+def unscheduled(workflow: Workflow) -> Workflow:
+    """Return a workflow as a version of it has it, without its schedule."""
+    given = {n: value for n, value in workflow.given.items() if n not in NOT_IN_VERSIONS}
+    return workflow.model_copy(update={"given": given, "schedule": None})
 
 
 def workflow_from_source(source: str, *, settings: Settings = DEFAULTS) -> Workflow:
