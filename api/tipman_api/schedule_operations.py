@@ -98,6 +98,8 @@ _WHEN = {
     "task": {**_OBJECT, "description": "as in `POST /tasks`, but what is of one submission only"},
     "definition": maybe("string", description="`name` or `name@version`, instead of a task"),
     "arguments": {"description": "the definition's parameters"},
+    "workflow": maybe("string", description="`name` or `name@version`, instead of a task"),
+    "input": maybe("object", description="of each run, over the workflow's own"),
 }
 _CHANGEABLE = {"name": NAMED, **_WHEN, "paused": {"type": "boolean"}}
 _MADE = {"key": _KEY, "namespace": NAMED, **_CHANGEABLE}

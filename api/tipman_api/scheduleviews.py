@@ -9,9 +9,7 @@ from tipman import queries
 from tipman.clock import rfc3339
 from tipman.database import Database
 from tipman.events import PauseRequested, Requested, ResumeRequested, TriggerRequested
-from tipman.ids import text_of
 from tipman.registry.records import Answer
-from tipman.resources import URI as TASKS_URI
 
 from tipman_api import schedule_operations as operations
 from tipman_api.bridge import bridge_of
@@ -163,8 +161,5 @@ def _shown(made: Mapping[str, Any]) -> dict[str, Any]:
 
 def _filled(outcome: Any) -> Answer:
     number, runs = outcome
-    items = [
-        {"due_at": rfc3339(due), "instance": None if run is None else TASKS_URI + text_of(run)}
-        for due, run in runs
-    ]
+    items = [{"due_at": rfc3339(due), "instance": run} for due, run in runs]
     return Answer(202, body=body_text({"backfill": number, "items": items}))

@@ -241,6 +241,8 @@ class RunDraft:
     key: str | None
     row: tuple[Any, ...]
     """The row of the `workflow_run` table, its id and its name first."""
+    schedule: bytes | None = None
+    """The schedule that it is of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ class Beginning:
     """How a run begins, besides what it is a run of.
 
     `version` and `content` are those of a registered workflow. `parent` is the task that starts
-    it, `depth` how many runs it lies within, `origin` the run it is forked from.
+    it, `depth` how many runs it lies within, `origin` the run it is forked from. `schedule` is the
+    one that it is of, `slot` when it was due, in µs, and the numbers of backfill and trigger.
     """
 
     namespace: str = DEFAULT_NAMESPACE
@@ -60,6 +61,8 @@ class Beginning:
     parent: bytes | None = None
     depth: int = 0
     origin: bytes | None = None
+    schedule: bytes | None = None
+    slot: tuple[int, int, int] | None = None
 
 
 class Submitter:
@@ -122,9 +125,10 @@ class Submitter:
         """
         begun = at or Beginning()
         run_id = self.new_id()
+        said = settings_of(workflow, begun.slot)
         row = (
             run_id, workflow.name, begun.content or content_of(workflow), dumps(workflow.input),
-            now_us, begun.version, settings_of(workflow), begun.parent, begun.depth, begun.origin,
+            now_us, begun.version, said, begun.parent, begun.depth, begun.origin,
         )  # fmt: skip
         tasks = [_placed(task, begun.namespace) for task in resolved_tasks(workflow)]
         ids = [self.new_id() for _ in tasks]
@@ -133,7 +137,7 @@ class Submitter:
             tuple(_named(name, names, position) for name in task.dependencies)
             for position, task in enumerate(tasks)
         ]
-        run = RunDraft(begun.namespace, begun.key, row)
+        run = RunDraft(begun.namespace, begun.key, row, begun.schedule)
         return self._event(tasks, ids, resolved, actor, run)
 
     def addition(self, run: bytes, tasks: Sequence[Task], *, actor: str) -> TasksAdded:
@@ -222,13 +226,14 @@ def content_of(workflow: Workflow) -> str:
     return digest.hexdigest()
 
 
-def settings_of(workflow: Workflow) -> str:
+def settings_of(workflow: Workflow, slot: Sequence[int] | None = None) -> str:
     """Return as JSON text what a workflow says of its runs and not of their tasks, if not default.
 
     Of `on_failure` and `merge`, which the tasks have in their own options as well, too: for tasks
-    that are added later. Hooks are as `Task.packed` writes them.
+    that are added later. Hooks are as `Task.packed` writes them, *slot* as `Beginning` has it.
     """
-    return dumps(_said_of(workflow))
+    said = _said_of(workflow)
+    return dumps(said if slot is None else {**said, "slot": slot})
 
 
 def _said_of(workflow: Workflow) -> dict[str, object]:

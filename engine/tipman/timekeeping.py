@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tipman.clock import MICROSECONDS
-from tipman.definitions import Task
-from tipman.definitions.named import reference_of
+from tipman.definitions import Task, with_input
 from tipman.definitions.schedules import TARGETS, TRIGGERS, Schedule, schedule_of
 from tipman.definitions.timing import check_schedule, timetable_for
 from tipman.errors import ConflictError, Fault, InvalidError, NotFoundError
@@ -26,9 +25,9 @@ from tipman.handlers.plans import Plan, plan_of, task_text
 from tipman.ids import text_of
 from tipman.jsontext import parsed
 from tipman.previews import Previews, described
+from tipman.registry.records import Definition, WorkflowVersion
 from tipman.registry.repeats import Memo
 from tipman.registry.views import definition as definition_of
-from tipman.resources import URI as TASKS_URI
 from tipman.schedules import views
 from tipman.schedules.backfills import Backfill, backfill_of, wanted_instants
 from tipman.schedules.handles import ScheduleHandle
@@ -150,7 +149,7 @@ class Timekeeping(Previews, ABC):
             _check_future(schedule, self.core.clock.wall_us())
         # What is not asked for stays as it is, pinned to its version whatever came after.
         text = found.record.task
-        if {*TARGETS, "arguments"} & {*patch}:
+        if {*TARGETS, "arguments", "input"} & {*patch}:
             text = task_text(self._resolved(schedule, task))
         what = (schedule.text, text, schedule)
         changes = tuple(sorted(patch))
@@ -290,20 +289,42 @@ class Timekeeping(Previews, ABC):
     def _resolved(self, schedule: Schedule, task: Task | None) -> Task:
         if task is None:
             return self.task_by_definition(schedule.asked())
+        if schedule.workflow is not None:
+            self._check_workflow(task, schedule.namespace)
+            return task.beside(namespace=schedule.namespace)
         return self._checked(task.beside(namespace=schedule.namespace))
+
+    def _check_workflow(self, task: Task, namespace: str) -> None:
+        """Refuse a workflow of which no run can be started now.
+
+        Raises:
+            InvalidError: there is none in use, or it does not take the input.
+        """
+        name, version = task.arguments["name"], task.arguments["version"]
+        try:
+            found = self.workflow_in_use(name, version, namespace=namespace)
+        except (NotFoundError, ConflictError) as error:
+            raise _refused("/workflow", str(error)) from None
+        with_input(found.workflow, task.arguments["input"])
 
     def _is_orphan(self, found: Stored) -> bool:
         """Tell whether what a schedule would submit is gone: its code, or its definition."""
-        task = plan_of(found.record).task
-        if task.definition is None:
-            return not self._has_code(task)
-        name, version = reference_of(task.definition)
+        plan = plan_of(found.record)
+        if plan.pin is None and not plan.launches:
+            return not self._has_code(plan.task)
         try:
-            with self.reading() as database:
-                definition = definition_of(database, found.namespace, name, version)
+            kept = self._kept(plan, found.namespace)
         except NotFoundError:
             return True
-        return definition.retired_at is not None
+        return kept.retired_at is not None
+
+    def _kept(self, plan: Plan, namespace: str) -> Definition | WorkflowVersion:
+        """Return the definition or the workflow that a schedule's runs are made from."""
+        if plan.pin is not None:
+            with self.reading() as database:
+                return definition_of(database, namespace, *plan.pin)
+        arguments = plan.task.arguments
+        return self.workflow_version(arguments["name"], arguments["version"], namespace=namespace)
 
 
 def _patched(found: Stored, patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -317,6 +338,7 @@ def _patched(found: Stored, patch: Mapping[str, Any]) -> dict[str, Any]:
             given = {name: value for name, value in given.items() if name not in group}
             if group is TARGETS:
                 given.pop("arguments", None)
+                given.pop("input", None)
     for name, value in patch.items():
         if value is None and name not in Schedule.model_fields:
             given[name] = value
@@ -334,13 +356,10 @@ def _check_future(schedule: Schedule, now: int) -> None:
 
 
 def _backfilled(
-    plan: Plan, number: int | None, runs: Sequence[tuple[int, bytes | None]], asked: Backfill
+    plan: Plan, number: int | None, runs: Sequence[tuple[int, str | None]], asked: Backfill
 ) -> dict[str, Any]:
     describe = described(plan.timetable)
-    items = [
-        {**describe(due), "instance": None if run is None else TASKS_URI + text_of(run)}
-        for due, run in runs
-    ]
+    items = [{**describe(due), "instance": run} for due, run in runs]
     return {"backfill": number, **asked.shown(), "items": items}
 
 

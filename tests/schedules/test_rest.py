@@ -108,7 +108,9 @@ BAD = [
     ({"every_s": 5, "task": {"type": "wait", "key": "k"}}, "/task/key", "not to a schedule"),
     ({"every_s": 5, "task": None, "definition": "gone"}, "/definition", "gone"),
     ({"every_s": 5, "task": None}, "", "needs one of `task`"),
-    ({"every_s": 5, "task": None, "workflow": "w"}, "/workflow", "comes with workflows"),
+    ({"every_s": 5, "task": None, "workflow": "w"}, "/workflow", "no workflow 'w'"),
+    ({"every_s": 5, "task": None, "workflow": "w w"}, "/workflow", "name of a workflow"),
+    ({"every_s": 5, "input": {"a": 1}}, "/input", "belongs beside a workflow"),
 ]
 
 

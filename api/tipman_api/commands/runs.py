@@ -1,7 +1,6 @@
 """Runs: started from a registered workflow, forked, and told of by what took their time."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,11 +9,10 @@ from tipman_api.commands.options import (
     API,
     Session,
     client_command,
-    json_value,
     namespace_option,
     patience_option,
 )
-from tipman_api.commands.parameterwords import parameter_option
+from tipman_api.commands.parameterwords import input_of, input_option, parameter_option
 from tipman_api.exits import ExitCode
 from tipman_api.lists import path_of
 from tipman_api.tables import field
@@ -28,17 +26,11 @@ COLUMNS = (
     field("submitted_at", "submitted"),
     field("settled_at", "settled"),
 )
-_input_option = click.option(
-    "--input",
-    "given",
-    metavar="JSON|@FILE",
-    help="Values in place of the workflow's own: JSON, or a file of JSON, YAML or TOML.",
-)
 
 
 @click.command("run")
 @click.argument("name", metavar="NAME[@N]")
-@_input_option
+@input_option
 @parameter_option
 @click.option("--key", help="A name that no other run of the namespace has.")
 @click.option("--version", metavar="N", type=click.IntRange(min=1), help="Not the newest.")
@@ -63,7 +55,7 @@ def run_workflow(session: Session, name: str, **given: Any) -> int:
     otherwise, 124 when the wait ran out; the run goes on then.
     """
     body = {name: given[name] for name in ("key", "version", "priority", "namespace")}
-    body["input"] = _input(given) or None
+    body["input"] = input_of(given) or None
     body = {name: value for name, value in body.items() if value is not None}
     run = session.client.post(f"{path_of(f'{API}/workflows', name)}/runs", body).json
     return _await(session, run, given)
@@ -74,7 +66,7 @@ def run_workflow(session: Session, name: str, **given: Any) -> int:
 @click.option(
     "--from", "from_task", metavar="TASK", help="Anew from this task on; else from the start."
 )
-@_input_option
+@input_option
 @parameter_option
 @click.option("--key", help="A name that no other run of the namespace has.")
 @namespace_option
@@ -95,7 +87,7 @@ def fork(session: Session, reference: str, **given: Any) -> int:
     ends as `workflow run`.
     """
     uri = session.find(reference, {**given, "kind": "run"})["uri"]
-    body = {"from_task": given["from_task"], "input": _input(given) or None, "key": given["key"]}
+    body = {"from_task": given["from_task"], "input": input_of(given) or None, "key": given["key"]}
     body = {name: value for name, value in body.items() if value is not None}
     return _await(session, session.client.post(f"{uri}/fork", body).json, given)
 
@@ -129,23 +121,3 @@ def _await(session: Session, run: Mapping[str, Any], given: Mapping[str, Any]) -
     if error is not None and not printer.as_json:
         printer.note(f"{ended['name']} {ended['state']}: {error['code']}: {error['message']}")
     return ExitCode.OK if ended["state"] == "succeeded" else ExitCode.FAILED
-
-
-def _input(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the input that options say, single values over the others.
-
-    Raises:
-        UsageError: it is no JSON, or no object.
-        InvalidFileError: the file can not be read.
-    """
-    text: str | None = given["given"]
-    value: Any = {}
-    if text is not None and text.startswith("@"):
-        from tipman.files import read_file  # noqa: PLC0415 - only who names a file pays for it
-
-        value = read_file(Path(text[1:])).value
-    elif text is not None:
-        value = json_value(text, "--input")
-    if not isinstance(value, dict):
-        raise click.UsageError("--input must be an object.")
-    return {**value, **dict(given["parameters"])}

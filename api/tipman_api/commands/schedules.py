@@ -8,6 +8,7 @@ import click
 
 from tipman_api.commands.imports import import_schedules
 from tipman_api.commands.options import Session, client_command, namespace_option
+from tipman_api.commands.parameterwords import input_of, input_option, parameter_option
 from tipman_api.commands.previews import backfill_schedule, preview_schedule
 from tipman_api.commands.requests import ask
 from tipman_api.commands.schedulewords import (
@@ -31,7 +32,11 @@ from tipman_api.tables import Column, field
 _KIND = "schedule"
 _FILE = click.Path(path_type=Path)
 _LIMIT = 100
+_TARGET = ("task", "definition", "arguments", "workflow", "input")
 _NAMES = ("key", "name", "namespace", "definition")
+_workflow_option = click.option(
+    "--workflow", metavar="NAME[@N]", help="Runs of a workflow, instead of TYPE."
+)
 _references = click.argument("references", metavar="REF...", nargs=-1, required=True)
 
 
@@ -75,6 +80,9 @@ def schedule() -> None:
 @click.argument("words", nargs=-1, metavar="[TYPE [ARGUMENTS]]")
 @click.option("--file", type=_FILE, help="YAML, JSON or TOML with one schedule or several.")
 @click.option("--definition", metavar="NAME@N", help="A named task, instead of TYPE.")
+@_workflow_option
+@input_option
+@parameter_option
 @click.option("--key", help="A name that no other schedule of the namespace has.")
 @click.option("--name", help="What people read; need not be unique.")
 @namespace_option
@@ -86,7 +94,7 @@ def schedule() -> None:
 def add_schedule(
     session: Session, words: tuple[str, ...], *, file: Path | None, **given: Any
 ) -> None:
-    """Add a schedule of a task, or all in a file, and print their UUIDs.
+    """Add a schedule of a task or a workflow, or all in a file, and print their UUIDs.
 
     Of a file all are added or none; --namespace and --paused hold for it as well.
     """
@@ -147,6 +155,9 @@ def list_slots(session: Session, reference: str, *, limit: int, **given: Any) ->
 @click.argument("reference", metavar="REF")
 @click.argument("words", nargs=-1, metavar="[TYPE [ARGUMENTS]]")
 @click.option("--definition", metavar="NAME@N", help="A named task, instead of TYPE.")
+@_workflow_option
+@input_option
+@parameter_option
 @click.option("--name", help="What people read.")
 @when_options
 @how_options
@@ -168,8 +179,8 @@ def update_schedule(
     changes |= dict.fromkeys(given["unset"])
     if given["name"] is not None:
         changes["name"] = given["name"]
-    if words or given["definition"] is not None:
-        changes |= {"task": None, "definition": None, "arguments": None} | _target(words, given)
+    if words or any(given[name] is not None for name in ("definition", "workflow", "given")):
+        changes |= dict.fromkeys(_TARGET) | _target(words, given)
     elif task_fields(given):
         raise click.UsageError("Options of a task stand beside its TYPE.")
     if not changes:
@@ -233,7 +244,13 @@ def _body(words: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
 
 def _target(words: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
     """Return what a schedule is to submit."""
-    definition = given["definition"]
+    definition, workflow, input_ = given["definition"], given["workflow"], input_of(given)
+    if workflow is not None:
+        if words or definition is not None or task_fields(given):
+            raise click.UsageError("A --workflow has its tasks itself: it stands alone.")
+        return {"workflow": workflow, **({"input": input_} if input_ else {})}
+    if input_:
+        raise click.UsageError("--input and --param belong beside a --workflow.")
     type_, text = type_and_arguments(words, has_definition=definition is not None)
     arguments = {} if text is None else {"arguments": arguments_of(type_, text)}
     fields = task_fields(given)

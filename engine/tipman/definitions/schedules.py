@@ -9,10 +9,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from tipman.clock import microseconds_of, rfc3339
 from tipman.definitions.faults import faults_of
+from tipman.definitions.named import reference_of
 from tipman.definitions.shapes import Count, Instant, Key, Label, Shape, Task, kind_of, refused
 from tipman.definitions.tasks import DEFAULTS, read_task, refusal
-from tipman.errors import Fault
-from tipman.jsontext import dumps, pointer_of
+from tipman.errors import Fault, InvalidError
+from tipman.jsontext import check, dumps, pointer_of
 from tipman.settings import SECONDS_MAX, Settings
 
 INTERVAL_S_MIN = 0.001
@@ -107,6 +108,8 @@ class Schedule(Shape):
     task: dict[str, Any] | None = None
     definition: str | None = None
     arguments: Any = None
+    workflow: str | None = None
+    input: dict[str, Any] | None = None
 
     # What only the engine says of a task it has accepted.
     submits: ClassVar[Task | None] = None
@@ -131,21 +134,25 @@ class Schedule(Shape):
 def schedule_of(mapping: object, *, settings: Settings = DEFAULTS) -> tuple[Schedule, Task | None]:
     """Return the schedule that a mapping says, and its task unless that is by definition.
 
+    For a workflow that is a task which only says of what runs are started.
+
     Raises:
         InvalidError: `faults` names everything that is wrong, by pointers into the mapping.
     """
     if not isinstance(mapping, Mapping):
         raise refusal([Fault("", f"a schedule must be an object, not {kind_of(mapping)}")])
-    given = {name: value for name, value in mapping.items() if name not in {"workflow", "input"}}
-    faults = [*_later(mapping), *_one_of(mapping, TRIGGERS), *_one_of(mapping, TARGETS)]
+    faults = [*_one_of(mapping, TRIGGERS), *_one_of(mapping, TARGETS)]
     schedule = None
     try:
-        schedule = Schedule.model_validate(given)
+        schedule = Schedule.model_validate(mapping)
     except ValidationError as error:
         faults += faults_of(error, Schedule)
     task = None
-    if isinstance(given.get("task"), Mapping):
-        task, found = _read_task(given["task"], settings)
+    if isinstance(mapping.get("task"), Mapping):
+        task, found = _read_task(mapping["task"], settings)
+        faults += found
+    elif isinstance(mapping.get("workflow"), str):
+        task, found = _read_workflow(mapping)
         faults += found
     if schedule is not None:
         faults += _between(schedule)
@@ -168,13 +175,6 @@ def _plain(value: object) -> object:
     return rfc3339(microseconds_of(value)) if isinstance(value, datetime) else value
 
 
-def _later(given: Mapping[Any, Any]) -> Iterator[Fault]:
-    for name in ("workflow", "input"):
-        if name in given:
-            detail = "comes with workflows by name and is not supported yet; use task instead"
-            yield Fault(f"/{name}", f"`{name}` {detail}")
-
-
 def _one_of(given: Mapping[Any, Any], names: Sequence[str]) -> Iterator[Fault]:
     found = [name for name in names if given.get(name) is not None]
     choice = f"{', '.join(f'`{name}`' for name in names[:-1])} or `{names[-1]}`"
@@ -195,6 +195,16 @@ def _read_task(given: Mapping[str, Any], settings: Settings) -> tuple[Task | Non
     return reading.task, [*faults, *reading.faults]
 
 
+def _read_workflow(given: Mapping[str, Any]) -> tuple[Task | None, list[Fault]]:
+    try:
+        name, version = reference_of(given["workflow"], "workflow")
+        check(given.get("input"))
+    except InvalidError as error:
+        return None, list(error.faults)
+    arguments = {"name": name, "version": version, "input": given.get("input")}
+    return Task.model_construct(type="workflow", name=name, arguments=arguments), []
+
+
 def _between(schedule: Schedule) -> Iterator[Fault]:
     """Yield what is wrong between fields that are right in themselves."""
     starts_at, ends_at = schedule.instant("starts_at"), schedule.instant("ends_at")
@@ -212,6 +222,10 @@ def _between(schedule: Schedule) -> Iterator[Fault]:
         yield Fault("/queue_max", "only means something with the overlap `queue_all`")
     if schedule.task is not None and schedule.arguments is not None:
         yield Fault("/arguments", "belong into the task, or beside a definition")
+    if schedule.workflow is not None and schedule.arguments is not None:
+        yield Fault("/arguments", "belong beside a definition; a workflow has an `input`")
+    if schedule.workflow is None and schedule.input is not None:
+        yield Fault("/input", "belongs beside a workflow")
     most = given and "max" in schedule.catch_up.model_fields_set
     if most and schedule.catch_up.policy != "all":
         yield Fault("/catch_up/max", "only means something with the policy `all`")

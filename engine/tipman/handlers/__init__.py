@@ -60,6 +60,7 @@ from tipman.handlers.clocks import Clocks
 from tipman.handlers.firing import Firing
 from tipman.handlers.forking import Forking
 from tipman.handlers.growing import Growing
+from tipman.handlers.launching import Launching
 from tipman.handlers.presence import Presence
 from tipman.handlers.registering import Registering
 from tipman.handlers.requests import Requests
@@ -126,7 +127,8 @@ class Handlers:
         self.aftermath = Aftermath(self.submitting, new_id)
         self.growing = Growing(steps, self.submitting)
         self.forking = Forking(steps, self.running, self.submitting, new_id)
-        self.firing = Firing(self.submitting, new_id, clock.wall_us())
+        self.launching = Launching(settings, self.submitting, self.run_requests, new_id)
+        self.firing = Firing(self.submitting, self.launching, new_id, clock.wall_us())
         self.scheduling = Scheduling(self.firing)
         self.presence = Presence(new_id)
         self.clocks = Clocks(self.firing, self.presence)
@@ -143,6 +145,7 @@ class Handlers:
         """
         self.awaiting.adopt(new_id, checked)
         self.firing.adopt(new_id, has_code)
+        self.launching.adopt(new_id, checked)
         self.aftermath.new_id = self.forking.new_id = new_id
         self.presence.adopt(new_id)
 
@@ -215,8 +218,8 @@ class Handlers:
             ClockJumped: self.clocks.jumped,
             SlotSettled: self.firing.slot_settled,
             SlotReopened: self.firing.slot_reopened,
-            SlotReleased: self.waiting.slot_released,
-            SlotSuperseded: self.waiting.slot_superseded,
+            SlotReleased: _by_kind(self.waiting.slot_released, self.launching.released),
+            SlotSuperseded: _by_kind(self.waiting.slot_superseded, self.launching.superseded),
         }
 
     def _of_registry(self) -> Mapping[type[Event], Handler]:

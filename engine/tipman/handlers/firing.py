@@ -18,6 +18,7 @@ from tipman.events import (
     SlotSuperseded,
     TimerFired,
 )
+from tipman.handlers.launching import Launching
 from tipman.handlers.plans import Plan, plan_of
 from tipman.handlers.schedule_steps import arm, is_due, slot_text, step_schedule
 from tipman.handlers.submitting import Submitting
@@ -48,9 +49,14 @@ class Firing:
     """
 
     def __init__(
-        self, submitting: Submitting, new_id: Callable[[], bytes], awake_since: int
+        self,
+        submitting: Submitting,
+        launching: Launching,
+        new_id: Callable[[], bytes],
+        awake_since: int,
     ) -> None:
         self._submitting = submitting
+        self.launching = launching
         self._new_id = new_id
         self._started_at = self.awake_since = awake_since
         self.has_code: Callable[[Task], bool] = lambda _task: True
@@ -147,7 +153,8 @@ class Firing:
         if self.is_orphan(plan, instance.namespace, directory):
             return None, (Reason.ORPHANED, None)
         if not record.open:
-            return self.hand_in(instance, record, slot, directory), (Reason.QUOTA, None)
+            run, refusal = self.hand_in(instance, record, slot, directory)
+            return run, (refusal, None)
         scheduled = record.scheduled()
         waiting = [run for run, other in scheduled.items() if other.held]
         schedule = plan.schedule
@@ -161,9 +168,9 @@ class Firing:
             return None, (Reason.OVERLAP, next(iter(scheduled)))
         held = answer is not Answer.START
         place = slot._replace(held=True) if held else slot
-        run = self.hand_in(instance, record, place, directory)
+        run, refusal = self.hand_in(instance, record, place, directory)
         if run is None:
-            return None, (Reason.QUOTA, None)
+            return None, (refusal, None)
         if answer in {Answer.REPLACE, Answer.REPLACE_ALL}:
             for other in waiting:
                 directory.schedules.supersede(record, record.open[other], run)
@@ -176,23 +183,27 @@ class Firing:
 
     def hand_in(
         self, instance: Instance, record: Record, slot: OpenRun, directory: TIPMan
-    ) -> bytes | None:
-        """Submit a run; return its id, None where its namespace has no room for it."""
+    ) -> tuple[bytes | None, str]:
+        """Submit a run; return its id, or None and why it can not be submitted."""
         plan = plan_of(record)
+        if plan.launches:
+            return self.launching.hand_in(record, plan, slot, directory)
         try:
             directory.registry.admit_one(plan.task.namespace)
         except QuotaReachedError:
-            return None
+            return None, Reason.QUOTA
         run = self._new_id()
         record.open[run] = slot
         task, row = plan.task_for(run, slot)
         self._submitting.slot_submitted(
             task, row, instance.id, directory, waits_for=int(slot.held)
         )
-        return run
+        return run, ""
 
     def is_orphan(self, plan: Plan, namespace: str, directory: TIPMan) -> bool:
-        """Tell whether what it would run is gone: its code, or its definition."""
+        """Tell whether what it would run is gone: its code, its definition or its workflow."""
+        if plan.launches:
+            return self.launching.is_orphan(plan, namespace, directory)
         if plan.pin is not None:
             name, version = plan.pin
             versions = directory.registry.definitions.of(namespace, name)

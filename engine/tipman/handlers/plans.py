@@ -30,6 +30,8 @@ class Plan:
     jitter_s: float
     excludes: bool
     """Whether it leaves any instant out."""
+    launches: bool
+    """Whether it starts runs of a workflow: the arguments of *task* say of which."""
 
     def task_for(self, identifier: bytes, slot: OpenRun) -> tuple[Task, Row]:
         """Return a run's task, and its row."""
@@ -98,4 +100,5 @@ def _made(record: Record) -> Plan:
         Policy(catch_up.policy, window_us, catch_up.max),
         schedule.jitter_s,
         bool(schedule.exclude),
+        schedule.workflow is not None,
     )

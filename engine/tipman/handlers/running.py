@@ -11,6 +11,8 @@ from tipman.events import (
     RunDrained,
     RunReopened,
     RunStarted,
+    SlotReopened,
+    SlotSettled,
 )
 from tipman.frontier import Group
 from tipman.handlers.charges import last_charge_of
@@ -35,7 +37,7 @@ class Running:
         record.count("waiting", nodes)
         names = (draft.namespace, draft.key, record.name)
         instance = bare_instance("run", record.id, *names, directory.now)
-        instance.parent = record.parent
+        instance.parent, instance.schedule = record.parent, draft.schedule
         directory.runs.add(record)
         directory.add_row(instance)
         take_step(instance, _must_move(instance, "run.submitted"), "run.submitted", None,
@@ -87,6 +89,10 @@ def take_step(
         if instance.parent is not None:
             told = ChildSettled(instance.parent, instance.id, instance.state)
             directory.raised.append(told)
+        if instance.schedule is not None:
+            slot = (*_slot_of(instance, directory), instance.dependencies_remaining > 0)
+            told_of = SlotSettled(instance.schedule, instance.id, slot, instance.state)
+            directory.raised.append(told_of)
 
 
 def arm(instance: Instance, directory: TIPMan) -> None:
@@ -101,9 +107,20 @@ def reopen(instance: Instance, directory: TIPMan) -> None:
     instance.opening += 1
     instance.reason = None
     if instance.settled_at is not None:
-        instance.settled_at = None
+        instance.settled_at = instance.cause = None
         if instance.parent is not None:
             directory.raised.append(ChildReopened(instance.parent, instance.id))
+        if instance.schedule is not None:
+            # It does not wait for its turn again.
+            instance.dependencies_remaining = 0
+            slot = _slot_of(instance, directory)
+            directory.raised.append(SlotReopened(instance.schedule, instance.id, *slot))
+
+
+def _slot_of(instance: Instance, directory: TIPMan) -> tuple[int, int, int]:
+    """Return when a run of a schedule was due, and the numbers of backfill and trigger."""
+    due_at, backfill, manual = directory.runs.record(instance.id).said.get("slot", (0, 0, 0))
+    return due_at, backfill, manual
 
 
 def begin_run(run: bytes, directory: TIPMan) -> None:

@@ -26,8 +26,9 @@ from tipman.ids import text_of
 from tipman.instances import Instance, bare_instance
 from tipman.jsontext import dumps, parsed
 from tipman.outlines import Verdict
+from tipman.resources import RUNS_URI
+from tipman.resources import URI as TASKS_URI
 from tipman.schedules.backfills import Backfill, wanted_instants
-from tipman.schedules.decisions import Reason
 from tipman.schedules.records import OpenRun, Record, Slot
 from tipman.tipman import TIPMan
 
@@ -166,15 +167,16 @@ class Scheduling:
         number = record.backfills + 1
         shown = {"verdict": "run" if dues else "", "backfill": number, **backfill.shown()}
         text = dumps({**shown, "count": len(dues)})
-        runs: list[tuple[int, bytes | None]] = []
+        runs: list[tuple[int, str | None]] = []
+        collection = RUNS_URI if plan_of(record).launches else TASKS_URI
         for at, due in enumerate(dues):
             place = OpenRun(due, number, 0, held=at >= backfill.concurrency)
-            run = self._firing.hand_in(instance, record, place, directory)
+            run, refusal = self._firing.hand_in(instance, record, place, directory)
             slot = Slot(record.id, due, number, 0, "run", None, run, None, directory.now)
             if run is None:
-                slot = slot._replace(decision="skipped", reason=Reason.QUOTA)
+                slot = slot._replace(decision="skipped", reason=refusal)
             directory.schedules.decide(slot)
-            runs.append((due, run))
+            runs.append((due, None if run is None else collection + text_of(run)))
         record.backfills = number
         directory.schedules.touch(record)
         verdict = Verdict.RUN if record.open else Verdict.NONE

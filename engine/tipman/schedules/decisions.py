@@ -26,6 +26,7 @@ class Reason:
     WINDOW = "window"
     ORPHANED = "orphaned"
     QUOTA = "quota"
+    INVALID_INPUT = "invalid_input"
 
 
 class Instants(Protocol):

@@ -107,6 +107,9 @@ SUPERSEDE_SLOT = (
 )
 FREE_KEY = "UPDATE instance SET key = NULL WHERE id = ?"
 OPEN_RUNS = (
-    "SELECT i.schedule, i.id, i.dependencies_remaining, t.options FROM instance AS i"
-    " JOIN task AS t ON t.id = i.id WHERE i.settled_at IS NULL AND i.schedule IN (??)"
+    "SELECT i.schedule, i.id, i.dependencies_remaining, coalesce(t.options, r.settings)"
+    " FROM instance AS i LEFT JOIN task AS t ON t.id = i.id"
+    " LEFT JOIN workflow_run AS r ON r.id = i.id"
+    " WHERE i.settled_at IS NULL AND i.schedule IN (??)"
 )
+"""Runs of schedules that have not settled: with what says of each which slot it is of."""

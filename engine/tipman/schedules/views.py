@@ -12,6 +12,7 @@ from tipman.database import Database, Row
 from tipman.definitions.schedules import Schedule, stored_schedule
 from tipman.errors import Fault, InvalidError, NotFoundError
 from tipman.ids import parse, text_of
+from tipman.resources import RUNS_URI
 from tipman.resources import URI as TASKS_URI
 from tipman.schedules.models import COLUMNS
 from tipman.schedules.records import Record
@@ -24,13 +25,14 @@ _SELECT = "SELECT {}, {} FROM instance AS i JOIN schedule AS s ON s.id = i.id".f
     _HEAD, ", ".join(f"s.{name}" for name in COLUMNS)
 )
 _OPEN = (
-    "SELECT i.schedule, i.id FROM instance AS i"
+    "SELECT i.schedule, i.id, i.kind FROM instance AS i"
     " WHERE i.settled_at IS NULL AND i.schedule IN (??) ORDER BY i.id"
 )
 _SLOT = (
     "SELECT s.due_at, s.backfill, s.manual, s.decision, s.reason, s.instance, s.blocking,"
-    " s.decided_at, s.due_until, s.count, i.state, a.result, a.error FROM slot AS s"
-    " LEFT JOIN instance AS i ON i.id = s.instance"
+    " s.decided_at, s.due_until, s.count, i.state, a.result, a.error, i.kind, b.kind"
+    " FROM slot AS s LEFT JOIN instance AS i ON i.id = s.instance"
+    " LEFT JOIN instance AS b ON b.id = s.blocking"
     " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt WHERE s.schedule = ?"
 )
 _PLACE = "(s.due_at, s.backfill, s.manual)"
@@ -128,9 +130,14 @@ def page(
 def open_runs(database: Database, identifiers: Sequence[bytes]) -> dict[bytes, list[str]]:
     """Return the addresses of the runs that have not settled, oldest first, by schedule."""
     found: dict[bytes, list[str]] = {}
-    for schedule, run in database.fetch_in(_OPEN, list(identifiers)):
-        found.setdefault(bytes(schedule), []).append(TASKS_URI + text_of(bytes(run)))
+    for schedule, run, kind in database.fetch_in(_OPEN, list(identifiers)):
+        found.setdefault(bytes(schedule), []).append(address_of(bytes(run), kind))
     return found
+
+
+def address_of(run: bytes, kind: str | None) -> str:
+    """Return the address of a run of a schedule; of one that was pruned nobody knows the kind."""
+    return (RUNS_URI if kind == "run" else TASKS_URI) + text_of(run)
 
 
 def view(found: Stored, runs: Sequence[str], *, is_orphan: bool) -> dict[str, Any]:
@@ -138,10 +145,7 @@ def view(found: Stored, runs: Sequence[str], *, is_orphan: bool) -> dict[str, An
     record, spec = found.record, found.spec
     uri = URI + text_of(record.id)
     given = json.loads(record.spec)
-    shown = {
-        name: given.get(name)
-        for name in ("cron", "every_s", "at", "starts_at", "ends_at", "task", "definition")
-    }
+    shown = {name: given.get(name) for name in _SHOWN}
     return {
         "id": uri.removeprefix(URI), "uri": uri, "kind": "schedule", "key": record.key,
         "namespace": found.namespace, "name": found.name, "state": found.state,
@@ -156,6 +160,11 @@ def view(found: Stored, runs: Sequence[str], *, is_orphan: bool) -> dict[str, An
         "next_at": _instant(record.next_at if found.state == "active" else None),
         "created_at": _instant(found.created_at), "settled_at": _instant(found.settled_at),
     }  # fmt: skip
+
+
+_SHOWN = (
+    "cron", "every_s", "at", "starts_at", "ends_at", "task", "definition", "workflow", "input",
+)  # fmt: skip
 
 
 def slots(
@@ -182,7 +191,7 @@ def slots(
         f"{_SLOT}{terms} ORDER BY s.due_at DESC, s.backfill DESC, s.manual DESC LIMIT ?",
         (*parameters, limit + 1),
     )
-    items = [_slot(row) for row in rows[:limit]]
+    items = [_slot(row, database) for row in rows[:limit]]
     if len(rows) <= limit:
         return Page(items, None)
     return Page(items, _encoded(_PLACE_BYTES.pack(*rows[limit - 1][:3])))
@@ -240,22 +249,22 @@ def _stored(rows: Sequence[Row]) -> list[Stored]:
     return [Stored._make((*row[:6], Record.from_row(row[6:]))) for row in rows]
 
 
-def _slot(row: Row) -> dict[str, Any]:
+def _slot(row: Row, database: Database) -> dict[str, Any]:
     due_at, backfill, manual, decision, reason, instance, blocking, decided_at, *rest = row
-    due_until, count, state, result, error = rest
+    due_until, count, state, result, error, kind, kind_of_blocking = rest
     shown: dict[str, Any] = {
         "due_at": _instant(due_at),
         "decision": decision,
         "reason": reason,
-        "instance": _uri(instance),
-        "blocking": _uri(blocking),
+        "instance": _uri(instance, kind),
+        "blocking": _uri(blocking, kind_of_blocking),
         "decided_at": _instant(decided_at),
         "manual": manual > 0,
         "backfill": backfill or None,
         "due_until": _instant(due_until),
         "count": count,
         "state": state,
-        "result": None if result is None else json.loads(result),
+        "result": None if result is None else json.loads(database.values.whole(result)),
         "error": None if error is None else json.loads(error),
     }
     return shown
@@ -267,8 +276,8 @@ def _reason(
     return {"kind": kind, "uri": uri, "until": until, "text": text}
 
 
-def _uri(identifier: bytes | None) -> str | None:
-    return None if identifier is None else TASKS_URI + text_of(bytes(identifier))
+def _uri(identifier: bytes | None, kind: str | None) -> str | None:
+    return None if identifier is None else address_of(bytes(identifier), kind)
 
 
 def _instant(value: int | None) -> str | None:
