@@ -20,6 +20,7 @@ from tipman.events import Event
 from tipman.inbox import event_of, is_left, text_of
 from tipman.interludes import Interludes
 from tipman.registry.repeats import Memo
+from tipman.run_events import DependentsSettled
 from tipman.tipman import TIPMan
 
 EVENTS_MAX = 2_000
@@ -317,11 +318,17 @@ class Bus:
         count = 0
         while waiting and count < most and directory.rows_staged < ROWS_MAX:
             event, number = waiting.popleft()
-            self._handle(event, effects)
+            told: Sequence[Event] = (event,)
+            if isinstance(event, DependentsSettled):
+                # All of them, or their row would have to be written anew.
+                told = event.each()
+                directory.prefetch(each.instance for each in told)
+            for each in told:
+                self._handle(each, effects)
             if number is not None:
                 directory.handled(number)
             self._join_raised()
-            count += 1
+            count += len(told)
         return count
 
     def _handle(self, event: Event, effects: list[Effect]) -> BaseException | None:

@@ -31,6 +31,7 @@ from tipman.events import (
 from tipman.run_events import (
     AftermathReopened,
     AftermathSettled,
+    DependentsSettled,
     HoldRequested,
     NodeFailed,
     ReleaseRequested,
@@ -45,6 +46,7 @@ _LEFT: Mapping[str, type[Event]] = {
         ChildSettled,
         DependencyReopened,
         DependencySettled,
+        DependentsSettled,
         AftermathReopened,
         AftermathSettled,
         FailReported,

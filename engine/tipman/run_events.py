@@ -1,9 +1,32 @@
-"""Events of runs: what is asked of all their tasks at once, how they grow, and how they end."""
+"""Events of graphs: what many are told at once, how runs grow, and how they end."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tipman.events import Event, Requested, Submission
+from tipman.events import DependencySettled, Event, Requested, Submission
+
+_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DependentsSettled(Event):
+    """Something that many wait for has settled, which *instance* is; the bus tells each of them.
+
+    So what a drain leaves over is one row for all of them.
+    """
+
+    wire: ClassVar[str] = "dependency.settled"
+    dependents: bytes
+    """Their ids, one after the other."""
+    succeeded: bool
+
+    def each(self) -> list[DependencySettled]:
+        """Return what each of them is told, in order."""
+        ids = self.dependents
+        return [
+            DependencySettled(ids[at : at + _ID_BYTES], self.instance, self.succeeded)
+            for at in range(0, len(ids), _ID_BYTES)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from tipman.events import (
     RetryRequested,
     SuspendRequested,
 )
+from tipman.handlers import steps
 
 _ACTOR = "simulation"
 _ROUNDS_MAX = 2_000
@@ -202,13 +203,15 @@ class Player:
 @contextmanager
 def limits_of(plan: Plan) -> Iterator[None]:
     """Let the limits of a drain and of the memory be those of *plan*."""
-    usual = bus.EVENTS_MAX, bus.ROWS_MAX, tipman.CACHE_MAX
+    usual = bus.EVENTS_MAX, bus.ROWS_MAX, tipman.CACHE_MAX, steps.TOLD_APART_MAX
     bus.EVENTS_MAX, bus.ROWS_MAX = plan.events_max, plan.rows_max
     tipman.CACHE_MAX = plan.cache_max
+    # Few events a drain, and few that one event stands for.
+    steps.TOLD_APART_MAX = min(plan.events_max, usual[-1])
     try:
         yield
     finally:
-        bus.EVENTS_MAX, bus.ROWS_MAX, tipman.CACHE_MAX = usual
+        bus.EVENTS_MAX, bus.ROWS_MAX, tipman.CACHE_MAX, steps.TOLD_APART_MAX = usual
 
 
 def play(plan: Plan, world: World) -> None:

@@ -3,6 +3,7 @@
 Nothing here can fail once `advance` is called: handlers weigh and look up before.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 from tipman.charts import SETTLED, Move, move
@@ -26,9 +27,12 @@ from tipman.ids import text_of
 from tipman.instances import Instance
 from tipman.jsontext import dumps
 from tipman.outlines import Verdict
+from tipman.run_events import DependentsSettled
 from tipman.settings import Settings
 from tipman.tipman import TIPMan
 
+TOLD_APART_MAX = 500
+"""More dependents than that are told by events for as many at once."""
 PARENTS = frozenset({"workflow", "map"})
 """Types of tasks whose work others do."""
 SLOTLESS = PARENTS | {"wait", "approval"}
@@ -155,12 +159,7 @@ class Steps:
         if instance.run is not None or instance.parent is not None:
             settled_in_run(instance, directory)
         if instance.dependents:
-            settled = partial(
-                DependencySettled,
-                dependency=instance.id,
-                succeeded=instance.state == "succeeded",
-            )
-            directory.raised.extend(map(settled, directory.edges.dependents_of(instance)))
+            _tell_dependents(instance, directory.edges.dependents_of(instance), directory)
 
     @staticmethod
     def _awaiting(was: str, instance: Instance, directory: TIPMan) -> None:
@@ -176,6 +175,17 @@ class Steps:
         is_seen = task.has_expressions or is_to_look(instance, directory)
         if is_seen or instance.early is not None or task.type in PARENTS:
             directory.raised.append(AwaitingStarted(instance.id))
+
+
+def _tell_dependents(instance: Instance, dependents: Sequence[bytes], directory: TIPMan) -> None:
+    succeeded = instance.state == "succeeded"
+    if len(dependents) <= TOLD_APART_MAX:
+        settled = partial(DependencySettled, dependency=instance.id, succeeded=succeeded)
+        directory.raised.extend(map(settled, dependents))
+        return
+    for low in range(0, len(dependents), TOLD_APART_MAX):
+        ids = b"".join(dependents[low : low + TOLD_APART_MAX])
+        directory.raised.append(DependentsSettled(instance.id, ids, succeeded))
 
 
 def ready(task: Task) -> Verdict:
