@@ -132,7 +132,10 @@ class Judge:
         if wanted is None:
             return
         given = execution.effect.context
-        results = {n: r if wanted["results"].get(n) else None for n, r in given["results"].items()}
+        results = {
+            n: r if wanted["results"].get(n) is not None else None
+            for n, r in given["results"].items()
+        }
         if {**given, "results": results} != wanted:
             raise ViolationError(f"{self._label(identifier)} was given {given}, not {wanted}")
 
