@@ -1,6 +1,7 @@
 """The program `tipman` as its users have it: a process with arguments, output and an exit code."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -84,7 +85,8 @@ class Program:
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if "TIPMAN" not in name}
-        return {**kept, "TMPDIR": str(self.temporary), **variables}
+        told = {"TMPDIR": str(self.temporary), "PYTHONFAULTHANDLER": "1"}
+        return {**kept, **told, **variables}
 
 
 class Running:
@@ -137,10 +139,20 @@ class Running:
 
     def wait(self) -> int:
         """Return its exit code, its output having been read whole."""
-        code = self.process.wait(PATIENCE_S)
+        try:
+            code = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            # It says where it stands before it dies of this.
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(PATIENCE_S)
+            self._join()
+            raise AssertionError(f"it did not end: {self.stdout} {self.stderr}") from None
+        self._join()
+        return code
+
+    def _join(self) -> None:
         for reader in self._readers:
             reader.join(PATIENCE_S)
-        return code
 
     def _read(self, stream: "subprocess.TextIO", lines: list[str]) -> None:
         for line in stream:

@@ -68,7 +68,7 @@ class ScriptedServer:
         self._listener.settimeout(PATIENCE_S)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._errors: list[BaseException] = []
-        self._thread = threading.Thread(target=self._play)
+        self._thread = threading.Thread(target=self._play, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

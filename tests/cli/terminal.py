@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
 
@@ -54,6 +55,8 @@ class Terminal:
         return self.process.wait(PATIENCE_S)
 
     def _read(self):
+        is_ready = select.select([self._ours], [], [], PATIENCE_S)[0]
+        assert is_ready, f"it neither says more nor ends: {self.shown!r}"
         try:
             return os.read(self._ours, 65536).decode("utf-8", "replace")
         except OSError:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from cli.program import shell, write_workflow
+from cli.program import PATIENCE_S, shell, write_workflow
 from click.testing import CliRunner
 from tipman.errors import (
     ConflictError,
@@ -240,7 +240,12 @@ def test_a_command_imports_nothing_that_it_does_not_need(tmp_path, arguments, un
     )
 
     ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
     )
 
     assert ended.stdout.splitlines()[-1] == "[]"

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -282,6 +283,7 @@ def on_a_terminal(tipman, *arguments):
 
 
 def read_terminal(descriptor):
+    assert select.select([descriptor], [], [], PATIENCE_S)[0], "it neither says more nor ends"
     try:
         return os.read(descriptor, 65536)
     except OSError:

@@ -83,7 +83,9 @@ def run(kills, seed, course=Course()):
     lock = threading.Lock()
     began = time.perf_counter()
     lanes = [
-        threading.Thread(target=_run_lane, args=(f"{seed}.{lane}", share, outcome, lock, course))
+        threading.Thread(
+            target=_run_lane, args=(f"{seed}.{lane}", share, outcome, lock, course), daemon=True
+        )
         for lane, share in enumerate(shares)
     ]
     for lane in lanes:

@@ -8,9 +8,12 @@ from contextlib import suppress
 from crash import tasks
 from crash.claims import ACKNOWLEDGED, REFUSED, UNKNOWN, Seen, Sent, Submitted
 
+PATIENCE_S = 60
+"""An engine that has not answered by then never will."""
+
 
 class GoneError(Exception):
-    """The engine died before it answered."""
+    """The engine died before it answered, or did not answer for long."""
 
 
 class Connection:
@@ -18,6 +21,7 @@ class Connection:
 
     def __init__(self, path):
         self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(PATIENCE_S)
         try:
             self._socket.connect(str(path))
         except OSError as error:

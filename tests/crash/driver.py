@@ -4,6 +4,7 @@ One JSON line a request, one an answer: `{"ok": …}` or `{"refused": code}`. Ea
 thread of its own, as clients of a server would.
 """
 
+import faulthandler
 import json
 import os
 import socket
@@ -154,6 +155,8 @@ def main(orders, listener):
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
     os.dup2(log, 2)
+    # An engine that does not end is aborted, and says where it stood.
+    faulthandler.enable(file=2)
     code = 1
     try:
         code = run(orders, listener)

@@ -104,7 +104,11 @@ class Life:
         self._rounds += 1
         self._start(republish=False)
         is_well = self._settle_and_stop()
-        self._nest.kill()
+        if is_well:
+            self._nest.kill()
+        else:
+            # If it lives, and answers no more, it says where it stands.
+            self._nest.abort()
         self._nest.bury()
         self._check_what_is_left(served=True)
         if is_well:
@@ -164,7 +168,7 @@ class Life:
         known = self._known()
         for number in range(self.clients):
             client = self._client(f"r{self._rounds}c{number}", known=known, script=script)
-            thread = threading.Thread(target=client.play, args=(self._requests,))
+            thread = threading.Thread(target=client.play, args=(self._requests,), daemon=True)
             thread.start()
             threads.append(thread)
         return threads

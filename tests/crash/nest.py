@@ -5,13 +5,14 @@ answered with `{"pid": …}`, or `{"bury": true}`, answered with `{"status": …
 dead: until then its process id belongs to nobody else, so killing by id is safe.
 """
 
+import faulthandler
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +20,11 @@ from crash import driver
 
 TESTS = Path(__file__).parents[1]
 PATIENCE_S = 60
-"""How long a child may take to end."""
+"""How long a child may take to end, and whoever starts it to answer."""
+
+
+class StuckError(Exception):
+    """Somebody neither answers nor ends; where it stood was written to its standard error."""
 
 
 class DriverHatch:
@@ -51,6 +56,8 @@ class DriverHatch:
 
 def serve(hatch):
     """Fork one child after the other, as standard input asks."""
+    # Aborted because it is stuck, it says where it stands.
+    faulthandler.enable()
     hatch.load()
     child = 0
     for line in sys.stdin:
@@ -82,7 +89,7 @@ def _fork(hatch, orders):
 class Nest:
     """The harness's side: one child at a time."""
 
-    def __init__(self, module="crash.nest"):
+    def __init__(self, module="crash.nest", *, patience_s=PATIENCE_S):
         self._process = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
@@ -90,15 +97,24 @@ class Nest:
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(_paths())},
         )
+        self.patience_s = patience_s
         self.pid = None
+        self._is_buried = True
 
     def start(self, orders):
         """Start a child; clients may connect at once, they are heard when the engine runs."""
-        self.pid = self._ask({"start": asdict(orders)})["pid"]
+        self._say({"start": asdict(orders)})
+        if not self._is_answered():
+            self._give_up("no child was started")
+        self.pid, self._is_buried = self._heard()["pid"], False
 
     def kill(self):
         """Send SIGKILL; a child that is dead already stays dead."""
         os.kill(self.pid, signal.SIGKILL)
+
+    def abort(self):
+        """Send SIGABRT: a child that still lives says where it stands, and dies."""
+        os.kill(self.pid, signal.SIGABRT)
 
     def bury(self):
         """Wait until the child is dead and return its exit code, or minus the signal.
@@ -106,19 +122,43 @@ class Nest:
         One that does not end is aborted after a while, so that it can say where it stood.
         """
         self._say({"bury": True})
-        if not select.select([self._process.stdout], [], [], PATIENCE_S)[0]:
-            os.kill(self.pid, signal.SIGABRT)
+        for force in (self.abort, self.kill):
+            if self._is_answered():
+                break
+            force()
+        else:
+            self._give_up(f"process {self.pid} does not end")
+        self._is_buried = True
         return self._heard()["status"]
 
     def close(self):
         """End the nest, and a child that still lives with it."""
         self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
+        try:
+            self._process.wait(self.patience_s)
+        except subprocess.TimeoutExpired:
+            self._give_up("the nest does not end")
+        finally:
+            self._process.stdout.close()
 
-    def _ask(self, message):
-        self._say(message)
-        return self._heard()
+    def _give_up(self, what):
+        """End everything by force.
+
+        Raises:
+            StuckError: always.
+        """
+        if not self._is_buried:
+            with suppress(ProcessLookupError):
+                self.kill()
+        self._process.send_signal(signal.SIGABRT)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(self.patience_s)
+        self._process.kill()
+        self._process.wait(self.patience_s)
+        raise StuckError(what)
+
+    def _is_answered(self):
+        return bool(select.select([self._process.stdout], [], [], self.patience_s)[0])
 
     def _say(self, message):
         self._process.stdin.write(json.dumps(message) + "\n")

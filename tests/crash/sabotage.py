@@ -153,11 +153,15 @@ def arm_later():
     def write_where_it_stands(self):
         committed(self)
         if getattr(self, "late", []):
-            with self._database.transaction():
-                self._database.execute_many(UPDATE_SCHEDULE, self.late)
-            self.late = []
+            self.arm_late()
+
+    def arm_late(self):
+        with self._database.transaction():
+            self._database.execute_many(UPDATE_SCHEDULE, self.late)
+        self.late = []
 
     Ledger.write, Ledger.committed = write_decisions, write_where_it_stands
+    Ledger.arm_late = arm_late
 
 
 CONTROLS = {

@@ -200,7 +200,7 @@ def test_a_deadline_that_is_committed_while_the_alarm_rings_is_not_forgotten(clo
     scheduler.notice(soon)
 
     clock.advance(1.0)
-    noticing[0].join()
+    noticing[0].join(10)
 
     assert clock.next_alarm_s() == pytest.approx(4.0)
 

@@ -3,12 +3,13 @@
 Each says on a pipe, a FIFO in its folder, where it serves, and holds it open while it lives.
 """
 
+import faulthandler
 import json
 import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -38,6 +39,7 @@ def variables(orders):
     return {
         **{name: value for name, value in os.environ.items() if "TIPMAN" not in name},
         "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]).strip(":"),
+        "PYTHONFAULTHANDLER": "1",
         "TIPMAN_SLOTS": "8",
         "TIPMAN_QUEUES": "narrow=2",
         "TIPMAN_GRACE_S": "0.3",
@@ -76,6 +78,8 @@ class Hatch:
         for descriptor, opened in enumerate((nothing, said, log)):
             os.dup2(opened, descriptor)
             os.close(opened)
+        # The interpreter has read its environment long before.
+        faulthandler.enable(file=2)
         code = 1
         try:
             code = exit_code_of_command([*_WITH_TASKS])
@@ -116,15 +120,26 @@ class Starter:
         """Send SIGKILL to the process that one sees; one that is dead stays dead."""
         self._process.send_signal(signal.SIGKILL)
 
+    def abort(self):
+        """Send SIGABRT: one that still lives says where it stands, and dies."""
+        self._process.send_signal(signal.SIGABRT)
+
     def bury(self):
-        """Wait until it is dead and return its exit code, or minus the signal."""
-        return self._process.wait()
+        """Wait until it is dead and return its exit code, or minus the signal.
+
+        One that does not end is aborted after a while, so that it can say where it stood.
+        """
+        for force in (self.abort, self.kill):
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(nest.PATIENCE_S)
+            force()
+        return self._process.wait(nest.PATIENCE_S)
 
     def close(self):
         """End one that still lives."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.wait(nest.PATIENCE_S)
 
 
 def source():

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from crash.driver import Orders
 from crash_rest import servers
-from crash_rest.wire import Address
+from crash_rest.wire import PATIENCE_S, Address
 
 REPEATS = 100
 TASK = {"name": "once", "type": "sleep", "arguments": {"duration_s": 0}}
@@ -36,7 +36,7 @@ class House:
             return connection.request(*request, **headers)
 
     def ask_at_once(self, *request, **headers):
-        gate = threading.Barrier(REPEATS)
+        gate = threading.Barrier(REPEATS, timeout=PATIENCE_S)
 
         def ask(_):
             with self._address.connect() as connection:

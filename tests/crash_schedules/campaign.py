@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crash import aims
+from crash import aims, leftovers
 from crash.driver import Orders
 from crash.nest import Nest
 from crash.tasks import LANDED
@@ -73,6 +73,7 @@ def run(kills, seed):
         threading.Thread(
             target=_run_lane,
             args=(f"{seed}.{n}", kills // LANES + (n < kills % LANES), outcome, lock),
+            daemon=True,
         )
         for n in range(LANES)
     ]
@@ -139,8 +140,7 @@ class Life:
             ViolationError: what is left is not as it was promised.
         """
         self._nest.start(Orders(str(self.folder), republish=False, **orders))
-        # How long it lives is what is tried: nothing is waited for.
-        threading.Event().wait(within_s)
+        leftovers.wait_for_end(self._nest.pid, within_s)
         self._nest.kill()
         self._nest.bury()
         self.kills += 1

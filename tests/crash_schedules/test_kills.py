@@ -13,9 +13,9 @@ from simulation.violation import ViolationError
 KILLS = int(os.environ.get("TIPMAN_TEST_SCHEDULE_KILLS", "20"))
 KILL_S_MAX = 6
 ROUNDS_MAX = 8
-LIVES_S = 2.0
+LIVES_S = 4.0
 CONTROLS = {
-    "arm_later": ("commit.after", "decided twice"),
+    "arm_later": ("arm.before", "decided twice"),
     "effects_before_commit": ("commit.before", "not submitted by any slot"),
 }
 
@@ -35,7 +35,7 @@ def test_each_instant_has_one_decision_over_many_kills(record_property):
 
 def die_often(life, **orders):
     for number in range(ROUNDS_MAX):
-        life.die(within_s=LIVES_S, nth=3 + number, **orders)
+        life.die(within_s=LIVES_S, nth=1 + number, **orders)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from schedule_simulation.steps import play
 from schedule_simulation.world import World
 from simulation import campaign
 
-SEEDS = 120
+SEEDS = 500
 
 
 class Campaign(campaign.Campaign):
