@@ -58,10 +58,11 @@ class Librarian(Registrar, ABC):
 
         Raises:
             InvalidError: it can not be a workflow; `faults` names everything that is wrong.
-            KeyExistsError: the schedule's key belongs to another one; the version was added.
+            KeyExistsError: the schedule's key belongs to a schedule of something else.
         """
         workflow = self.workflow_of(given)
         source, content = kept(workflow)
+        self.judge_schedule(workflow, namespace=namespace)
         event = WorkflowAdded(workflow.name, actor, namespace, content, source)
         added: Addition = self._register(event, memo)
         # The first run comes soon, and to read it again from its text takes a while.
@@ -82,6 +83,10 @@ class Librarian(Registrar, ABC):
             workflow = workflow_of(given, default_name="", settings=self.settings)
         check_name(workflow.name, "/name")
         return workflow
+
+    @abstractmethod
+    def judge_schedule(self, workflow: Workflow, *, namespace: str = DEFAULT) -> None:
+        """See whether the schedule of a workflow can be what its block says."""
 
     @abstractmethod
     def schedule_workflow(
