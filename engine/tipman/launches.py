@@ -188,14 +188,13 @@ class Launches(Librarian, ABC):
         """Return what a run waits for: what its open tasks wait for, the causes first."""
         run = self.find_run(reference).identifier
         with self.reading() as database:
-            state, waits = views.waits_of(database, run, limit=CAUSES_MAX)
-        told: list[dict[str, Any]] = []
-        if state == "suspended":
-            told.append({**_EVENT, "text": "resume.requested", "task": None})
+            waits = views.waits_of(database, run, limit=CAUSES_MAX)
+        told = waits.reasons
         for task, name in waits.tasks:
             said = self.explain(Handle(task, self))["waiting_for"]
             told += ({**reason, "task": name} for reason in said)
-        return {"state": state, "waiting_for": told, "left_out": waits.total - len(waits.tasks)}
+        left_out = waits.total - len(waits.tasks)
+        return {"state": waits.state, "waiting_for": told, "left_out": left_out}
 
     # Inside.
 
@@ -206,9 +205,6 @@ class Launches(Librarian, ABC):
         if not isinstance(workflow, Workflow):
             workflow = workflow_of(workflow, default_name=_UNNAMED, settings=self.settings)
         return Launch(workflow, None, content_of(workflow))
-
-
-_EVENT = {"kind": "event", "uri": None, "until": None}
 
 
 def run_of(event: TasksSubmitted) -> bytes:

@@ -4,7 +4,9 @@ import pytest
 from schedules.house import Timehouse
 from tipman.definitions import workflow_of
 from tipman.definitions.contents import kept
+from tipman.ids import text_of
 from tipman.registrations import WorkflowAdded, WorkflowRetired
+from tipman.runs import views
 
 FLOW = {
     "name": "flow",
@@ -209,3 +211,17 @@ def test_tasks_of_a_run_know_when_it_was_due(house):
     house.advance(60)
 
     assert house.hand.started[0].env["TIPMAN_DUE_AT"] == "2023-11-14T22:14:20.000000Z"
+
+
+def test_a_run_that_waits_says_for_what_and_one_that_was_superseded_by_what(house):
+    schedule = house.schedule(**EVERY_MINUTE, overlap="latest")
+    for _ in range(3):
+        house.advance(60)
+    _, second, third = (slot["instance"] for slot in house.slots(schedule))
+
+    waits = views.waits_of(house.reader, third, limit=10)
+    error = views.view(house.reader, second)["error"]
+
+    assert [reason["kind"] for reason in waits.reasons] == ["schedule"]
+    assert (waits.tasks, waits.total) == ([], 0)
+    assert (error["code"], error["cause"]) == ("superseded", f"/api/v1/runs/{text_of(third)}")

@@ -48,8 +48,13 @@ class Ids(NamedTuple):
 
 
 class Waits(NamedTuple):
-    """Open tasks of a run, ids and names, the causes first, and how many there are in all."""
+    """What a run waits for itself, and its open tasks, ids and names, the causes first.
 
+    What its own suspension holds is not among these; *total* is how many there are in all.
+    """
+
+    state: str
+    reasons: list[dict[str, Any]]
     tasks: list[tuple[bytes, str]]
     total: int
 
@@ -142,15 +147,24 @@ def counts_of(database: Database, run: bytes) -> dict[str, int]:
     return {state: nodes for _, state, nodes in database.fetch_in(COUNT_NODES, [run])}
 
 
-def page(database: Database, wanted: Wanted, *, after: str | None, limit: int = LIMIT) -> Page:
+def page(
+    database: Database,
+    wanted: Wanted,
+    *,
+    after: str | None,
+    limit: int = LIMIT,
+    window: int = WINDOW,
+) -> Page:
     """Return runs, newest first, their nodes not counted, and the cursor of what follows.
+
+    Among the next *window* runs: there may be fewer than *limit*, or none, and still more.
 
     Raises:
         InvalidError: *after* is no cursor of such a list.
     """
     mark = _mark(wanted)
     before = _AFTER_ALL if after is None else _position(after, mark)
-    edge = _edge(database, before, limit)
+    edge = _edge(database, before, max(window, limit))
     sql, values = wanted.conditions()
     rows = database.fetch(
         f"SELECT {_COLUMNS}{_FROM} WHERE r.id < ? AND r.id >= ?{sql} ORDER BY r.id DESC LIMIT ?",
@@ -197,19 +211,37 @@ def names_of(database: Database, run: bytes) -> dict[str, bytes]:
     return {name: bytes(identifier) for name, identifier in rows}
 
 
-def waits_of(database: Database, run: bytes, *, limit: int) -> tuple[str, Waits]:
-    """Return the state of a run, and what of it is open: first what waits for no other task of it.
+def waits_of(database: Database, run: bytes, *, limit: int) -> Waits:
+    """Return what a run and what is open of it wait for: first what waits for no other task of it.
 
     Raises:
         NotFoundError: it never existed, or was pruned.
     """
-    rows = database.fetch("SELECT state FROM instance WHERE id = ?", (run,))
+    rows = database.fetch(
+        "SELECT state, schedule, dependencies_remaining FROM instance WHERE id = ?", (run,)
+    )
     if not rows:
         raise NotFoundError(f"no run at {RUNS_URI}{text_of(run)}")
-    opened = "FROM instance WHERE run = ? AND kind = 'task' AND settled_at IS NULL"
-    total = database.fetch(f"SELECT count(*) {opened}", (run,))[0][0]
-    found = database.fetch(f"SELECT id, name {opened} ORDER BY {_RANK}, id LIMIT ?", (run, limit))
-    return rows[0][0], Waits([(bytes(task), name) for task, name in found], total)
+    state, schedule, turns = rows[0]
+    reasons = []
+    if state == "suspended" and turns:
+        uri = _uri(SCHEDULES_URI, schedule)
+        reasons.append(_reason("schedule", "its turn among the runs of its schedule", uri))
+    elif state == "suspended":
+        reasons.append(_reason("event", "resume.requested", None))
+    opened = (
+        "FROM instance WHERE run = ? AND kind = 'task' AND settled_at IS NULL"
+        " AND (state <> 'suspended' OR held_by IS NULL OR held_by <> ?)"
+    )
+    total = database.fetch(f"SELECT count(*) {opened}", (run, run))[0][0]
+    found = database.fetch(
+        f"SELECT id, name {opened} ORDER BY {_RANK}, id LIMIT ?", (run, run, limit)
+    )
+    return Waits(state, reasons, [(bytes(task), name) for task, name in found], total)
+
+
+def _reason(kind: str, text: str, uri: str | None) -> dict[str, Any]:
+    return {"kind": kind, "uri": uri, "until": None, "text": text, "task": None}
 
 
 _CAUSES = ("blocked", "suspended", "awaiting", "running", "backing_off", "delayed", "queued")
@@ -242,10 +274,16 @@ def _shown(row: Row) -> dict[str, Any]:
 
 
 def _error(database: Database, run: bytes, state: str) -> dict[str, Any] | None:
-    """Return why a run failed: that its time was over, or what its first node said that did."""
+    """Return why a run did not succeed.
+
+    That its time was over, or what its first node said that failed; or which run of its schedule
+    took its place.
+    """
+    reason, by = database.fetch("SELECT reason, cause FROM instance WHERE id = ?", (run,))[0]
+    if state == "cancelled" and by is not None:
+        return _superseded(bytes(by))
     if state != "failed":
         return None
-    reason = database.fetch("SELECT reason FROM instance WHERE id = ?", (run,))[0][0]
     if reason is not None:
         found: dict[str, Any] = json.loads(reason)
         return {**found, "cause": None}
@@ -268,6 +306,12 @@ def _error(database: Database, run: bytes, state: str) -> dict[str, Any] | None:
     }
 
 
+def _superseded(by: bytes) -> dict[str, Any]:
+    uri = RUNS_URI + text_of(by)
+    message = f"cancelled because a newer run of its schedule, {uri}, took its place"
+    return {"code": "superseded", "message": message, "cause": uri}
+
+
 def _aftermath(database: Database, run: bytes) -> list[dict[str, Any]]:
     """Return the compensations and hooks of a run, oldest first; they change no outcome."""
     rows = database.fetch(
@@ -280,11 +324,11 @@ def _aftermath(database: Database, run: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def _edge(database: Database, before: bytes, limit: int) -> bytes | None:
-    """Return the last id that one page looks at, None when there are not so many."""
+def _edge(database: Database, before: bytes, size: int) -> bytes | None:
+    """Return the last id of a window, None when there are not so many."""
     rows = database.fetch(
         "SELECT id FROM workflow_run WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?",
-        (before, max(WINDOW, limit) - 1),
+        (before, size - 1),
     )
     return bytes(rows[0][0]) if rows else None
 
