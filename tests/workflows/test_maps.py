@@ -414,3 +414,44 @@ def test_a_map_that_was_half_made_when_the_engine_died_has_each_item_once(house)
 
     assert len(items(house, identifier)) == count
     assert house.explain(identifier)["waiting_for"][-1]["text"].startswith("9,980 more")
+
+
+def test_retrying_the_run_opens_only_the_items_that_failed(house):
+    ids = house.run({"name": "each", **mapping([1, 2], failures_max=0)}, {**PLAIN, "name": "well"})
+    (run,) = house.reader.fetch("SELECT run FROM instance WHERE id = ?", (ids["each"],))[0]
+    found = items(house, ids["each"])
+    house.succeed(ids["well"])
+    house.succeed(found[0], "kept")
+    house.fail(found[1])
+    assert house.state(run) == "failed"
+
+    house.retry(run)
+
+    assert house.states(*found, ids["well"]) == ["succeeded", "running", "succeeded"]
+    house.succeed(found[1], "again")
+    assert house.result(ids["each"]) == ["kept", "again"]
+    assert house.state(run) == "succeeded"
+
+
+def test_suspending_the_run_holds_the_items_and_resuming_lets_them_go(house):
+    ids = house.run({"name": "each", **mapping([1, 2], {"type": "wait"})})
+    (run,) = house.reader.fetch("SELECT run FROM instance WHERE id = ?", (ids["each"],))[0]
+    found = items(house, ids["each"])
+
+    house.suspend(run)
+    assert house.states(ids["each"], *found) == ["suspended"] * 3
+    house.resume(run)
+
+    assert house.states(ids["each"], *found) == ["awaiting"] * 3
+    assert house.state(run) == "running"
+
+
+def test_nothing_of_a_cancelled_run_is_open_when_it_has_settled(house):
+    ids = house.run({"name": "each", **mapping([1, 2])})
+    (run,) = house.reader.fetch("SELECT run FROM instance WHERE id = ?", (ids["each"],))[0]
+
+    house.cancel(run)
+    assert house.state(run) == "running"
+    house.interrupt_cancelled(*items(house, ids["each"]))
+
+    assert house.states(run, ids["each"], *items(house, ids["each"])) == ["cancelled"] * 4

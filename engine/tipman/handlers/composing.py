@@ -1,6 +1,6 @@
 """Handlers of `workflow` tasks: each starts a run in its attempt, and ends as that run does."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tipman.definitions import Order, Task, Workflow, ordered
@@ -84,13 +84,13 @@ class Composing:
     def result(self, instance: Instance, directory: TIPMan) -> str | None:
         """Return as JSON text what there is to say of its run, None without one."""
         child = _child_of(instance, directory)
-        return None if child is None else self._result(child, directory)
+        return None if child is None else _result(child, _context_of(child.id, directory))
 
     def _end(self, instance: Instance, child: Instance, directory: TIPMan) -> None:
-        result = self._result(child, directory)
+        context = _context_of(child.id, directory)
+        result = _result(child, context)
         told = f',"child":"{RUNS_URI}{text_of(child.id)}","state":"{child.state}"'
         if child.state == "succeeded":
-            context = _context_of(child.id, directory)
             if context:
                 task = directory.task_of(instance)
                 note_added(instance, task, dumps({instance.name: context}), directory)
@@ -100,12 +100,6 @@ class Composing:
         words = f"its run {RUNS_URI}{text_of(child.id)} {_ENDED[child.state]}"
         failure = plain_failure(code, words)
         self._outcomes.fail(instance, SETTLED_BELOW, failure, directory, result=result)
-
-    @staticmethod
-    def _result(child: Instance, directory: TIPMan) -> str:
-        context = _context_of(child.id, directory)
-        uri = RUNS_URI + text_of(child.id)
-        return dumps({"run": uri, "state": child.state, "context": context})
 
     def _begin(self, instance: Instance, task: Task, directory: TIPMan) -> None:
         event = self._submission(instance, task, directory)
@@ -162,6 +156,12 @@ class Composing:
 
 
 _ENDED = {"failed": "failed", "cancelled": "was cancelled"}
+
+
+def _result(child: Instance, context: Mapping[str, Any]) -> str:
+    """Return what a task returns whose run has come so far, as JSON text."""
+    uri = RUNS_URI + text_of(child.id)
+    return dumps({"run": uri, "state": child.state, "context": context})
 
 
 def _context_of(run: bytes, directory: TIPMan) -> dict[str, Any]:
