@@ -31,6 +31,7 @@ from tipman.triggers import FAILED
 
 _CANCELLED = frozenset({"cancelled", "cancelling", "undoing_cancelled", "closing_cancelled"})
 _AFTERWARDS = ("undoing_", "closing_")
+_PREFETCHED_MAX = 20_000
 
 
 class RunRequests:
@@ -129,6 +130,8 @@ class RunRequests:
             tell(CancelRequested, called_off, "engine", directory)
         else:
             take_step(run, step, event.wire, _text(event), directory, event.actor)
+        # In one query, not one by one; what was not looked at lately is not in memory.
+        directory.prefetch(again[:_PREFETCHED_MAX])
         directory.raised += (RetryRequested(each, event.actor, None) for each in again)
         directory.raised.append(RunDrained(run.id))
         return []
