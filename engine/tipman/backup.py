@@ -15,7 +15,19 @@ from typing import Any, NamedTuple
 from tipman.clock import Clock, rfc3339
 from tipman.database import DRIVER_ERRORS, Database
 from tipman.errors import DatabaseError, InvalidError
+from tipman.values import Values
 
+_REFERRING = {
+    "attempt": (
+        "SELECT DISTINCT result FROM attempt WHERE substr(result, 1, 1) = '@'",
+        "UPDATE attempt SET result = ? WHERE result = ? AND substr(result, 1, 1) = '@'",
+    ),
+    "context": (
+        "SELECT DISTINCT text FROM context WHERE substr(text, 1, 1) = '@'",
+        "UPDATE context SET text = ? WHERE text = ? AND substr(text, 1, 1) = '@'",
+    ),
+}
+"""By table, how the rows that refer to large values are found, and given the values."""
 FOLDER = "backups"
 """Where backups go that were not given a name, below the home."""
 
@@ -143,12 +155,22 @@ def _copy(source: Database, file: Path) -> None:
         source.peewee.connection().backup(target)
         # One file that holds all; an engine that opens it turns the log on again.
         target.execute("PRAGMA journal_mode = delete").fetchall()
+        _take_in(target, source.values)
         found = target.execute("PRAGMA integrity_check").fetchall()
     finally:
         target.close()
     if found != [("ok",)]:
         faults = "; ".join(str(row[0]) for row in found[:3])
         raise DatabaseError(f"the copy is damaged, and so may be the database: {faults}")
+
+
+def _take_in(target: sqlite3.Connection, values: Values) -> None:
+    """Put large values into the rows of a copy, which is to be whole by itself."""
+    tables = {row[0] for row in target.execute("SELECT name FROM sqlite_master").fetchall()}
+    for table, (select, update) in _REFERRING.items():
+        if table in tables:
+            for (reference,) in target.execute(select).fetchall():
+                target.execute(update, (values.whole(reference), reference))
 
 
 def _sync(path: Path) -> None:

@@ -5,6 +5,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from tipman import backup, migrations
 from tipman.bus import Bus
@@ -12,6 +13,7 @@ from tipman.clock import Clock
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
 from tipman.errors import DatabaseError
+from tipman.events import AttemptSucceeded, Report
 from tipman.frontier import Frontier
 from tipman.handlers import Handlers
 from tipman.journal import log_lines
@@ -22,6 +24,7 @@ from tipman.scheduler import Scheduler
 from tipman.settings import Settings
 from tipman.telemetry import Telemetry
 from tipman.tipman import TIPMan
+from tipman.values import LARGE
 from tipman.worker import Factory, Worker
 
 _log = logging.getLogger(__name__)
@@ -73,7 +76,7 @@ class Core:
             self.handlers.table(),
             self.handlers.dispatch,
         )
-        self.worker = Worker(factories, self.bus.report)
+        self.worker = Worker(factories, self._report)
         self.scheduler = Scheduler(clock, self.bus.publish_nowait, self.database.reader)
         self.retention = Retention(
             clock, self.bus, self.directory, self.frontier, settings, self.database.reader
@@ -105,6 +108,14 @@ class Core:
             self.bus.drain()
         self.scheduler.start()
         return len(lost)
+
+    def _report(self, report: Report) -> None:
+        """Take what an executor says; a large result is on the disk before the bus sees it."""
+        if isinstance(report, AttemptSucceeded) and len(report.result) > LARGE:
+            # Should it fail here, the bus will meet the same fault, and say so.
+            with suppress(OSError):
+                self.database.values.kept(report.result)
+        self.bus.report(report)
 
     def close(self) -> None:
         """End the epoch and let go of everything; attempts must have ended before."""

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import peewee
 
 from tipman.errors import DatabaseError, InvalidError
+from tipman.values import Values, folder_of
 
 CHUNK = 500
 """Values in one `IN (...)` list; longer lists go in several statements."""
@@ -55,6 +56,7 @@ class Database:
         self.durability = durability
         self.path = sqlite_path(url)
         self.is_sqlite = self.path is not None
+        self.values = Values(None if self.path is None else folder_of(self.path))
         self._read_only = read_only
         self.peewee = self._sqlite() if self.is_sqlite else self._postgresql()
         self._cursor: Any = None

@@ -83,12 +83,16 @@ class Source:
 
     def nodes(self, ids: Sequence[bytes]) -> dict[bytes, Node]:
         """Return those of these tasks that there are."""
-        return {
-            bytes(row[0]): Node(
-                row[1], row[2], None if row[3] is None else bytes(row[3]), *row[4:8]
-            )
-            for row in self._database.fetch_in(_NODES, ids)
-        }
+        found = {}
+        for row in self._database.fetch_in(_NODES, ids):
+            identifier, name, state, run, type_, options, result, kept = row
+            above = None if run is None else bytes(run)
+            texts = (self._whole(result), self._whole(kept))
+            found[bytes(identifier)] = Node(name, state, above, type_, options, *texts)
+        return found
+
+    def _whole(self, text: str | None) -> str | None:
+        return None if text is None else self._database.values.whole(text)
 
     def needs(self, ids: Sequence[bytes]) -> dict[bytes, list[bytes]]:
         """Return what tasks depend on, in the order given, of those that depend on any."""

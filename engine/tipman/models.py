@@ -193,6 +193,11 @@ class Attempt(Table):
         without_rowid = True
 
 
+Attempt.add_index(
+    Attempt.index(Attempt.result, where=SQL("substr(result, 1, 1) = '@'"), name="attempt_value")
+)
+
+
 class LogEntry(Table):
     """What one event did to an instance: one line of its log, or two.
 

@@ -69,6 +69,12 @@ _COUNTED = (
 """What goes with an instance: how it is counted, its table, and whose it is."""
 
 
+_REFERRING = (
+    "SELECT 1 FROM attempt WHERE result = ? AND substr(result, 1, 1) = '@' LIMIT 1",
+    "SELECT 1 FROM context WHERE text = ? AND substr(text, 1, 1) = '@' LIMIT 1",
+)
+
+
 class Family(NamedTuple):
     """What goes together, or stays together."""
 
@@ -229,6 +235,18 @@ def count(database: Database, batch: Sequence[Family]) -> dict[str, int]:
         sql = f'SELECT count(*) FROM "{table}" WHERE "{column}" IN ({_marks(ids)})'  # noqa: S608 - see above
         counts[what] = int(database.fetch(sql, ids)[0][0])
     return counts
+
+
+def sweep(database: Database, references: Sequence[str]) -> int:
+    """Remove the large values among these to which no row refers; return how many there were."""
+    return sum(
+        not _is_referred_to(database, reference) and database.values.remove(reference)
+        for reference in references
+    )
+
+
+def _is_referred_to(database: Database, reference: str) -> bool:
+    return any(database.fetch(sql, (reference,)) for sql in _REFERRING)
 
 
 def _marks(ids: Sequence[bytes]) -> str:

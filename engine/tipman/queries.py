@@ -23,6 +23,7 @@ from tipman.resources import (
     task_text,
 )
 from tipman.triggers import rule_of
+from tipman.values import MARK
 
 _ALL = 2**31 - 1
 _TABLES = {
@@ -136,7 +137,14 @@ def _rows(
     rows = database.fetch_in(f"{_SELECT} WHERE i.id IN (??)", list(identifiers))
     waiting = [bytes(row[0]) for row in rows if row[-1]]
     edges = _edges(database, waiting) if waiting else {}
-    return [_task_row(row[:-1]) for row in rows], edges
+    return [_whole(database, _task_row(row[:-1])) for row in rows], edges
+
+
+def _whole(database: Database, row: TaskRow) -> TaskRow:
+    """Return a row with its result, where only a reference to it is kept."""
+    if row.result is None or row.result[0] != MARK[0]:
+        return row
+    return row._replace(result=database.values.whole(row.result))
 
 
 def tasks(database: Database, identifiers: Sequence[bytes], *, epoch: int) -> list[dict[str, Any]]:
@@ -171,6 +179,8 @@ def outcome(database: Database, identifier: bytes) -> tuple[str, Any, dict[str, 
     if not rows:
         raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
     state, cause, schedule, reason, result, error = rows[0]
+    if result is not None:
+        result = database.values.whole(result)
     if reason is not None:
         return state, _value(result), _value(reason)
     if cause is not None and schedule is not None:
@@ -207,7 +217,7 @@ def attempts(
             "started_at": rfc3339(started_at),
             "ended_at": rfc3339(ended_at),
             "outcome": outcome_,
-            "result": _value(result),
+            "result": None if result is None else _value(database.values.whole(result)),
             "error": _value(error),
         }
         for number, opening, epoch, started_at, ended_at, outcome_, result, error in rows

@@ -132,6 +132,7 @@ class Retention:
                 rows.update(self._remove(batch))
             for batch in pruning.batches(self._surplus(database)):
                 rows.update(self._remove(batch))
+            self._sweep(database)
         if rows:
             _log.info("pruned %d instances, %d rows in all", rows["instances"], rows.total())
         return Pruned(before_us, dict(rows))
@@ -170,12 +171,25 @@ class Retention:
     # How.
 
     def _remove(self, batch: list[pruning.Family]) -> dict[str, int]:
-        done = self._bus.interludes.put(partial(self._step, batch))
-        while not done.done() and not self._bus.is_running:
-            self._bus.drain()
-        removal: pruning.Removal = done.result()
+        removal: pruning.Removal = self._between(partial(self._step, batch))
         self._remove_folders(removal.ids)
         return removal.rows
+
+    def _sweep(self, database: Database) -> None:
+        """Remove the large values that nothing refers to any more."""
+        references = list(database.values.references())
+        for low in range(0, len(references), pruning.BATCH):
+            part = references[low : low + pruning.BATCH]
+            self._between(partial(pruning.sweep, references=part))
+        if references:
+            self._between(_turn)
+
+    def _between(self, step: Callable[[Database], Any]) -> Any:
+        """Do something between two drains of the bus; return what it returned."""
+        done = self._bus.interludes.put(step)
+        while not done.done() and not self._bus.is_running:
+            self._bus.drain()
+        return done.result()
 
     def _step(self, batch: list[pruning.Family], database: Database) -> pruning.Removal:
         now_us = self._clock.wall_us()
@@ -200,3 +214,7 @@ class Retention:
             yield database
         finally:
             database.close()
+
+
+def _turn(database: Database) -> None:
+    database.values.turn()

@@ -154,7 +154,7 @@ class TIPMan(Relatives):
         for identifier, number, result in (*rows, *staged):
             name, last = numbers[bytes(identifier)]
             if number == last and result is not None:
-                results[name] = json.loads(result)
+                results[name] = json.loads(self._database.values.whole(result))
         return results
 
     def kept(self, namespace: str, kind: str, name: str) -> str | None:
@@ -211,8 +211,10 @@ class TIPMan(Relatives):
         began_at = self.now if instance.started_at is None else instance.started_at
         error = None if failure is None else failure_text(failure)
         owner = (instance.id, instance.attempt, instance.opening, instance.epoch or self.epoch)
-        self._attempts.append((*owner, began_at, self.now, outcome, result, error))
         self.returned[instance.id, instance.attempt] = result
+        if result is not None:
+            result = self._database.values.kept(result)
+        self._attempts.append((*owner, began_at, self.now, outcome, result, error))
 
     def record_failure(self, event: Event, error: Exception) -> None:
         """Stage a log line about an event whose handler failed, if its instance is known."""

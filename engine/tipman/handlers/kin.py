@@ -17,7 +17,10 @@ def children(parent: bytes, directory: TIPMan, condition: str) -> Iterator[Insta
 def outcomes_below(parent: bytes, directory: TIPMan) -> Iterator[tuple[str, str, str | None]]:
     """Yield name, state and result of each child."""
     rows = directory.database.fetch(OUTCOMES_BELOW, (parent,))
-    found = {bytes(row[0]): row[1:] for row in rows}
+    whole = directory.database.values.whole
+    found = {
+        bytes(row[0]): (row[1], row[2], None if row[3] is None else whole(row[3])) for row in rows
+    }
     for child in directory.staged():
         if child.parent == parent:
             _, _, before = found.get(child.id, (None, None, None))

@@ -82,7 +82,8 @@ class Runs:
             rows = self._database.fetch_in(
                 "SELECT instance, text FROM context WHERE instance IN (??)", missing
             )
-            found.update({bytes(task): text for task, text in rows})
+            whole = self._database.values.whole
+            found.update({bytes(task): whole(text) for task, text in rows})
         return found
 
     def staged_context(self, task: bytes) -> str | None:
@@ -107,7 +108,9 @@ class Runs:
         if self._new:
             self._database.insert(INSERT_RUN, [record.row() for record in self._new])
         if self._contexts:
-            self._database.execute_many(UPSERT_CONTEXT, list(self._contexts.items()))
+            kept = self._database.values.kept
+            rows = [(task, kept(text)) for task, text in self._contexts.items()]
+            self._database.execute_many(UPSERT_CONTEXT, rows)
 
     @property
     def rows_staged(self) -> int:

@@ -1,6 +1,6 @@
 """The tables of runs, as Peewee models, and the constant SQL that is built from them."""
 
-from peewee import BigIntegerField, BlobField, IntegerField, TextField
+from peewee import SQL, BigIntegerField, BlobField, IntegerField, TextField
 
 from tipman.models import Table, columns_of, insert_of
 
@@ -43,6 +43,11 @@ class Context(Table):
 
         table_name = "context"
         without_rowid = True
+
+
+Context.add_index(
+    Context.index(Context.text, where=SQL("substr(text, 1, 1) = '@'"), name="context_value")
+)
 
 
 TABLES: tuple[type[Table], ...] = (WorkflowRun, Context)

@@ -58,9 +58,10 @@ class Writers:
                 self._contested.discard(oldest)
             found = self._writers[run] = {}
             if self._database.fetch("SELECT 1 FROM context WHERE instance = ?", (run,)):
+                whole = self._database.values.whole
                 for task, name, result, kept in self._database.fetch(_ADDED, (run,)):
-                    added = None if kept is None else json.loads(kept).get("added")
-                    value = json.loads(result or "null") if added is None else added
+                    added = None if kept is None else json.loads(whole(kept)).get("added")
+                    value = json.loads(whole(result or "null")) if added is None else added
                     self.note(run, bytes(task), keys_of(name, value))
         return found
 
