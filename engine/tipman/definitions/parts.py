@@ -19,6 +19,7 @@ NESTED_MAX = 4
 UNDO = ".undo"
 """What the name of a task that undoes another ends with, where it has none of its own."""
 
+_PARTED_TYPES = ("map", "approval")
 _BRINGS = frozenset({"task", "compensate"})
 Read = Callable[[Any, Path], tuple[Task | None, tuple[Fault, ...]]]
 """Reads one task, its faults at pointers that start at a path."""
@@ -32,8 +33,18 @@ class Parts(NamedTuple):
     faults: list[Fault]
 
 
+def has_parts(completed: Mapping[str, Any]) -> bool:
+    """Tell whether there is anything to part; most tasks have nothing, and cost four looks."""
+    return (
+        "when" in completed
+        or "dependencies" in completed
+        or "compensate" in completed
+        or completed.get("type") in _PARTED_TYPES
+    )
+
+
 def parted(completed: dict[str, Any], under: Path, read: Read) -> Parts:
-    """Part a task's mapping; most tasks have nothing of this and cost four looks."""
+    """Part a task's mapping."""
     parts = Parts(completed, {}, [])
     needs = completed.get("dependencies")
     if isinstance(needs, list | tuple) and any(isinstance(need, Mapping) for need in needs):

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from tipman.definitions.faults import faults_of, unknown_field
 from tipman.definitions.judgement import judge
-from tipman.definitions.parts import parted
+from tipman.definitions.parts import has_parts, parted
 from tipman.definitions.shapes import NAME_MAX, Task, kind_of
 from tipman.errors import CycleError, Fault, InvalidError, UnknownDependencyError
 from tipman.graph import find_cycle
@@ -66,7 +66,8 @@ def read_task(given: object, settings: Settings, under: Path = ()) -> Reading:
         detail = f"a task must be an object, not {kind_of(given)}"
         return Reading(None, (Fault(pointer_of(under), detail),))
     completed = _completed(given, settings)
-    plain, beside, faults = parted(completed, under, reader(settings))
+    parts = parted(completed, under, reader(settings)) if has_parts(completed) else None
+    plain, beside, faults = (completed, {}, []) if parts is None else parts
     task = None
     try:
         task = Task.model_validate(plain)
