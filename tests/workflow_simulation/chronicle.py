@@ -16,9 +16,9 @@ from tipman.outlines import Verdict
 from workflow_simulation.closing import Closing
 from workflow_simulation.contexts import Contexts
 from workflow_simulation.flows import Given
-from workflow_simulation.members import Born, Flow, Member, born, graph_of
+from workflow_simulation.members import Born, Flow, Member, born, graph_of, node_of
 from workflow_simulation.queue import Queue
-from workflow_simulation.reference import SETTLED, holds, reads_context
+from workflow_simulation.reference import SETTLED, Need, holds, reads_context
 
 _STAYING = {"task.queued", "task.settled", "task.reopened", "run.settled", "run.reopened"}
 _FENCED = "attempt.fenced"
@@ -135,6 +135,11 @@ class Chronicle:
         if member.born.name in flow.nodes:
             raise ViolationError(f"{self.label(member)} is there twice")
         flow.nodes[member.born.name] = member
+        if member.born.name not in flow.graph:
+            if member.born.name not in flow.added:
+                raise ViolationError(f"{self.label(member)}: nobody asked for it")
+            added = flow.added[member.born.name]
+            flow.graph[member.born.name] = node_of(added, flow.given)
 
     @staticmethod
     def _is_announced(line: Line) -> bool:
@@ -204,7 +209,11 @@ class Chronicle:
     def _hear(self, member: Member, line: Line, data: dict, where: str) -> None:
         """Take note of what the task was told of its dependencies."""
         if line.name == "task.submitted" and member.is_node:
-            member.told = dict.fromkeys(self.needed(member))
+            member.growth = self.flows[member.born.run].growths
+            member.told = {d: self._seen_by_new(member, d) for d in self.needed(member)}
+            return
+        if line.name == "dependencies.added":
+            self._attach(member, [parse(text) for text in data["dependencies"]])
             return
         if line.name not in {"dependency.settled", "dependency.reopened"} or not member.is_node:
             return
@@ -218,6 +227,22 @@ class Chronicle:
         if is_settled and end is None:
             raise ViolationError(f"{where}: it has not settled")
         member.told[dependency] = end if is_settled else None
+
+    def _seen_by_new(self, member: Member, dependency: bytes) -> str | None:
+        """Return how what a new task waits for has ended, if it was there before."""
+        other = self.members[dependency]
+        return other.state if other.is_settled and other.growth < member.growth else None
+
+    def _attach(self, member: Member, dependencies: list[bytes]) -> None:
+        """Let a node wait for more; what has settled counts at once."""
+        flow = self.flows[member.born.run]
+        node = flow.graph[member.born.name]
+        names = [self.members[dependency].born.name for dependency in dependencies]
+        needs = (*node.needs, *(Need(name, is_data=True) for name in names))
+        flow.graph[member.born.name] = node._replace(needs=needs)
+        for dependency in dependencies:
+            other = self.members[dependency]
+            member.told[dependency] = other.state if other.is_settled else None
 
     def needed(self, member: Member) -> list[bytes]:
         """Return the dependencies of a node, in the order in which they are named."""
@@ -286,6 +311,7 @@ class Chronicle:
 
     def _follow_run(self, member: Member, line: Line, where: str) -> None:
         flow = self.flows[member.born.id]
+        flow.growths += line.name in {"run.submitted", "tasks.added"}
         if line.name == "run.reopened":
             member.reopened += 1
             if not line.after.startswith("closing"):

@@ -81,5 +81,6 @@ def to_undo(flow: Flow) -> list[str]:
     """Return the names of what undoes the work that succeeded, the latest first."""
     by_id = {node.born.id: node for node in flow.nodes.values()}
     done = (by_id[i] for i in reversed(flow.ended) if by_id[i].state == "succeeded")
-    undoable = {task["name"] for task in flow.given["tasks"] if "compensate" in task}
+    tasks = [*flow.given["tasks"], *flow.added.values()]
+    undoable = {task["name"] for task in tasks if "compensate" in task}
     return [f"{node.born.name}{_UNDO}" for node in done if node.born.name in undoable]

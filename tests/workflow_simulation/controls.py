@@ -36,4 +36,19 @@ class ForgettingSlotsOfRuns(World):
         self.core.frontier.push = push
 
 
-ALL = (RulesTooEarly, LosingDecrements, ForgettingSlotsOfRuns)
+class LateDependenciesUncounted(World):
+    """A dependency that is added after it has settled is waited for all the same."""
+
+    def recover(self):
+        growing = self.core.handlers.growing
+        attach = growing._attach
+
+        def attach_in_vain(task, needs, *rest):
+            attach(task, needs, *rest)
+            task.dependencies_remaining += sum(each.is_settled for each in needs)
+
+        growing._attach = attach_in_vain
+        super().recover()
+
+
+ALL = (RulesTooEarly, LosingDecrements, LateDependenciesUncounted, ForgettingSlotsOfRuns)

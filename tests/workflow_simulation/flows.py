@@ -27,6 +27,16 @@ class Flows:
 
     def __init__(self) -> None:
         self._made = 0
+        self._added = 0
+
+    def more(self, random: Random, names: Sequence[str]) -> list[Given]:
+        """Return tasks to be added to a run that has tasks of these names."""
+        tasks: list[Given] = []
+        for _ in range(random.randint(1, 3)):
+            self._added += 1
+            earlier = [*names, *(task["name"] for task in tasks)]
+            tasks.append(_task(random, f"g{self._added}", earlier))
+        return tasks
 
     def one(self, random: Random) -> Given:
         """Return a workflow that no validation refuses."""

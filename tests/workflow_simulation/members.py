@@ -10,7 +10,7 @@ from tipman.database import Database
 from tipman.definitions import Task
 from tipman.definitions.stored import task_from_row
 from tipman.statecharts import Snapshot
-from workflow_simulation.reference import SETTLED, Graph, Need, Node
+from workflow_simulation.reference import SETTLED, Need, Node
 
 _BORN = (
     "SELECT i.id, i.kind, i.name, i.key, i.namespace, i.run, i.parent, i.opening, t.type,"
@@ -66,7 +66,8 @@ class Member:
     """The number of the line of the whole log in which it settled last."""
     told: dict[bytes, str | None] = field(default_factory=dict)
     """How its dependencies ended, as far as it was told; None for what is open."""
-    attempt: int = 0
+    growth: int = 0
+    """By which growth of its run it was added."""
     last: int = 0
     """Its last attempt that succeeded."""
 
@@ -91,7 +92,11 @@ class Flow:
     id: bytes
     run: Member
     given: Mapping[str, Any]
-    graph: Graph
+    graph: dict[str, Node]
+    added: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Tasks that somebody asked to be added, by name, in vain or not."""
+    growths: int = 0
+    """How often it has grown."""
     nodes: dict[str, Member] = field(default_factory=dict)
     was_cancelled: bool = False
     """Whether somebody cancelled it in this opening."""
@@ -127,18 +132,15 @@ class Flow:
         return {"*": merge} if isinstance(merge, str) else merge
 
 
-def graph_of(given: Mapping[str, Any]) -> Graph:
+def graph_of(given: Mapping[str, Any]) -> dict[str, Node]:
     """Return the graph of a workflow as its file says it."""
-    on_failure = given.get("on_failure", "skip")
-    return {
-        task["name"]: Node(
-            task["name"],
-            tuple(map(_need, task.get("dependencies", ()))),
-            task.get("when"),
-            on_failure,
-        )
-        for task in given["tasks"]
-    }
+    return {task["name"]: node_of(task, given) for task in given["tasks"]}
+
+
+def node_of(task: Mapping[str, Any], given: Mapping[str, Any]) -> Node:
+    """Return a node of a workflow as its file says it."""
+    needs = tuple(map(_need, task.get("dependencies", ())))
+    return Node(task["name"], needs, task.get("when"), given.get("on_failure", "skip"))
 
 
 def _need(written: str | Mapping[str, str]) -> Need:

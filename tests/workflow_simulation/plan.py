@@ -24,6 +24,8 @@ _WEIGHTS = {
     "suspend_run": 3,
     "resume_run": 4,
     "retry_run": 4,
+    "add_tasks": 2,
+    "add_dependencies": 5,
     "advance": 9,
     "jump": 1,
     "look": 3,

@@ -49,6 +49,8 @@ class Player:
             "return_detached": self._return_detached,
             **self._requests("", self._tasks),
             **self._requests("_run", self._runs),
+            "add_tasks": self._add_tasks,
+            "add_dependencies": self._add_dependencies,
             "advance": self._advance,
             "jump": lambda random: self.world.jump(random.choice((-70, -1, 1, 50, 100_000))),
             "look": lambda _random: self.world.look(),
@@ -98,6 +100,25 @@ class Player:
             among = [i for i in among if members[i].state in _SENSIBLE[kind]] or among
         if among:
             self.world.publish(kind(random.choice(among), ACTOR, data))
+
+    def _add_tasks(self, random: Random) -> None:
+        runs = self._runs()
+        if runs:
+            flow = self.world.audit.flows[random.choice(runs)]
+            self.world.add_tasks(flow, self._flows.more(random, [*flow.nodes]))
+
+    def _add_dependencies(self, random: Random) -> None:
+        """Ask for one that closes no circle, most times: of a task for one that stands before."""
+        runs = self._runs()
+        if not runs:
+            return
+        flow = self.world.audit.flows[random.choice(runs)]
+        names = sorted(flow.nodes, key=lambda name: (name[0] == "g", int(name[1:])))
+        chosen = sorted(random.sample(range(len(names)), min(2, len(names))), reverse=True)
+        if random.random() < 0.1:
+            chosen.reverse()
+        if len(chosen) == 2:
+            self.world.add_dependency(flow, *(names[at] for at in chosen))
 
     def _report_outcome(self, random: Random) -> None:
         handed_in = self.world.handed_in

@@ -8,9 +8,14 @@ from simulation.executions import Execution
 from simulation.violation import ViolationError
 from tipman.bus import Receipt
 from tipman.definitions import workflow_of
+from tipman.definitions.growth import added_tasks, attachments_of
 from tipman.errors import ConflictError, TipmanError, UnavailableError
 from tipman.events import Event, TasksSubmitted
+from tipman.run_events import DependenciesAdded
+from tipman.runs.beginnings import kept_of
 from workflow_simulation.judge import Judge
+from workflow_simulation.members import Flow
+from workflow_simulation.reference import above
 
 ACTOR = "simulation"
 TYPES = ("sleep", "eval")
@@ -33,6 +38,17 @@ class World(world.World):
         self.audit.givens[given["name"]] = given
         self.publish(event)
 
+    def add_tasks(self, flow: Flow, tasks: list[dict[str, Any]]) -> None:
+        """Ask for more tasks of a run."""
+        kept = kept_of(self.core.database, flow.id)
+        flow.added |= {task["name"]: task for task in tasks}
+        self.publish(self.submitter.addition(flow.id, added_tasks(tasks, kept.said), actor=ACTOR))
+
+    def add_dependency(self, flow: Flow, task: str, dependency: str) -> None:
+        """Ask that a task of a run waits for one more."""
+        wanted = [{"task": task, "dependencies": [dependency]}]
+        self.publish(DependenciesAdded(flow.id, attachments_of(wanted), ACTOR))
+
     def end_attempt(self, execution: Execution, random: Random) -> None:
         self.audit.look_at(execution, self.core.database)
         super().end_attempt(execution, random)
@@ -50,6 +66,9 @@ class World(world.World):
             self.audit.refused(event)
             return
         except TipmanError as error:
+            if isinstance(event, DependenciesAdded) and self._is_impossible(event):
+                self.audit.refused(event)
+                return
             if event.instance in self.audit.members or isinstance(event, TasksSubmitted):
                 raise ViolationError(f"{event.wire} was refused: {error}") from error
             return
@@ -57,3 +76,11 @@ class World(world.World):
             self.tasks[event.run.row[0]] = event.submissions[0].task
         else:
             self.audit.acknowledged(event)
+
+    def _is_impossible(self, event: DependenciesAdded) -> bool:
+        """Tell whether a dependency is there already, or closes a circle, by what is known."""
+        self.audit.ledger.read(self.core.database)
+        graph = self.audit.flows[event.instance].graph
+        ((task, dependency),) = event.edges
+        is_there = dependency in {need.task for need in graph[task].needs}
+        return is_there or task == dependency or task in above(graph, dependency)
