@@ -89,8 +89,14 @@ def known(fuzzed):
     tick = {"key": "tick", "every_s": 3600, "task": {"type": "wait"}}
     post("schedules", tick)
     other = post("schedules", {**tick, "key": None, "cron": "@daily", "every_s": None})
+    flow = {"name": "flow", "tasks": [{"name": "a", "type": "wait"}]}
+    post("workflows", flow)
+    open_run, other_run = (post("workflows/flow/runs", {}).json["id"] for _ in range(2))
+    post(f"runs/{other_run}/events", {"name": "cancel.requested"})
     return {
         "reference": [settled("answer"), settled("fail"), waiting],
+        "reference of runs": [open_run, other_run],
+        "workflows": ["flow"],
         "reference of schedules": ["tick", other.json["id"]],
         "definitions": ["greet", "part"],
         "namespaces": ["team"],
