@@ -95,6 +95,12 @@ def test_what_is_no_list_fails_it(house, names):
     assert house.error(ids["each"])["code"] == "not_a_list"
 
 
+def test_a_key_that_the_context_does_not_have_fails_it_by_name(house):
+    ids = house.run({"name": "each", **mapping({"context": "names"})})
+
+    assert house.error(ids["each"])["message"] == "the context's 'names' is missing"
+
+
 def test_an_expression_that_can_not_be_computed_fails_it(house):
     ids = house.run({"name": "each", **mapping("{context.names}")})
 

@@ -31,6 +31,7 @@ from tipman.jsontext import Json, dumps
 from tipman.runs.offspring import Brood
 from tipman.tipman import TIPMan
 from tipman.triggers import look_up
+from tipman.triggers.rules import MISSING
 
 ITEMS_AT_ONCE = 2_000
 """Items that one event makes at most."""
@@ -149,6 +150,8 @@ class Mapping:
         if isinstance(values, dict) and isinstance(task.arguments["over"], dict):
             place = f"the context's {values['context']!r}"
             values = look_up({**seen["context"], "results": seen["results"]}, values["context"])
+        if values is MISSING:
+            return plain_failure("not_a_list", f"{place} is missing")
         if not isinstance(values, list | tuple):
             return plain_failure("not_a_list", f"{place} is {kind_of(values)} and no list")
         limit = self._outcomes.steps.settings.tasks_max
