@@ -58,8 +58,8 @@ class TaskRecord:
     settled_at: int | None = None
     error: dict[str, Any] | None = None
     """`{code, message}` of the last attempt that failed."""
-    unmet: str | None = None
-    """The dependency because of which it was skipped."""
+    reason: str | None = None
+    """Why it was skipped, in words."""
 
     @property
     def status(self) -> Status:
@@ -161,7 +161,7 @@ class Board:
             ending = json.loads(data)
             record.attempt, record.error = ending["attempt"], ending.get("error")
         elif name == "dependency.settled" and state == "skipped":
-            record.unmet = self._name_of(json.loads(data)["dependency"])
+            record.reason = self._reason_of(json.loads(data))
         elif name == "task.settled":
             record.settled_at = at
         return record
@@ -179,6 +179,8 @@ class Board:
         else:
             self.active.pop(record.identifier, None)
 
-    def _name_of(self, text: str) -> str | None:
-        record = self._records.get(parse(text) or b"")
-        return None if record is None else record.name
+    def _reason_of(self, settled: dict[str, Any]) -> str | None:
+        if "why" in settled:
+            return str(settled["why"])
+        record = self._records.get(parse(settled["dependency"]) or b"")
+        return None if record is None else f"{record.name} did not succeed"

@@ -117,7 +117,7 @@ def _row(record: TaskRecord) -> tuple[str, ...]:
         record.status.words,
         str(record.attempt) if record.attempt else "-",
         _time(record),
-        f"{record.unmet} did not succeed" if record.unmet is not None else "",
+        record.reason or "",
     )
 
 

@@ -94,6 +94,20 @@ def test_a_failed_task_fails_the_run_skips_its_dependents_and_says_why(tipman):
     assert ended.returncode == 1
 
 
+def test_a_task_that_its_rule_skips_says_which_value_did_not_hold(tipman):
+    rule = {"context": {"key": "rows", "operator": "less_than", "value": 5}}
+    file = write_workflow(
+        tipman.folder / "ruled.yaml",
+        {"name": "count", "type": "eval", "arguments": "result = {'rows': 30}"},
+        shell("alarm", "true", "count", when=rule),
+    )
+
+    ended = tipman("run", file)
+
+    assert ended.returncode == 0
+    assert re.search(r"^alarm +skipped .*`rows` is 30", ended.stdout, re.MULTILINE)
+
+
 def test_a_wait_that_runs_out_is_a_failed_attempt(tipman):
     wait = {"name": "outside", "type": "wait", "timeout_s": 0.05}
     file = write_workflow(tipman.folder / "w.yaml", wait)
