@@ -311,7 +311,11 @@ def _unsettled_dependencies(database: Database, identifier: bytes) -> list[dict[
     when = json.loads(options).get("when")
     if when is None:
         return waiting
-    outcomes = {name: state if state in SETTLED else None for _, name, state in needs}
+    outcomes: dict[str, str | None] = {}
+    for uri, name, state in needs:
+        # Tasks of a batch may have the same name.
+        called = uri if name in outcomes else name
+        outcomes[called] = state if state in SETTLED else None
     decision = rule_of(when).decide(outcomes, dict)
     return [_reason("rule", decision.why), *waiting]
 
