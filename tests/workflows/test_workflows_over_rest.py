@@ -27,6 +27,11 @@ tasks = [
 """
 
 
+BOMB = b"a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + b"".join(
+    b"a%d: &a%d [%s]\n" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, 20)
+)
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     with Served(tmp_path_factory.mktemp("home")) as served:
@@ -103,6 +108,11 @@ def test_faults_of_a_text_have_pointers_and_the_places_in_it(served):
         (b"a: 1", "text/plain", 415),
         (b"[1]", "application/json", 422),
         (b"null", "application/yaml", 422),
+        (BOMB, "application/yaml", 422),
+        (b"tasks: !!python/object:os.system [ls]", "application/yaml", 422),
+        (b"tasks: " + b"[" * 500 + b"]" * 500, "application/yaml", 422),
+        (b"a = " + b"[" * 500 + b"]" * 500, "application/toml", 422),
+        (b"name: a\0b", "application/yaml", 422),
     ],
 )
 def test_what_is_no_workflow_is_refused(served, body, kind, status):
