@@ -45,6 +45,7 @@ _STUCK_RUNS = (
     " AND (r.state = 'suspended' OR EXISTS (SELECT 1 FROM instance AS i WHERE i.run = r.id"
     " AND i.settled_at IS NULL AND i.state IN ('blocked', 'suspended'))) ORDER BY r.id LIMIT ?"
 )
+_LARGE_VALUES = "SELECT DISTINCT result FROM attempt WHERE substr(result, 1, 1) = '@'"
 _NOBODY = bytes(16)
 
 
@@ -315,6 +316,7 @@ def _of_database(database: Database, settings: Settings, clock: Clock) -> Iterat
         yield Check("postgresql", State.OK, str(version))
     yield _clock(database, clock)
     yield _runs(database)
+    yield _values(database)
     yield _leftovers(database, settings.home / "attempts")
 
 
@@ -346,6 +348,17 @@ def _clock(database: Database, clock: Clock) -> Check:
         detail = f"it is {rfc3339(now)}, but something was written at {rfc3339(latest)}"
         return Check("clock", State.FAULT, detail, "set the clock of this machine")
     return Check("clock", State.OK, rfc3339(now))
+
+
+def _values(database: Database) -> Check:
+    """Look for large values that are missing from beside the database."""
+    referred_to = {str(row[0]) for row in database.fetch(_LARGE_VALUES)}
+    missing = sorted(referred_to.difference(database.values.references()))
+    if not missing:
+        return Check("values", State.OK, f"{len(referred_to):,} large values are in files")
+    some = ", ".join(missing[:_FOUND_MAX])
+    detail = f"of {len(referred_to):,} large values these are missing: {some}"
+    return Check("values", State.FAULT, detail, "put the folder `values` back beside the database")
 
 
 def _runs(database: Database) -> Check:

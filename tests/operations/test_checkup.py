@@ -12,7 +12,7 @@ from tipman.settings import Settings
 
 NAMES = (
     "home", "database file", "disk", "file system", "python", "lock", "processes", "migrations",
-    "sqlite", "integrity", "clock", "runs", "attempts",
+    "sqlite", "integrity", "clock", "runs", "values", "attempts",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 from core.house import PLAIN, House
 from tipman import backup, pruning, queries
+from tipman.checkup import examine
 from tipman.clock import ManualClock
 from tipman.errors import DatabaseError
 from tipman.events import AttemptSucceeded
@@ -174,3 +175,22 @@ def test_a_value_stays_that_is_about_to_be_referred_to(beside):
 
     assert pruning.sweep(database, found) == 1
     assert files(folder) == []
+
+
+def test_the_doctor_names_values_that_are_missing(beside):
+    house, folder = beside
+    (identifier,) = house.submit(ADDS)
+    house.succeed(identifier, "x" * LARGE)
+    assert found(house, "values").state == "ok"
+
+    (file,) = files(folder)
+    file.unlink()
+
+    missing = found(house, "values")
+    assert missing.state == "fault"
+    assert file.name in missing.detail
+
+
+def found(house, name):
+    checks = examine(house.settings, house.clock, reader=house.core.database.reader).checks
+    return next(check for check in checks if check.name == name)
