@@ -195,7 +195,7 @@ class Chronicle:
             member.last = member.timing.attempt
         if line.name == "task.submitted" and member.born.parent in self.flows:
             self.closing.begin(self.flows[member.born.parent], member, where)
-        self._contexts.follow(member, was, self._flow_of(member))
+        self._contexts.follow(member, was, line.name, self._flow_of(member))
 
     def _flow_of(self, member: Member) -> Flow | None:
         return None if member.born.run is None else self.flows[member.born.run]
@@ -214,6 +214,7 @@ class Chronicle:
             return
         if line.name == "dependencies.added":
             self._attach(member, [parse(text) for text in data["dependencies"]])
+            self._contexts.look_again(member, self.flows[member.born.run])
             return
         if line.name not in {"dependency.settled", "dependency.reopened"} or not member.is_node:
             return

@@ -41,11 +41,18 @@ class Contexts:
         for instance, number, result in rows:
             self._results[bytes(instance), number] = result
 
-    def follow(self, member: Member, was: str, flow: Flow | None) -> None:
+    def follow(self, member: Member, was: str, name: str, flow: Flow | None) -> None:
         """Keep what a node saw when it stopped waiting."""
-        if flow is None or not member.is_node or was == member.state:
+        if flow is None or not member.is_node:
             return
-        if was in _UNDECIDED | SETTLED and member.state != "waiting":
+        is_attached = name == "dependencies.added" and member.state != "waiting"
+        is_let_on = was in _UNDECIDED | SETTLED and was != member.state != "waiting"
+        if is_attached or is_let_on:
+            self._look(member, flow)
+
+    def look_again(self, member: Member, flow: Flow) -> None:
+        """Keep what a node sees that may go on already, and has been given more to look at."""
+        if member.born.id in self.saw and member.state != "waiting":
             self._look(member, flow)
 
     def _look(self, member: Member, flow: Flow) -> None:
@@ -59,6 +66,8 @@ class Contexts:
             self._uncertain.add(identifier)
         elif isinstance(saw, Conflict):
             self.torn[identifier] = saw
+            # What it passes on where two contradict each other is nobody's promise.
+            self._uncertain.add(identifier)
         else:
             values = {key: one.value for key, one in saw.items()}
             self.shown[identifier] = {"context": values, "results": self.results(member, flow)}

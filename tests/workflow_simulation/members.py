@@ -117,7 +117,8 @@ class Flow:
     @property
     def open(self) -> list[str]:
         """The names of the nodes that have not settled."""
-        return [name for name, node in self.nodes.items() if not node.is_settled]
+        there = (node for node in self.nodes.values() if node.sequence)
+        return [node.born.name for node in there if not node.is_settled]
 
     @property
     def closing(self) -> list[str]:
