@@ -194,11 +194,23 @@ def test_json_is_a_line_of_the_log_a_line_and_the_report_at_last(tipman):
     assert (ended.returncode, ended.stderr) == (1, "")
 
 
-@pytest.mark.parametrize("name", ["morning.yaml", "release.yaml", "release.toml", "input.json"])
+@pytest.mark.parametrize(
+    "name", ["morning.yaml", "release.yaml", "release.toml", "input.json", "rollout.yaml"]
+)
 def test_the_examples_succeed(tipman, name):
     ended = tipman("run", EXAMPLES / name)
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_an_example_that_fails_takes_back_what_it_did(tipman):
+    ended = tipman("run", EXAMPLES / "rollout.yaml", "--param", "broken=north")
+
+    assert ended.returncode == 1
+    said = ended.stdout.split("Task ")[0].splitlines()
+    watched = {"unlocked", "announced", "reported", "taken back"}
+    assert [line for line in said if line in watched] == ["reported", "unlocked"]
+    assert "somebody was told" in said
 
 
 def test_input_and_schema_name_the_file_and_what_it_must_satisfy(tipman):
