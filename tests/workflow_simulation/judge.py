@@ -18,6 +18,7 @@ from workflow_simulation.ends import Ends
 from workflow_simulation.flows import Given
 from workflow_simulation.members import Flow, Member
 from workflow_simulation.queue import Queue
+from workflow_simulation.reasons import check_reasons
 from workflow_simulation.reference import FAILED, SETTLED, holds, outcome_of, reads_context
 
 _ROWS = (
@@ -109,6 +110,8 @@ class Judge:
         self._check_promises(known)
         for flow in self.flows.values():
             self._check_run(flow)
+            if not flow.run.is_settled:
+                check_reasons(flow, self.members, core.database)
         for identifier in self.in_state("queued"):
             if self.ledger.queue.may_start(identifier):
                 raise ViolationError(f"{self._label(identifier)} is queued, and a slot is free")
