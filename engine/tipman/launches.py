@@ -4,7 +4,7 @@ What is read comes from committed rows. Every method that writes returns once it
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tipman import queries
@@ -48,6 +48,25 @@ class Launches(Librarian, ABC):
     @abstractmethod
     def send(self, reference: Any, name: str, data: Any = None, *, actor: str = "local") -> Any:
         """Publish an event for an instance from outside."""
+
+    @abstractmethod
+    def add_tasks(self, reference: Any, tasks: Sequence[Any]) -> dict[str, Handle]:
+        """Add tasks to a run."""
+
+    @abstractmethod
+    def add_dependencies(self, reference: Any, edges: Sequence[Mapping[str, Any]]) -> None:
+        """Let tasks of a run wait for more of its tasks."""
+
+    @abstractmethod
+    def fork(
+        self,
+        reference: Any,
+        from_task: str | None = None,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - what CONTRACT calls it
+        *,
+        key: str | None = None,
+    ) -> RunHandle:
+        """Run the same as a run again from one of its tasks on."""
 
     # Starting.
 

@@ -187,6 +187,38 @@ def test_the_events_of_a_run_are_those_of_its_tasks_as_well(call):
     assert (lines[0][4], lines[-1][4]) == ("run.submitted", "run.settled")
 
 
+def test_a_list_of_runs_is_watched_until_ctrl_c(program, call):
+    with program.start("list", "--kind", "run", "--watch", "--name", "asking") as watching:
+        # The list is read when the stream is open; whatever comes then is printed.
+        run = call("workflow", "run", "asking", "--key", "watched")[1].strip()
+        watching.until(f"{run}\twatched\tasking\t1\trunning")
+        call("cancel", "watched")
+        watching.until(f"{run}\twatched\tasking\t1\tcancelled")
+        watching.signal(signal.SIGINT)
+        assert watching.wait() == 130
+    assert "".join(watching.stderr) == ""
+
+
+def test_a_schedule_of_a_workflow_is_added_and_changed(call):
+    code, _, err = call("schedule", "add", "--workflow", "greeting", "--param", "who=Ada",
+                        "--key", "often", "--every", "3600")  # fmt: skip
+    assert (code, err) == (0, "")
+    assert (shown(call, "often")["workflow"], shown(call, "often")["input"]) == (
+        "greeting", {"who": "Ada"},
+    )  # fmt: skip
+
+    call("schedule", "trigger", "often")
+    code, out, _ = call("list", "--kind", "run", "--schedule", "often", "--json")
+    assert json.loads(out)["input"] == {"who": "Ada"}
+
+    call("schedule", "update", "often", "--workflow", "asking")
+    assert (shown(call, "often")["workflow"], shown(call, "often")["input"]) == ("asking", None)
+    assert (
+        call("schedule", "add", "exec", "true", "--workflow", "greeting", "--every", "9")[0] == 2
+    )
+    call("schedule", "delete", "often")
+
+
 # Asking.
 
 

@@ -1,6 +1,8 @@
 """Runs over REST: started, shown, followed, explained."""
 
 import pytest
+from serving.followers import follow
+from serving.served import Served
 
 FLOW = {
     "name": "flow",
@@ -232,3 +234,109 @@ def test_the_events_of_a_run_are_those_of_its_tasks_as_well(library):
     assert items[0]["subject"] == run["uri"]
     assert items[-1]["type"] == "run.settled"
     assert library.get("/api/v1/events?run=nothing").status == 404
+
+
+# Followed, listed beside others, across a restart.
+
+
+def test_the_events_of_a_run_are_followed_with_those_of_its_tasks(library):
+    run = start(library, "flow")
+
+    with follow(library, f"/api/v1/events?run={run['id']}&after=0") as stream:
+        library.post(f"{run['uri']}/events", {"name": "cancel.requested"})
+        heard = stream.until("run.settled")
+
+    of = {message.json["subjectname"] for message in heard}
+    assert of == {"flow", "pull", "test", "tell"}
+
+
+def test_the_log_of_a_run_is_followed_by_itself(library):
+    run = start(library)
+
+    with follow(library, f"{run['uri']}/events") as stream:
+        heard = stream.until("run.settled")
+
+    log = library.get(f"{run['uri']}/events").json["items"]
+    assert [message.json for message in heard] == log
+
+
+def test_instances_of_every_kind_are_listed_together(library):
+    run = start(library)
+    task = library.submit()
+
+    kinds = {}
+    for item in library.get("/api/v1/instances?limit=200").json["items"]:
+        kinds.setdefault(item["kind"], set()).add(item["id"])
+    only = library.get("/api/v1/instances?kind=run&limit=2").json
+
+    assert run["id"] in kinds["run"]
+    assert task["id"] in kinds["task"]
+    assert {item["kind"] for item in only["items"]} == {"run"}
+    assert only["next"] is not None
+
+
+def test_runs_of_another_namespace_are_apart(library):
+    library.engine.create_namespace("apart")
+    library.engine.add_workflow(PLAIN, namespace="apart")
+    body = {"namespace": "apart", "key": "same"}
+    there = start(library, "plain", body)
+    here = start(library, "plain", {"key": "same"})
+
+    assert there["id"] != here["id"]
+    assert library.get("/api/v1/runs/same").json["id"] == here["id"]
+    assert library.get("/api/v1/runs/same?namespace=apart").json["id"] == there["id"]
+    listed = library.get("/api/v1/runs?namespace=apart").json["items"]
+    assert [run["id"] for run in listed] == [there["id"]]
+    tasks = library.get(f"{there['uri']}/tasks").json["items"]
+    assert {task["namespace"] for task in tasks} == {"apart"}
+
+
+def test_a_server_stops_with_runs_open_and_goes_on_with_them(tmp_path):
+    with Served(tmp_path / "home") as served:
+        served.engine.add_workflow(FLOW)
+        run = start(served, "flow")
+        with follow(served, f"{run['uri']}/events") as stream:
+            stream.take(1)
+            served.stop()
+        served.start()
+
+        shown = served.get(run["uri"]).json
+        assert shown["state"] == "running"
+        served.engine.send(served.engine.run_tasks(run["id"])["tell"], "finish.reported")
+        assert served.get(run["uri"], Prefer="wait=30").json["settled"]
+
+
+def test_a_schedule_runs_a_workflow(library):
+    body = {"key": "hourly", "every_s": 3600, "workflow": "flow", "input": {"day": "friday"}}
+
+    made = library.post("/api/v1/schedules", body)
+    library.post("/api/v1/schedules/hourly/events", {"name": "trigger.requested"})
+
+    schedule = made.json
+    assert made.status == 201, made.body
+    assert (schedule["workflow"], schedule["input"]) == ("flow", {"day": "friday"})
+    (slot,) = library.get("/api/v1/schedules/hourly/slots").json["items"]
+    (run,) = library.get(f"/api/v1/runs?schedule={schedule['id']}").json["items"]
+    assert slot["instance"] == run["uri"]
+    assert (run["schedule"], run["input"]) == (schedule["uri"], {"day": "friday", "size": 1})
+    assert library.get("/api/v1/schedules/hourly").json["open"] == [run["uri"]]
+    library.ask("DELETE", "/api/v1/schedules/hourly")
+    library.post(f"{run['uri']}/events", {"name": "cancel.requested"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"workflow": "nothing"}, "/workflow"),
+        ({"workflow": "flow@9"}, "/workflow"),
+        ({"workflow": "flow", "input": {"size": "big"}}, "/input/size"),
+        ({"workflow": "flow", "input": 3}, "/input"),
+        ({"workflow": "flow", "task": {"type": "wait"}}, "/workflow"),
+        ({"workflow": "flow", "arguments": {}}, "/arguments"),
+    ],
+)
+def test_a_schedule_of_what_can_not_be_run_is_refused(library, fields, pointer):
+    answer = library.post("/api/v1/schedules", {"every_s": 60, **fields})
+
+    assert answer.status == 422
+    assert pointer in [error["pointer"] for error in answer.json["errors"]]

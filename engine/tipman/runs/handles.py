@@ -37,6 +37,22 @@ class Launcher(Protocol):
     def wait_settled(self, identifier: bytes, timeout_s: float | None) -> bool:
         """Wait; return whether it has settled."""
 
+    def add_tasks(self, reference: "RunHandle", tasks: Sequence[Any]) -> Mapping[str, Any]:
+        """Add tasks to it."""
+
+    def add_dependencies(self, reference: "RunHandle", edges: Sequence[Mapping[str, Any]]) -> None:
+        """Let tasks of it wait for more of its tasks."""
+
+    def fork(
+        self,
+        reference: "RunHandle",
+        from_task: str | None = None,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - what a workflow calls it
+        *,
+        key: str | None = None,
+    ) -> "RunHandle":
+        """Run the same again from one of its tasks on."""
+
 
 class RunHandle:
     """One run of a workflow."""
@@ -147,6 +163,27 @@ class RunHandle:
     def retry(self, tasks: Sequence[str] = (), *, descendants: bool = False) -> "RunHandle":
         """Try again what ended badly; what succeeded is not done again."""
         return self._ask("retry.requested", tasks, {"descendants": descendants})
+
+    # Growing and repeating.
+
+    def add_tasks(self, tasks: Sequence[Any]) -> Mapping[str, Any]:
+        """Add tasks, all or none, while it has not ended; return their handles by name."""
+        return self._engine.add_tasks(self, tasks)
+
+    def add_dependencies(self, edges: Sequence[Mapping[str, Any]]) -> "RunHandle":
+        """Let tasks that have not begun wait for more: `{"task": "b", "dependencies": ["a"]}`."""
+        self._engine.add_dependencies(self, edges)
+        return self
+
+    def fork(
+        self,
+        from_task: str | None = None,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - what a workflow calls it
+        *,
+        key: str | None = None,
+    ) -> "RunHandle":
+        """Run the same again from a task on; what succeeded before it is taken over."""
+        return self._engine.fork(self, from_task, input, key=key)
 
     def _ask(self, name: str, tasks: Sequence[str], more: Mapping[str, Any]) -> "RunHandle":
         data = {key: value for key, value in more.items() if value not in {False, "finish"}}
