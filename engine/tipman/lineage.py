@@ -35,7 +35,7 @@ ADDING = frozenset({"eval", "inline", "map", "python"})
 LEVELS_MAX = 32
 """How far a walk goes step by step; what lies beyond is fetched in one go."""
 KNOWN_MAX = 1_000_000
-"""Keys that remembered contexts may have in all."""
+"""Keys and writers that remembered contexts may have in all."""
 BASES_MAX = 1_000
 """Inputs of runs that are remembered."""
 
@@ -247,11 +247,11 @@ class Lineage:
 
     def remember(self, identifier: bytes, seen: Context) -> None:
         """Remember what a task saw that has looked; those after it need look no further."""
+        self._size -= _size_of(self._saw.pop(identifier, EMPTY))
         self._saw[identifier] = seen
-        self._size += 1 + len(seen)
+        self._size += _size_of(seen)
         while self._size > KNOWN_MAX and self._saw:
-            oldest = next(iter(self._saw))
-            self._size -= 1 + len(self._saw.pop(oldest))
+            self._size -= _size_of(self._saw.pop(next(iter(self._saw))))
 
     def forget(self) -> None:
         """Forget what tasks saw: one that had settled is open again."""
@@ -332,6 +332,11 @@ class Lineage:
 def _over(below: Entry, entry: Entry) -> Entry:
     """Return an entry as one whose writers saw what stands below."""
     return entry._replace(superseded=entry.superseded.union(below.writers, below.superseded))
+
+
+def _size_of(context: Context) -> int:
+    """Return how many keys and writers a context holds, about."""
+    return sum(1 + len(entry.superseded) for entry in context.values())
 
 
 def data_of(dependencies: Sequence[bytes], options: str) -> Sequence[bytes]:

@@ -60,8 +60,10 @@ def look(instance: Instance, directory: TIPMan) -> Sight:
 
 
 def is_to_look(instance: Instance, directory: TIPMan) -> bool:
-    """Tell whether a task may not go on unseen: two of its run wrote the same key."""
-    return instance.run is not None and directory.lineage.writers.is_contested(instance.run)
+    """Tell whether a task may not go on unseen: in it values of one key may meet."""
+    if instance.run is None or not directory.lineage.writers.is_contested(instance.run):
+        return False
+    return len(directory.edges.dependencies_of(instance)) > 1
 
 
 def note_added(instance: Instance, task: Task, text: str | None, directory: TIPMan) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Collection
 
 from tipman.database import Database
 
-RUNS_MAX = 5_000
-"""Runs that are remembered; others are read again."""
+KEYS_MAX = 1_000_000
+"""Keys that are remembered, of all runs; others are read again."""
 
 _ADDED = (
     "SELECT i.id, i.name, a.result, c.text FROM instance AS i JOIN task AS t ON t.id = i.id"
@@ -31,6 +31,7 @@ class Writers:
         self._database = database
         self._writers: dict[bytes, dict[str, bytes]] = {}
         self._contested: set[bytes] = set()
+        self._size = 0
 
     def has_any(self, run: bytes) -> bool:
         """Tell whether a task of the run has added anything."""
@@ -45,18 +46,19 @@ class Writers:
     def note(self, run: bytes, task: bytes, keys: Collection[str]) -> None:
         """Take note of what a task has added."""
         writers = self._of(run)
+        before = len(writers)
         for key in keys:
             if writers.setdefault(key, task) != task:
                 self._contested.add(run)
+        self._size += len(writers) - before
 
     def _of(self, run: bytes) -> dict[str, bytes]:
         found = self._writers.get(run)
         if found is None:
-            if len(self._writers) >= RUNS_MAX:
-                oldest = next(iter(self._writers))
-                del self._writers[oldest]
-                self._contested.discard(oldest)
+            while self._size > KEYS_MAX and self._writers:
+                self._forget(next(iter(self._writers)))
             found = self._writers[run] = {}
+            self._size += 1
             if self._database.fetch("SELECT 1 FROM context WHERE instance = ?", (run,)):
                 whole = self._database.values.whole
                 for task, name, result, kept in self._database.fetch(_ADDED, (run,)):
@@ -64,6 +66,10 @@ class Writers:
                     value = json.loads(whole(result or "null")) if added is None else added
                     self.note(run, bytes(task), keys_of(name, value))
         return found
+
+    def _forget(self, run: bytes) -> None:
+        self._size -= 1 + len(self._writers.pop(run))
+        self._contested.discard(run)
 
 
 def keys_of(name: str, value: object) -> Collection[str]:
