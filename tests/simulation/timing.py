@@ -73,7 +73,7 @@ class Timing:
             raise ViolationError(f"a task went on {due_at - line.at} us before it was due")
 
     def _leave_waiting(self, line: Line, data: dict) -> None:
-        if line.name in {"fail.reported", "timer.fired"}:
+        if line.name in {"fail.reported", "timer.fired"} | _FAILING:
             self._judge_failed(line, data["verdict"])
 
     def _judge_failed(self, line: Line, verdict: str) -> None:

@@ -14,7 +14,7 @@ ADDING = {"eval", "inline", "python"}
 _REPORTED = (
     "SELECT instance, number, result FROM attempt WHERE outcome = 'succeeded' AND instance IN (??)"
 )
-_UNDECIDED = {"", "waiting", "blocked", "skipped"}
+_STILL = {"", "waiting", "blocked", "skipped", "suspended"}
 
 
 class Contexts:
@@ -46,7 +46,7 @@ class Contexts:
         if flow is None or not member.is_node:
             return
         is_attached = name == "dependencies.added" and member.state != "waiting"
-        is_let_on = was in _UNDECIDED | SETTLED and was != member.state != "waiting"
+        is_let_on = was in _STILL | SETTLED and was != member.state != "waiting"
         if is_attached or is_let_on:
             self._look(member, flow)
 
