@@ -105,6 +105,8 @@ def _task_schemas() -> dict[str, Any]:
     by_type = _untitled(shape)
     fields = by_type["properties"]
     fields["name"].pop("default")
+    # Only a task of a workflow says it.
+    fields.pop("compensate")
     fields |= {n: {**fields[n], **schema} for n, schema in schemas.GRAPH_FIELDS.items()}
     fields["arguments"] = {
         "description": "as the type wants them",

@@ -182,10 +182,6 @@ GRAPH_FIELDS: Mapping[str, Schema] = {
         "anyOf": [{"type": "string", "enum": [*WORDS]}, {"type": "object"}, {"type": "null"}],
         "description": "a rule over the outcomes of its dependencies, and over its context",
     },
-    "compensate": {
-        "anyOf": [{"type": "object"}, {"type": "null"}],
-        "description": "a task that undoes this one",
-    },
 }
 """What tasks in a graph say that their shape alone does not tell."""
 _INSTANCE = {"anyOf": [ref("Task"), ref("Run"), ref("RunListed"), ref("Schedule"), ref("Engine")]}

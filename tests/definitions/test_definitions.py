@@ -24,6 +24,7 @@ from tipman.retries import Backoff
 from tipman.settings import Settings
 
 EXEC = {"type": "exec", "arguments": "true"}
+ALONE = "is for a task of a workflow: it is a run that takes back what it did"
 NO_ZONE = "must be an instant with its zone, such as `2026-11-21T09:00:00Z`"
 TOO_LOW = "must be at least 100"
 METHOD = "must be a method in capitals, such as `POST`"
@@ -182,7 +183,7 @@ def test_each_type_refuses_other_arguments(type_, arguments, pointer, detail):
         ("when", 3, "must be the name of a rule, or an object such as `{any: […]}`"),
         ("order_only", [0], "unknown field `order_only`"),
         ("item", {}, "unknown field `item`"),
-        ("compensate", [], "a task must be an object, not a list"),
+        ("compensate", EXEC, ALONE),
         ("definition", "a@2", "`definition` is for a task that is submitted on its own"),
     ],
 )  # fmt: skip

@@ -92,12 +92,12 @@ def test_priority_reaches_whatever_a_workflow_or_a_task_brings_along():
 
 
 def test_a_task_that_is_brought_along_has_a_name_and_comes_back_from_its_text():
-    task = task_of({**EXEC, "name": "pay", "compensate": {**EXEC, "timeout_s": 5}})
+    (task,) = resolved({"name": "pay", "compensate": {**EXEC, "timeout_s": 5}})
 
     assert task.compensate.name == "pay.undo"
     again = unpacked(task.compensate.packed, "team")
     assert (again.name, again.timeout_s, again.namespace) == ("pay.undo", 5, "team")
-    named = task_of({**EXEC, "name": "pay", "compensate": {**EXEC, "name": "refund"}})
+    (named,) = resolved({"name": "pay", "compensate": {**EXEC, "name": "refund"}})
     assert named.compensate.name == "refund"
 
 

@@ -59,7 +59,6 @@ def test_only_types_that_run_what_was_written_can_be_switched_off():
 @pytest.mark.parametrize(
     "task",
     [
-        {"type": "wait", "compensate": SHELL},
         {"type": "map", "arguments": {"over": [1], "task": SHELL}},
         {"type": "map", "arguments": {"over": [1], "task": {
             "type": "map", "arguments": {"over": [1], "task": SHELL}}}},
@@ -70,6 +69,11 @@ def test_a_type_that_is_off_is_not_brought_along_by_another_task(engine, task):
         engine.submit_task(task)
     with pytest.raises(TypeOffError):
         engine.run_workflow({"tasks": [{"name": "a", **task}]})
+
+
+def test_a_type_that_is_off_does_not_take_back_what_another_did(engine):
+    with pytest.raises(TypeOffError):
+        engine.run_workflow({"tasks": [{"name": "a", "type": "wait", "compensate": SHELL}]})
 
 
 def test_a_type_that_is_off_is_not_run_by_a_hook(engine):

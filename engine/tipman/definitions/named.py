@@ -22,7 +22,15 @@ from tipman.spelling import hint
 from tipman.statecharts.errors import ExpressionError
 from tipman.statecharts.expressions import Expression
 
-NOT_IN_DEFINITIONS = ("key", "namespace", "dependencies", "due_at", "definition")
+NOT_IN_DEFINITIONS = (
+    "key",
+    "namespace",
+    "dependencies",
+    "when",
+    "compensate",
+    "due_at",
+    "definition",
+)
 """What belongs to one submission, not to all."""
 NOT_BESIDE_DEFINITIONS = ("type",)
 """What a submission by definition can not say."""

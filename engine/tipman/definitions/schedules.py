@@ -25,7 +25,7 @@ LATEST_YEAR = 9999
 """Instants of a schedule lie before this year."""
 TRIGGERS = ("cron", "every_s", "at")
 TARGETS = ("task", "definition", "workflow")
-NOT_IN_SCHEDULES = ("key", "namespace", "dependencies", "due_at")
+NOT_IN_SCHEDULES = ("key", "namespace", "dependencies", "when", "compensate", "due_at")
 """What a scheduled task can not say, because it is submitted many times."""
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

@@ -30,14 +30,14 @@ class Reading(NamedTuple):
 
 
 def task_of(mapping: object, *, settings: Settings = DEFAULTS) -> Task:
-    """Return the task that a mapping says, completed from the settings.
+    """Return the task that a mapping says, completed from the settings, to be submitted alone.
 
     Raises:
         InvalidError: `faults` names everything that is wrong, by pointers into the mapping.
     """
     task, faults = read_task(mapping, settings)
-    if task is None:
-        raise refusal(faults)
+    if task is None or task.compensate is not None:
+        raise refusal([*faults, *_lone_faults(mapping)])
     return task
 
 
@@ -58,6 +58,13 @@ def tasks_of(items: object, *, settings: Settings = DEFAULTS) -> tuple[Task, ...
     if faults:
         raise refusal(faults)
     return tuple(tasks)
+
+
+def _lone_faults(given: object) -> Iterator[Fault]:
+    """Yield what only a task of a workflow can say."""
+    if isinstance(given, Mapping) and given.get("compensate") is not None:
+        detail = "is for a task of a workflow: it is a run that takes back what it did"
+        yield Fault("/compensate", detail)
 
 
 def read_task(given: object, settings: Settings, under: Path = ()) -> Reading:

@@ -52,7 +52,6 @@ class InstanceOptions(TypedDict, total=False):
     env: Mapping[str, str]
     on_lost: str
     when: str | Mapping[str, Any]
-    compensate: Mapping[str, Any]
 
 
 class Home(Enum):
