@@ -69,15 +69,17 @@ async def submit_batch(request: Request) -> Response:
     """Submit several tasks, all or none; dependencies are keys of the batch first."""
     bridge, principal = bridge_of(request), principal_of(request)
     namespace = Parameters(request).text("namespace")
-    items = asked(request, operations.Batch).tasks
-    given = [placed(item, namespace, principal) for item in items]
-    engine = bridge.engine
+    batch = asked(request, operations.Batch)
+    given = [placed(item, namespace, principal) for item in batch.tasks]
+    engine, policy = bridge.engine, batch.on_failure
 
     async def write(keep: Keep) -> Answer:
         if len(given) > _AT_ONCE or any(map(is_by_definition, given)):
-            event = await bridge.call(lambda: engine.batch(given, actor=principal.name))
+            event = await bridge.call(
+                lambda: engine.batch(given, actor=principal.name, on_failure=policy)
+            )
         else:
-            event = engine.batch(given, actor=principal.name)
+            event = engine.batch(given, actor=principal.name, on_failure=policy)
         event = _within(request, event)
         answer = Answer(202, None, tuple(s.instance for s in event.submissions))
         await bridge.publish(event, keep(lambda _: answer))
