@@ -8,6 +8,7 @@ import signal
 import pytest
 from cli.program import Program, shell, write_workflow
 from executors.house import eventually
+from tipman import Engine
 from tipman_api.cli import exit_code_of_command
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -287,6 +288,56 @@ def test_items_of_a_map_stand_in_the_table(tipman):
 
     assert ended.returncode == 0, ended.stderr
     assert len(re.findall(r"^all\S* +ok", ended.stdout, re.MULTILINE)) == 3
+
+
+def test_tasks_of_a_run_within_a_task_stand_in_the_table(tipman, sqlite):
+    with Engine(sqlite) as engine:
+        engine.add_workflow({"name": "inner", "tasks": [shell("step", "echo inside")]})
+    outer = {"name": "outer", "type": "workflow", "arguments": {"name": "inner"}}
+    file = write_workflow(tipman.folder / "w.yaml", outer)
+
+    ended = tipman("run", file, "--database", sqlite)
+
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^outer +ok", ended.stdout, re.MULTILINE)
+    assert re.search(r"^outer/step +ok", ended.stdout, re.MULTILINE)
+    assert "inside\nEnded : outer/step\n" in ended.stdout
+
+
+def test_a_failure_fails_the_run_fast_and_what_went_well_is_undone(tipman):
+    file = write_workflow(
+        tipman.folder / "w.yaml",
+        shell("makes", "true", compensate={"type": "exec", "arguments": "echo undone >> told"}),
+        shell("fails", "exit 3", "makes"),
+        shell("sleeps", "sleep 60", "makes"),
+        on_failure="fail_fast",
+    )
+
+    ended = tipman("run", file)
+
+    assert ended.returncode == 1
+    assert (tipman.folder / "told").read_text() == "undone\n"
+    assert re.search(r"^sleeps +failed", ended.stdout, re.MULTILINE)
+
+
+def test_a_run_is_resumed_where_its_hooks_stood(tipman, sqlite):
+    gate = tipman.folder / "gate"
+    os.mkfifo(gate)
+    hooks = {"settled": {"type": "exec", "arguments": "cat gate; echo closed >> told"}}
+    file = write_workflow(tipman.folder / "w.yaml", shell("only", "echo ran >> told"), hooks=hooks)
+    with tipman.start("run", file, "--database", sqlite, TIPMAN_DRAIN_S="0") as run:
+        run.until("Ended : only")
+        run.until_says("Started: hooks")
+        run.signal(signal.SIGINT)
+        assert run.wait() == 130
+    gate.unlink()
+    gate.touch()
+
+    resumed = tipman("run", file, "--database", sqlite, "--resume")
+
+    assert (resumed.returncode, resumed.stderr) == (0, "")
+    assert (tipman.folder / "told").read_text() == "ran\nclosed\n"
+    assert tipman("run", file, "--database", sqlite, "--resume").returncode == 3
 
 
 def test_a_run_that_only_a_person_can_let_go_on_ends(tipman):
