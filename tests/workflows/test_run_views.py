@@ -128,6 +128,15 @@ def test_the_causes_come_before_what_waits_for_them(house):
     assert (waits.state, waits.reasons, waits.total) == ("running", [], 4)
 
 
+def test_items_of_a_map_come_before_the_map_that_waits_for_them(house):
+    items = {"over": [1, 2], "task": {"type": "wait"}}
+    run, _ = started(house, {"name": "all", "type": "map", "arguments": items}, plain("z", "all"))
+
+    waits = views.waits_of(house.reader, run, limit=10)
+
+    assert [name for _, name in waits.tasks] == ["all[0]", "all[1]", "all", "z"]
+
+
 def test_a_run_that_is_suspended_does_not_tell_of_each_task_that_it_holds(house):
     run, ids = chain(house, "a", "b")
     house.suspend(run)

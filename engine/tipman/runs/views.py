@@ -230,7 +230,7 @@ def waits_of(database: Database, run: bytes, *, limit: int) -> Waits:
     elif state == "suspended":
         reasons.append(_reason("event", "resume.requested", None))
     opened = (
-        "FROM instance WHERE run = ? AND kind = 'task' AND settled_at IS NULL"
+        "FROM instance AS i WHERE run = ? AND kind = 'task' AND settled_at IS NULL"
         " AND (state <> 'suspended' OR held_by IS NULL OR held_by <> ?)"
     )
     total = database.fetch(f"SELECT count(*) {opened}", (run, run))[0][0]
@@ -246,9 +246,17 @@ def _reason(kind: str, text: str, uri: str | None) -> dict[str, Any]:
 
 _CAUSES = ("blocked", "suspended", "awaiting", "running", "backing_off", "delayed", "queued")
 """The states in which a task does not wait for others of its run; those of people first."""
-_RANK = "CASE state {} ELSE {} END".format(
-    " ".join(f"WHEN '{state}' THEN {at}" for at, state in enumerate(_CAUSES)), len(_CAUSES)
+_HAS_ITEMS = (
+    "EXISTS (SELECT 1 FROM instance AS c"
+    " WHERE c.parent = i.id AND c.kind = 'task' AND c.settled_at IS NULL)"
 )
+_RANK = "CASE WHEN state = 'awaiting' AND {} THEN {} {} ELSE {} END".format(
+    _HAS_ITEMS,
+    len(_CAUSES),
+    " ".join(f"WHEN state = '{state}' THEN {at}" for at, state in enumerate(_CAUSES)),
+    len(_CAUSES) + 1,
+)
+"""A map waits for its items, which are told of themselves."""
 
 
 def instant(value: int | None) -> str | None:
