@@ -4,6 +4,7 @@ A name is text to all of them, whatever is in it: nothing that a name says reach
 a picture.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -35,7 +36,8 @@ _COLOURS: Mapping[str, tuple[str, str]] = {
 }
 """Filling and line of a state."""
 _PLAIN = re.compile(r"[^\w .,:/+=()-]")
-_INVISIBLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_UNSEEN = "\ufffd"
+"""What DOT shows for such a character, which it can not write by its number."""
 _LIST = re.compile(r"^(\s*[0-9]*)([.)+-])(?=\s)")
 """What would make a list of a label, which Mermaid can not show."""
 
@@ -206,8 +208,15 @@ def _shown(text: str) -> str:
 
 
 def _yaml_text(text: str) -> str:
-    """Write a text as JSON that is YAML as well, which takes fewer characters as they are."""
-    return _INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", dumps(_shown(text)))
+    """Write a text as JSON, which is YAML but for characters that this takes by number only."""
+    return _escaped(dumps(_shown(text)), lambda c: f"\\U{ord(c):08x}")
+
+
+def _escaped(text: str, write: Callable[[str], str]) -> str:
+    """Return a text with what a terminal could obey, or no reader would see, written otherwise."""
+    if text.isprintable():
+        return text
+    return "".join([c if c.isprintable() else write(c) for c in text])
 
 
 def _mermaid_text(text: str) -> str:
@@ -226,12 +235,19 @@ def _dot_text(*lines: str) -> str:
     >>> print(_dot_text('a"b', "c\\N"))
     "a\"b\nc\\N"
     """
-    shown = (_shown(" ".join(line.split())).replace("\\", "\\\\") for line in lines)
+    shown = (_shown(" ".join(line.split())) for line in lines)
+    shown = (_escaped(line, lambda _: _UNSEEN) for line in shown)
+    shown = (line.replace("\\", "\\\\") for line in shown)
     return '"' + "\\n".join(line.replace('"', '\\"') for line in shown) + '"'
 
 
+def _json_text(name: str, nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
+    text = dumps(draw_json(name, nodes, edges))
+    return _escaped(text, lambda c: json.dumps(c)[1:-1]) + "\n"
+
+
 _DRAWERS: Mapping[str, Callable[[str, Sequence[Node], Sequence[Edge]], str]] = {
-    "json": lambda name, nodes, edges: dumps(draw_json(name, nodes, edges)) + "\n",
+    "json": _json_text,
     "mermaid": draw_mermaid,
     "dot": draw_dot,
 }

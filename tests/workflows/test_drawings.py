@@ -130,5 +130,12 @@ def test_a_label_does_not_begin_a_list():
     assert '"#45; one<br/>exec"' in draw_mermaid("x", *chain("- one"))
 
 
+@pytest.mark.parametrize("format_", ["json", "mermaid", "dot"])
+def test_a_terminal_obeys_no_name(format_):
+    drawn = draw(format_, "x\x9b", *chain("a\x9b31m", "b\u2028", "c\u202e", "d\U000e0001"))
+
+    assert [c for c in drawn if not c.isprintable() and c != "\n"] == []
+
+
 def test_a_very_long_name_is_cut():
     assert len(draw_dot("x", *chain("a" * 200)).splitlines()[3]) < 150
