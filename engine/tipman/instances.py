@@ -38,6 +38,7 @@ class Instance:
         "schedule",
         "sequence",
         "settled_at",
+        "slot",
         "snapshot",
         "started_at",
         "state",
@@ -83,6 +84,8 @@ class Instance:
     """Why its rule skipped it, or why the run failed, as JSON text."""
     held_by: bytes | None
     """Whose suspension suspended it: its run's, or another's above it; None for its own."""
+    slot: tuple[int, int, int] | None
+    """Of a run that shares its task with others of its schedule; else its task says it."""
     task: Task | None
     arguments: str
     stored_rare: Row
@@ -107,6 +110,7 @@ class Instance:
         self.cause = self.epoch = self.due_at = self.wake_at = None
         self.queued_at = self.started_at = self.settled_at = None
         self.early = self.run = self.schedule = self.parent = self.reason = self.held_by = None
+        self.slot = None
         self.take(move)
 
     def take(self, move: Move) -> None:
@@ -141,7 +145,7 @@ class Instance:
         self.snapshot = snapshot_of(self.kind, self.configuration, history)
         self.stored_sequence = self.sequence
         self.stored_rare = self.rare()
-        self.task, self.arguments = None, ""
+        self.task, self.slot, self.arguments = None, None, ""
         return self
 
     def steady(self) -> Row:
@@ -189,3 +193,9 @@ def row_of(instance: Instance, task_row: Row) -> TaskRow:
 
 PLAIN: Row = (None, 1, *(0,) * 5, *(None,) * 8)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""
+_SCHEDULE = 11
+
+
+def plain_run(schedule: bytes) -> Row:
+    """Return `PLAIN` for a run of a schedule, which has that beside the defaults."""
+    return (*PLAIN[:_SCHEDULE], schedule, *PLAIN[_SCHEDULE + 1 :])

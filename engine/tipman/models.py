@@ -305,6 +305,8 @@ OUTCOMES_BELOW = (
 INSERT_INSTANCE = insert_of("instance", _INSTANCE)
 INSERT_PLAIN_INSTANCE = insert_of("instance", _STEADY + _OFTEN)
 """For an instance whose rarely changing columns are at their defaults: a third cheaper."""
+INSERT_PLAIN_RUN = insert_of("instance", [*_STEADY, *_OFTEN, "schedule"])
+"""The same for a run of a schedule."""
 UPDATE_INSTANCE = update_sql("instance", _CHANGING, _GUARD)
 UPDATE_PLAIN_INSTANCE = update_sql("instance", _OFTEN, _GUARD)
 """For an instance whose rarely changing columns have not changed."""

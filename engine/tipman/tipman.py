@@ -15,7 +15,7 @@ from tipman.edges import Edges
 from tipman.errors import NotFoundError
 from tipman.events import Event, Failure
 from tipman.ids import text_of
-from tipman.instances import PLAIN, Instance
+from tipman.instances import PLAIN, Instance, plain_run
 from tipman.lineage import Lineage, StagedSource
 from tipman.models import (
     DELETE_INBOX,
@@ -24,6 +24,7 @@ from tipman.models import (
     INSERT_INSTANCE,
     INSERT_LOG_ENTRY,
     INSERT_PLAIN_INSTANCE,
+    INSERT_PLAIN_RUN,
     INSERT_TASK,
     SELECT_INSTANCE,
     UPDATE_INSTANCE,
@@ -264,18 +265,28 @@ class TIPMan(Relatives):
             run(DELETE_INBOX, self._handled)
 
     def _insert(self) -> None:
-        plain, full = [], []
+        plain, runs, full = [], [], []
         for instance in self._new.values():
-            row, rare = instance.steady() + instance.often(), instance.rare()
+            row, rare, schedule = (
+                instance.steady() + instance.often(),
+                instance.rare(),
+                instance.schedule,
+            )
             if rare == PLAIN:
                 plain.append(row)
+                continue
+            instance.stored_rare = rare
+            if schedule is not None and rare == plain_run(schedule):
+                runs.append((*row, schedule))
             else:
                 full.append(row + rare)
-                instance.stored_rare = rare
-        if plain:
-            self._database.insert(INSERT_PLAIN_INSTANCE, plain)
-        if full:
-            self._database.insert(INSERT_INSTANCE, full)
+        for statement, rows in (
+            (INSERT_PLAIN_INSTANCE, plain),
+            (INSERT_PLAIN_RUN, runs),
+            (INSERT_INSTANCE, full),
+        ):
+            if rows:
+                self._database.insert(statement, rows)
 
     def _update(self) -> None:
         plain, full = [], []

@@ -99,7 +99,7 @@ from tipman.tipman import TIPMan
 
 Handler = Callable[[Any, TIPMan], list[Effect]]
 SLOTS_MAX = 5_000
-"""Slots of one event that tells of many deadlines; what is due besides waits for the next drain."""
+"""Slots of one event that tells of many deadlines; what else is due waits for the next drain."""
 
 
 def _as_it_is(task: Task) -> Task:

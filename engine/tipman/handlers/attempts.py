@@ -1,6 +1,6 @@
 """Handlers of attempts: started when a slot is free, ended by what their owner reports."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -71,6 +71,7 @@ class Attempts:
         number, epoch = instance.attempt + 1, directory.epoch
         sight, arguments, failure = sight_of(instance, task, directory)
         name, namespace, timeout_s = task.exclusive, task.namespace, task.timeout_s
+        slot = instance.slot or task.slot
         kept = None if name is None else directory.kept(namespace, "class", name)
         self._frontier.take(entry, number)
         instance.attempt, instance.epoch, instance.started_at = number, epoch, directory.now
@@ -89,7 +90,7 @@ class Attempts:
             return None
         return StartAttempt(
             instance.id, number, epoch, task.type, instance.name, namespace, arguments,
-            task.env if task.slot is None else _slot_env(task), timeout_s,
+            task.env if slot is None else _slot_env(task, slot), timeout_s,
             sight.names, kept, task.traceparent,
         )  # fmt: skip
 
@@ -231,10 +232,9 @@ def sight_of(
     return sight, arguments, None
 
 
-def _slot_env(task: Task) -> Mapping[str, str]:
+def _slot_env(task: Task, slot: Sequence[int]) -> Mapping[str, str]:
     """Return what a run of a schedule finds in its environment: when it was due, too."""
-    due_at = 0 if task.slot is None else task.slot[0]
-    return {**task.env, "TIPMAN_DUE_AT": _due_text(due_at)}
+    return {**task.env, "TIPMAN_DUE_AT": _due_text(slot[0])}
 
 
 @lru_cache(maxsize=64)

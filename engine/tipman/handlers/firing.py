@@ -194,10 +194,8 @@ class Firing:
             return None, Reason.QUOTA
         run = self._new_id()
         record.open[run] = slot
-        task, row = plan.task_for(run, slot)
-        self._submitting.slot_submitted(
-            task, row, instance.id, directory, waits_for=int(slot.held)
-        )
+        row = plan.row_for(run, slot)
+        self._submitting.slot_submitted(plan.task, row, instance.id, slot, directory)
         return run, ""
 
     def is_orphan(self, plan: Plan, namespace: str, directory: TIPMan) -> bool:

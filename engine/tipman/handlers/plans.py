@@ -33,12 +33,10 @@ class Plan:
     launches: bool
     """Whether it starts runs of a workflow: the arguments of *task* say of which."""
 
-    def task_for(self, identifier: bytes, slot: OpenRun) -> tuple[Task, Row]:
-        """Return a run's task, and its row."""
-        place = (slot.due_at, slot.backfill, slot.manual)
-        options = f'{self.row[-1]}"slot":[{place[0]},{place[1]},{place[2]}]}}'
-        task = self.task.beside(slot=place, options=options)
-        return task, (identifier, *self.row[:-1], options)
+    def row_for(self, identifier: bytes, slot: OpenRun) -> Row:
+        """Return the row of a run's task, which the task in memory is for all of them."""
+        options = f'{self.row[-1]}"slot":[{slot.due_at},{slot.backfill},{slot.manual}]}}'
+        return (identifier, *self.row[:-1], options)
 
     def delay(self, identifier: bytes, due: int) -> int:
         """Return by how much an instant is put off; always less than until the next."""

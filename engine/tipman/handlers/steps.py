@@ -118,7 +118,7 @@ class Steps:
         if instance.run is not None or instance.parent is not None:
             reopened_in_run(instance, was, directory)
         if instance.schedule is not None:
-            slot = directory.task_of(instance).slot or (0, 0, 0)
+            slot = instance.slot or directory.task_of(instance).slot or (0, 0, 0)
             directory.raised.append(SlotReopened(instance.schedule, instance.id, *slot))
 
     def _entered(self, was: str, instance: Instance, directory: TIPMan) -> None:
@@ -152,7 +152,7 @@ class Steps:
         instance.settled_at, instance.due_at = directory.now, None
         directory.registry.settled(instance.namespace)
         if instance.schedule is not None:
-            place = directory.task_of(instance).slot or (0, 0, 0)
+            place = instance.slot or directory.task_of(instance).slot or (0, 0, 0)
             slot = (place[0], place[1], place[2], instance.dependencies_remaining > 0)
             told = SlotSettled(instance.schedule, instance.id, slot, instance.state)
             directory.raised.append(told)

@@ -15,6 +15,7 @@ from tipman.handlers.steps import Steps, must_move, undelayed
 from tipman.ids import text_of
 from tipman.instances import Instance
 from tipman.outlines import Verdict
+from tipman.schedules.records import OpenRun
 from tipman.tipman import TIPMan
 
 Drafts = Mapping[bytes, Instance]
@@ -111,14 +112,15 @@ class Submitting:
         self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, actor)
 
     def slot_submitted(
-        self, task: Task, row: Row, schedule: bytes, directory: TIPMan, *, waits_for: int
+        self, task: Task, row: Row, schedule: bytes, slot: OpenRun, directory: TIPMan
     ) -> None:
         """Stage a run of a schedule that counts as admitted; it may wait for its turn."""
         identifier, arguments = row[0], row[-2]
         draft = Instance(identifier, task, arguments, directory.now, INITIAL)
-        draft.schedule, draft.dependencies_remaining = schedule, waits_for
+        draft.schedule, draft.slot = schedule, (slot.due_at, slot.backfill, slot.manual)
+        draft.dependencies_remaining = int(slot.held)
         # Its turn is what it waits for, so no rule is asked.
-        verdict = Verdict.WAIT if waits_for else undelayed(task, directory.now)
+        verdict = Verdict.WAIT if slot.held else undelayed(task, directory.now)
         step = must_move(draft, TasksSubmitted.wire, verdict)
         directory.add(draft, row, [])
         data = f'{{"verdict":"{verdict}"}}'
