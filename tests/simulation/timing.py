@@ -10,7 +10,8 @@ from tipman.retries import delay, share_of
 
 _FAILING = {"attempt.failed", "attempt.timed_out"}
 _FRESH = {"", "waiting"}
-_OUTCOMES = {"finish.reported", "fail.reported"}
+_FAILED = {"fail.reported", "reject.reported", "timer.fired"} | _FAILING
+_OUTCOMES = {"finish.reported", "fail.reported", "approve.reported", "reject.reported"}
 _TIMED = {"delayed", "backing_off"}
 _LIMITED = {"executing", "finishing", "awaiting"}
 """States that `timeout_s` ends."""
@@ -73,7 +74,7 @@ class Timing:
             raise ViolationError(f"a task went on {due_at - line.at} us before it was due")
 
     def _leave_waiting(self, line: Line, data: dict) -> None:
-        if line.name in {"fail.reported", "timer.fired"} | _FAILING:
+        if line.name in _FAILED:
             self._judge_failed(line, data["verdict"])
 
     def _judge_failed(self, line: Line, verdict: str) -> None:

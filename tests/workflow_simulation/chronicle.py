@@ -130,6 +130,9 @@ class Chronicle:
             return
         flow = self.flows[member.born.run]
         self.queue.join(member.born.id, flow.id)
+        if member.born.task.item is not None:
+            items = self._contexts.items.setdefault(member.born.parent, {})
+            items[member.born.task.item["index"]] = member
         if not member.is_node:
             return
         if member.born.name in flow.nodes:

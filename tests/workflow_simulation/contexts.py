@@ -9,7 +9,7 @@ from tipman.database import Database
 from workflow_simulation.members import Flow, Member
 from workflow_simulation.reference import SETTLED, Conflict, Context, merged, said
 
-ADDING = {"eval", "inline", "python"}
+ADDING = {"eval", "inline", "python", "map"}
 """Types whose object is what they add."""
 _REPORTED = (
     "SELECT instance, number, result FROM attempt WHERE outcome = 'succeeded' AND instance IN (??)"
@@ -25,6 +25,8 @@ class Contexts:
 
     def __init__(self, results: dict[Number, str]):
         self._results = results
+        self.items: dict[bytes, dict[int, Member]] = {}
+        """By map, its items by their indices."""
         self.saw: dict[bytes, Context | Conflict] = {}
         self.shown: dict[bytes, Mapping[str, Any]] = {}
         """What an attempt of each node must be given: its `context` and `results`."""
@@ -123,8 +125,13 @@ class Contexts:
 
     def result(self, node: Member) -> Any:
         """Return the result of a node's last attempt, None where it has none."""
+        if node.last_end != "succeeded":
+            return None
+        if node.born.task.type == "map":
+            items = self.items.get(node.born.id, {})
+            return [self.result(items[index]) for index in sorted(items)]
         text = self._results.get((node.born.id, node.last))
-        return None if text is None or node.last_end != "succeeded" else json.loads(text)
+        return None if text is None else json.loads(text)
 
     def results(self, member: Member, flow: Flow) -> Mapping[str, Any]:
         """Return the results of a node's data dependencies, by their names.

@@ -97,7 +97,7 @@ def _task(random: Random, name: str, earlier: Sequence[str]) -> Given:
     needs = _needs(random, earlier)
     task: Given = {
         "name": name,
-        **random.choice((_sleep, _adding, _adding, _adding, _waiting))(),
+        **random.choice(_KINDS)(random),
         "dependencies": [_written(random, need) for need in needs],
     }
     _sometimes(random, task, 0.45 if needs else 0.05, "when", lambda: _sound_rule(random, needs))
@@ -105,22 +105,34 @@ def _task(random: Random, name: str, earlier: Sequence[str]) -> Given:
     _sometimes(random, task, 0.15, "timeout_s", lambda: random.choice((1, 20)))
     _sometimes(random, task, 0.1, "after_s", lambda: random.choice((0, 1, 20)))
     _sometimes(random, task, 0.1, "priority", lambda: random.choice((-3, 3)))
-    _sometimes(random, task, 0.12, "compensate", _sleep)
+    _sometimes(random, task, 0.12, "compensate", lambda: _sleep(random))
     _sometimes(random, task, 0.2, "queue", lambda: "narrow")
     return task
 
 
-def _sleep() -> Given:
+def _sleep(_random: Random) -> Given:
     return {"type": "sleep", "arguments": {"duration_s": 1}}
 
 
-def _adding() -> Given:
+def _adding(_random: Random) -> Given:
     """Return a task that leaves an object, see `ends`."""
     return {"type": "eval", "arguments": "result = {}"}
 
 
-def _waiting() -> Given:
-    return {"type": "wait", "arguments": {}}
+def _asking(random: Random) -> Given:
+    return {"type": random.choice(("wait", "wait", "approval")), "arguments": {}}
+
+
+def _mapping(random: Random) -> Given:
+    arguments: Given = {
+        "over": [*range(random.choice((0, 1, 2, 5)))],
+        "task": random.choice((_sleep, _adding))(random),
+    }
+    _sometimes(random, arguments, 0.4, "failures_max", lambda: random.choice((1, "50%")))
+    return {"type": "map", "arguments": arguments}
+
+
+_KINDS = (_sleep, _sleep, _adding, _adding, _adding, _adding, _asking, _asking, _mapping)
 
 
 def _needs(random: Random, earlier: Sequence[str]) -> list[str]:

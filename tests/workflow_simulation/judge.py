@@ -16,6 +16,7 @@ from workflow_simulation.chronicle import Chronicle
 from workflow_simulation.contexts import ADDING, Contexts
 from workflow_simulation.ends import Ends
 from workflow_simulation.flows import Given
+from workflow_simulation.items import check_map
 from workflow_simulation.members import Flow, Member
 from workflow_simulation.queue import Queue
 from workflow_simulation.reasons import check_reasons
@@ -127,7 +128,8 @@ class Judge:
     def _check_shown(self, execution: Execution) -> None:
         """Check that an attempt was given what its task sees."""
         identifier = execution.effect.instance
-        if self.members[identifier].born.task.type not in ADDING:
+        member = self.members[identifier]
+        if not member.is_node or member.born.task.type not in ADDING:
             return
         wanted = self._contexts.shown.get(identifier)
         if torn := self._contexts.torn.get(identifier):
@@ -197,6 +199,8 @@ class Judge:
             self._check_fail_fast(flow)
 
     def _check_node(self, flow: Flow, member: Member) -> None:
+        if member.born.task.type == "map":
+            check_map(member, self._contexts.items.get(member.born.id, {}))
         node = flow.graph[member.born.name]
         ends = {d: self.members[d] for d in self.ledger.needed(member)}
         actual = {d: other.state if other.is_settled else None for d, other in ends.items()}

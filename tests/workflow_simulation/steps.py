@@ -8,9 +8,11 @@ from simulation.reports import again
 from simulation.steps import limits_of
 from simulation.violation import ViolationError
 from tipman.events import (
+    ApproveReported,
     CancelRequested,
     FailReported,
     FinishReported,
+    RejectReported,
     Requested,
     ResumeRequested,
     RetryRequested,
@@ -29,6 +31,10 @@ _SENSIBLE: Mapping[type[Requested], set[str]] = {
     SuspendRequested: _OPEN,
     ResumeRequested: {"suspended", "running"},
     RetryRequested: FAILED | {"skipped"},
+}
+_OUTCOMES: Mapping[str, tuple[type[Requested], ...]] = {
+    "wait": (FinishReported, FinishReported, FailReported),
+    "approval": (ApproveReported, ApproveReported, RejectReported),
 }
 _IN_FLIGHT = (None, {"in_flight": "finish"}, {"in_flight": "stop"})
 Picks = Callable[[], list[bytes]]
@@ -122,10 +128,11 @@ class Player:
 
     def _report_outcome(self, random: Random) -> None:
         handed_in = self.world.handed_in
-        waits = [i for i in self._tasks() if handed_in[i].type == "wait"]
-        if waits:
-            kind = random.choice((FinishReported, FinishReported, FailReported))
-            self.world.publish(kind(random.choice(waits), ACTOR, {"answer": random.randint(0, 9)}))
+        asking = [i for i in self._tasks() if handed_in[i].type in _OUTCOMES]
+        if asking:
+            task = random.choice(asking)
+            kind = random.choice(_OUTCOMES[handed_in[task].type])
+            self.world.publish(kind(task, ACTOR, {"answer": random.randint(0, 9)}))
 
     # Executors.
 
@@ -173,9 +180,11 @@ class Player:
         awaiting = judge.in_state("awaiting")
         for instance in suspended:
             self.world.publish(ResumeRequested(instance, ACTOR, None))
-        for instance in awaiting:
-            self.world.publish(FinishReported(instance, ACTOR, None))
-        if suspended or awaiting:
+        asking = [i for i in awaiting if self.world.handed_in[i].type in _OUTCOMES]
+        for instance in asking:
+            kind, *_ = _OUTCOMES[self.world.handed_in[instance].type]
+            self.world.publish(kind(instance, ACTOR, None))
+        if suspended or asking:
             return True
         blocked = judge.blocked()
         for member in blocked:
