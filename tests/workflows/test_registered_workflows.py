@@ -1,6 +1,7 @@
 """Workflows under names: numbered versions that never change, and what is kept of them."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -46,6 +47,18 @@ def test_a_workflow_has_numbers_from_one_and_the_same_content_is_the_same_versio
     ]  # fmt: skip
     assert engine.workflow("nightly").slots == 2
     assert engine.workflow("nightly", 1).slots is None
+
+
+def test_of_many_who_add_at_once_each_content_gets_one_number(engine):
+    files = [{**NIGHTLY, "slots": 1 + at % 4} for at in range(32)]
+
+    with ThreadPoolExecutor(8) as pool:
+        added = list(pool.map(engine.add_workflow, files))
+
+    versions = {file["slots"]: a.version for file, a in zip(files, added, strict=True)}
+    assert sorted(versions.values()) == [1, 2, 3, 4]
+    assert sum(a.is_new for a in added) == 4
+    assert all(engine.workflow("nightly", number).slots == n for n, number in versions.items())
 
 
 def test_a_retired_version_stays_readable_and_takes_no_runs(engine):
