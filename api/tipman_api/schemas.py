@@ -42,8 +42,15 @@ COUNT = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
 ERROR = {
     **object_of(
-        {"code": TEXT, "message": TEXT, "traceback": TEXT, "cause": TEXT},
-        optional=("traceback", "cause"),
+        {
+            "code": TEXT,
+            "message": TEXT,
+            "traceback": TEXT,
+            "cause": TEXT,
+            "rule": {"type": ["string", "object"]},
+            "seen": {"type": "object"},
+        },
+        optional=("traceback", "cause", "rule", "seen"),
     ),
     "type": ["object", "null"],
 }

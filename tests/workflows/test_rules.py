@@ -2,10 +2,12 @@
 
 import pytest
 from core.house import BOOM, PLAIN
+from jsonschema import Draft202012Validator
 from tipman.charts import SETTLED
 from tipman.errors import ConflictError
 from tipman.events import RetryRequested, StopReason
 from tipman.ids import text_of
+from tipman_api.schemas import TASK
 
 
 def node(name, *needs, **fields):
@@ -350,3 +352,14 @@ def test_explain_names_the_rule_and_what_is_missing(house, count):
     assert rule["text"].startswith("none_failed waits for `n1`")
     assert [task["kind"] for task in tasks] == ["task"] * (count + 1)
     assert all(house.state(run[name]) not in SETTLED for name in needs[1:])
+
+
+@pytest.mark.parametrize("rule", ["any_failed", {"none": [{"succeeded": "a"}]}])
+def test_a_skip_reads_as_the_document_of_the_interface_says(house, rule):
+    run = house.run(node("a"), node("b", "a", when=rule))
+
+    house.succeed(run["a"])
+
+    view = house.view(run["b"])
+    assert view["error"]["rule"] == rule
+    assert list(Draft202012Validator(TASK).iter_errors(view)) == []
