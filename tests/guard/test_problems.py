@@ -19,8 +19,8 @@ from tipman_api.problems import (
 
 PAGE = Path(__file__).parents[2] / "docs" / "problems.md"
 ROWS = re.findall(r"^\| `([a-z_]+)` \| ([0-9]+) \|", PAGE.read_text("utf-8"), re.MULTILINE)
-INTERNAL = {"repeated"}
-"""Codes of errors that no client sees."""
+INTERNAL = {"merge_conflict", "repeated"}
+"""Codes of errors with which no request is refused."""
 
 
 def test_every_code_stands_on_the_page_with_its_status():
