@@ -1,6 +1,7 @@
 """What is asked of a run: of all its tasks, or of some and those below them."""
 
 import pytest
+from core.house import PLAIN
 from tipman import bus
 from tipman.errors import ConflictError, InvalidError
 from tipman.events import StopReason
@@ -409,3 +410,18 @@ def test_what_stops_can_not_be_tried_again_before_it_has_stopped(house):
     house.cancel(run)
 
     assert house.conflict("retry.requested", run) == "running"
+
+
+@pytest.mark.parametrize("kind", [PLAIN, {"type": "wait"}])
+def test_a_task_of_a_run_that_stops_can_not_be_tried_again_before_it_has_stopped(house, kind):
+    run, ids = started(house, plain("a"), {"name": "b", **kind})
+    house.cancel(ids["b"])
+    for identifier in house.hand.open.keys() & {ids["b"]}:
+        house.interrupt(identifier, StopReason.CANCELLED)
+    house.cancel(run)
+
+    assert house.conflict("retry.requested", ids["b"]) == "cancelled"
+    house.interrupt(ids["a"], StopReason.CANCELLED)
+    assert house.state(run) == "cancelled"
+    house.retry(ids["b"])
+    assert house.state(run) == "running"

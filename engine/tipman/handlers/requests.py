@@ -13,7 +13,7 @@ from tipman.events import (
 )
 from tipman.handlers.admission import Admission, admission, cause_of, turned_back
 from tipman.handlers.awaiting import Awaiting
-from tipman.handlers.running import is_held_by_run
+from tipman.handlers.running import is_held_by_run, is_stopped_with_run
 from tipman.handlers.steps import Steps, conflict, ready
 from tipman.ids import text_of
 from tipman.instances import Instance
@@ -83,6 +83,9 @@ class Requests:
             instance.state == "succeeded" and self._awaiting.has_failures(instance, directory)
         ):
             raise conflict(event, instance)
+        if is_stopped_with_run(instance, directory):
+            words = "its run is being stopped; try again when that has ended"
+            raise ConflictError(f"{event.wire} changes nothing: {words}", instance.state)
         task = directory.task_of(instance)
         if instance.dependencies_unmet and _is_to_hear(instance, directory):
             self._steps.ask(event, instance, Verdict.WAIT, directory)

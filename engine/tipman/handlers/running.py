@@ -5,6 +5,7 @@ from tipman.clock import MICROSECONDS
 from tipman.effects import Effect
 from tipman.errors import KeyExistsError, TipmanError
 from tipman.events import (
+    CancelRequested,
     ChildReopened,
     ChildSettled,
     RunDraft,
@@ -160,6 +161,8 @@ def reopened_in_run(instance: Instance, was: str, directory: TIPMan) -> None:
     record = directory.runs.find(instance.run or b"")
     if record is not None and record.is_suspended:
         directory.raised.append(HoldRequested(instance.id, "engine", None, record.id))
+    if record is not None and record.is_stopping and instance.parent is None:
+        directory.raised.append(CancelRequested(instance.id, "engine", None))
     if instance.parent is not None and instance.parent != instance.run:
         directory.offspring.of(instance.parent).reopened(was)
         parent = directory.find(instance.parent)
@@ -183,6 +186,14 @@ def is_held_by_run(instance: Instance, directory: TIPMan) -> bool:
     """Tell whether a task can not go on before its run does."""
     record = None if instance.run is None else directory.runs.find(instance.run)
     return record is not None and record.is_suspended
+
+
+def is_stopped_with_run(instance: Instance, directory: TIPMan) -> bool:
+    """Tell whether a task can not be tried again: all that is open of its run is cancelled."""
+    if instance.run is None or instance.parent == instance.run:
+        return False
+    record = directory.runs.find(instance.run)
+    return record is not None and record.is_stopping
 
 
 def held_back(instance: Instance, directory: TIPMan) -> str | None:
