@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -73,7 +72,7 @@ def _allowance(value: object) -> object:
     if type(value) is int and value >= 0:
         return value
     share = _SHARE.fullmatch(value) if isinstance(value, str) else None
-    if share is None or Fraction(share[1]) > _ALL:
+    if share is None or float(share[1]) > _ALL:
         raise refused("must be a whole number from 0, or a share from `0%` to `100%`")
     return value
 
@@ -208,10 +207,13 @@ def failures_allowed(failures_max: int | str, items: int) -> int:
 
     >>> failures_allowed(3, 10), failures_allowed("10%", 25)
     (3, 2)
+    >>> failures_allowed("0.1%", 10_000), failures_allowed("100%", 7)
+    (10, 7)
     """
     if isinstance(failures_max, int):
         return failures_max
-    return int(Fraction(failures_max.removesuffix("%")) * items / 100)
+    whole, _, part = failures_max.removesuffix("%").partition(".")
+    return int(whole + part) * items // (_ALL * 10 ** len(part))
 
 
 SHAPES: Mapping[str, type[Shape]] = {
