@@ -213,7 +213,8 @@ def failures_allowed(failures_max: int | str, items: int) -> int:
     if isinstance(failures_max, int):
         return failures_max
     whole, _, part = failures_max.removesuffix("%").partition(".")
-    return int(whole + part) * items // (_ALL * 10 ** len(part))
+    scale: int = 10 ** len(part)
+    return int(whole + part) * items // (_ALL * scale)
 
 
 SHAPES: Mapping[str, type[Shape]] = {
