@@ -111,7 +111,8 @@ class Core:
 
     def _report(self, report: Report) -> None:
         """Take what an executor says; a large result is on the disk before the bus sees it."""
-        if isinstance(report, AttemptSucceeded) and len(report.result) > LARGE:
+        largest = self.settings.result_bytes_max
+        if isinstance(report, AttemptSucceeded) and LARGE < len(report.result) <= largest:
             # Should it fail here, the bus will meet the same fault, and say so.
             with suppress(OSError):
                 self.database.values.kept(report.result)

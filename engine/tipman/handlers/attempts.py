@@ -20,6 +20,7 @@ from tipman.events import (
 )
 from tipman.frontier import Entry
 from tipman.handlers.contexts import (
+    CONFLICT,
     Sight,
     conflict_failure,
     is_to_look,
@@ -39,6 +40,10 @@ from tipman.tipman import TIPMan
 _SEES_RESULTS = frozenset({"exec", "eval"})
 _NOTHING = Sight({})
 
+_HELD_MAX = 2_000
+"""Queued tasks of runs that were suspended or stopped, at which one look ends: more drains follow,
+as each of them is to hear of it."""
+
 
 class Attempts:
     """Starts attempts and closes them; what is not the current attempt's is fenced."""
@@ -52,13 +57,14 @@ class Attempts:
     def dispatch(self, directory: TIPMan) -> list[Effect]:
         """Start what is queued while slots are free."""
         effects: list[Effect] = []
-        pop = self._frontier.pop
-        while self.starting and (entry := pop()) is not None:
+        pop, held = self._frontier.pop, 0
+        while self.starting and held < _HELD_MAX and (entry := pop()) is not None:
             instance = directory.load(entry.instance)
             if instance.run is not None and (asked := held_back(instance, directory)) is not None:
                 # Queued again, as it is what is queued that is taken from there.
                 self._frontier.push(entry)
                 self._steps.hold_back(instance, asked, directory)
+                held += 1
                 continue
             effect = self._start(entry, instance, directory)
             if effect is not None:
@@ -253,6 +259,9 @@ def _is_current(instance: Instance, event: Report) -> bool:
 
 def weighed(task: Task, instance: Instance, used: int, failure: Failure) -> tuple[Verdict, float]:
     """Weigh what follows a failed attempt, and after how many seconds."""
+    if failure.code == CONFLICT:
+        # It would meet the same values again.
+        return Verdict.NONE, 0.0
     share = share_of(instance.id, instance.attempt)
     decision = decide(task.retry, attempts_used=used, failure=failure, share=share)
     if isinstance(decision, GiveUp):

@@ -15,6 +15,9 @@ from tipman.runs.writers import keys_of
 from tipman.tipman import TIPMan
 from tipman.triggers import EARLY
 
+CONFLICT = MergeConflictError.code
+"""The code of a failure that no other attempt can do away with."""
+
 
 class Sight(NamedTuple):
     """What a task sees: the names that expressions and code know, and what was merged for it."""
@@ -120,7 +123,7 @@ def conflict_failure(error: MergeConflictError, directory: TIPMan) -> Failure:
         f"{first} and {second} both gave {error.key!r} a value;"
         " let one depend on the other, or say in `merge` which counts"
     )
-    return Failure("merge_conflict", words, matches=("merge_conflict",))
+    return Failure(CONFLICT, words, matches=(CONFLICT,))
 
 
 def resolutions_text(resolved: Sequence[Resolution], directory: TIPMan) -> str:
