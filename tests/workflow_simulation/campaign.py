@@ -6,9 +6,16 @@ from pathlib import Path
 
 from simulation import campaign
 from simulation.plan import Plan
+from tipman.clock import ManualClock
+from tipman.core import Core
+from tipman.definitions import workflow_of
+from tipman.definitions.contents import kept
+from tipman.registrations import WorkflowAdded
+from tipman.settings import Settings
+from workflow_simulation.flows import CHILD
 from workflow_simulation.plan import plan_of
 from workflow_simulation.steps import play
-from workflow_simulation.world import World
+from workflow_simulation.world import ACTOR, World
 
 SEEDS = 5_000
 
@@ -18,6 +25,12 @@ class Campaign(campaign.Campaign):
 
     def __init__(self, folder: Path, make_world=World):
         super().__init__(folder, make_world, play)
+        core = Core(f"sqlite:///{self.template}", Settings(), ManualClock(), lambda _core: {})
+        source, content = kept(workflow_of(CHILD, default_name=""))
+        name = CHILD["name"]
+        core.bus.publish_nowait(WorkflowAdded(name, ACTOR, "default", content, source))
+        core.recover()
+        core.close()
 
 
 def explained(found: Campaign, plan: Plan, failure: Exception) -> str:

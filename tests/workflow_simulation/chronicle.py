@@ -121,7 +121,8 @@ class Chronicle:
             self._place(member)
         elif found.kind == "run":
             given = self._givens[found.name]
-            self.flows[found.id] = Flow(found.id, member, given, graph_of(given))
+            flow = Flow(found.id, member, given, graph_of(given), parent=found.parent)
+            self.flows[found.id] = flow
             self.queue.limit_group(found.id, given.get("slots"))
 
     def _place(self, member: Member) -> None:
@@ -315,6 +316,8 @@ class Chronicle:
 
     def _follow_run(self, member: Member, line: Line, where: str) -> None:
         flow = self.flows[member.born.id]
+        if line.name == "parent.closed":
+            flow.parent = None
         flow.growths += line.name in {"run.submitted", "tasks.added"}
         if line.name == "run.reopened":
             member.reopened += 1

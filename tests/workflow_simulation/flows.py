@@ -20,6 +20,15 @@ _LARGE_SHARE = 0.01
 _WORDS = tuple(sorted(set(WORDS) - {"all_succeeded"}))
 _DEPTH_MAX = 2
 Given = dict[str, Any]
+CHILD: Given = {
+    "name": "child",
+    "tasks": [
+        {"name": "c0", "type": "eval", "arguments": "result = {}"},
+        {"name": "c1", "type": "sleep", "arguments": {"duration_s": 1}, "dependencies": ["c0"]},
+        {"name": "c2", "type": "sleep", "arguments": {"duration_s": 1}, "when": "always"},
+    ],
+}
+"""What tasks of other workflows run."""
 
 
 class Flows:
@@ -97,7 +106,7 @@ def _task(random: Random, name: str, earlier: Sequence[str]) -> Given:
     needs = _needs(random, earlier)
     task: Given = {
         "name": name,
-        **random.choice(_KINDS)(random),
+        **random.choice(_RARE_KINDS if random.random() < _RARE_SHARE else _KINDS)(random),
         "dependencies": [_written(random, need) for need in needs],
     }
     _sometimes(random, task, 0.45 if needs else 0.05, "when", lambda: _sound_rule(random, needs))
@@ -132,7 +141,14 @@ def _mapping(random: Random) -> Given:
     return {"type": "map", "arguments": arguments}
 
 
-_KINDS = (_sleep, _sleep, _adding, _adding, _adding, _adding, _asking, _asking, _mapping)
+def _calling(random: Random) -> Given:
+    on_close = random.choice(("cancel", "cancel", "abandon", "wait"))
+    return {"type": "workflow", "arguments": {"name": CHILD["name"], "on_close": on_close}}
+
+
+_KINDS = (_sleep, _sleep, _adding, _adding, _adding, _adding, _asking, _asking)
+_RARE_KINDS = (_mapping, _calling)
+_RARE_SHARE = 0.15
 
 
 def _needs(random: Random, earlier: Sequence[str]) -> list[str]:

@@ -15,9 +15,9 @@ from tipman.scheduler import ALARM_S_MAX
 from workflow_simulation.chronicle import Chronicle
 from workflow_simulation.contexts import ADDING, Contexts
 from workflow_simulation.ends import Ends
-from workflow_simulation.flows import Given
-from workflow_simulation.items import check_map
+from workflow_simulation.flows import CHILD, Given
 from workflow_simulation.members import Flow, Member
+from workflow_simulation.offspring import check_caller, check_map
 from workflow_simulation.queue import Queue
 from workflow_simulation.reasons import check_reasons
 from workflow_simulation.reference import FAILED, SETTLED, holds, outcome_of, reads_context
@@ -37,7 +37,7 @@ class Judge:
     """
 
     def __init__(self, plan: Plan, handed_in: dict[bytes, Task]):
-        self.givens: dict[str, Given] = {}
+        self.givens: dict[str, Given] = {CHILD["name"]: CHILD}
         """The workflows that runs may be of, by their names."""
         self.started: set[Number] = set()
         self.ends = Ends()
@@ -177,7 +177,9 @@ class Judge:
             if self.ledger.named[asked] < times:
                 raise ViolationError(f"acknowledged and not in the log: {asked[1]}")
         for asked, times in self._possible.items():
-            if asked[1] in _ONCE and asked[0] in self.flows and self.ledger.named[asked] > times:
+            # A run that a task began is asked by that task, too.
+            is_alone = asked[0] in self.flows and self.members[asked[0]].born.parent is None
+            if asked[1] in _ONCE and is_alone and self.ledger.named[asked] > times:
                 raise ViolationError(f"refused and in the log: {asked[1]}")
 
     # Runs.
@@ -195,12 +197,14 @@ class Judge:
             raise ViolationError(
                 f"run {text_of(flow.id)} is {run.configuration} with nothing open"
             )
-        if flow.given["on_failure"] == "fail_fast" and run.configuration == "working":
+        if flow.given.get("on_failure") == "fail_fast" and run.configuration == "working":
             self._check_fail_fast(flow)
 
     def _check_node(self, flow: Flow, member: Member) -> None:
         if member.born.task.type == "map":
             check_map(member, self._contexts.items.get(member.born.id, {}))
+        if member.born.task.type == "workflow":
+            check_caller(member, [f for f in self.flows.values() if f.parent == member.born.id])
         node = flow.graph[member.born.name]
         ends = {d: self.members[d] for d in self.ledger.needed(member)}
         actual = {d: other.state if other.is_settled else None for d, other in ends.items()}

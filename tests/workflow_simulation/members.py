@@ -93,6 +93,8 @@ class Flow:
     run: Member
     given: Mapping[str, Any]
     graph: dict[str, Node]
+    parent: bytes | None = None
+    """The task that it does the work of, None for none and when it was let go."""
     added: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Tasks that somebody asked to be added, by name, in vain or not."""
     growths: int = 0

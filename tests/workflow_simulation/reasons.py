@@ -10,6 +10,7 @@ from workflow_simulation.members import Flow, Member
 from workflow_simulation.reference import FAILED
 
 _LOOKED_AT_MAX = 8
+_OTHERS_WORK = {"map": "task", "workflow": "run"}
 _KINDS = {
     "waiting": {"task"},
     "awaiting": {"event"},
@@ -56,6 +57,6 @@ def _check_reason(member: Member, members: dict[bytes, Member], database: Databa
 
 
 def _kinds(member: Member) -> set[str]:
-    if member.state == "awaiting" and member.born.task.type == "map":
-        return {"task"}
+    if member.state == "awaiting" and member.born.task.type in _OTHERS_WORK:
+        return {_OTHERS_WORK[member.born.task.type]}
     return _KINDS[member.state]
