@@ -151,16 +151,6 @@ def test_a_run_with_a_conflict_stays_repairable(house):
     assert house.error(run["c"])["code"] == "merge_conflict"
 
 
-def test_a_conflict_is_not_tried_again_by_itself(house):
-    retry = {"attempts_max": 3, "delay_s": 60}
-    run = house.run(node("a"), node("b"), node("c", "a", "b", retry=retry))
-
-    house.succeed(run["a"], {"n": 1})
-    house.succeed(run["b"], {"n": 2})
-
-    assert (house.state(run["c"]), len(house.attempts(run["c"]))) == ("failed", 1)
-
-
 def test_who_depends_on_the_other_is_in_no_conflict_with_it(house):
     run = house.run(node("a"), node("b", "a"), node("c", "a", "b"))
 

@@ -20,7 +20,6 @@ from tipman.events import (
 )
 from tipman.frontier import Entry
 from tipman.handlers.contexts import (
-    CONFLICT,
     Sight,
     conflict_failure,
     is_to_look,
@@ -259,9 +258,6 @@ def _is_current(instance: Instance, event: Report) -> bool:
 
 def weighed(task: Task, instance: Instance, used: int, failure: Failure) -> tuple[Verdict, float]:
     """Weigh what follows a failed attempt, and after how many seconds."""
-    if failure.code == CONFLICT:
-        # It would meet the same values again.
-        return Verdict.NONE, 0.0
     share = share_of(instance.id, instance.attempt)
     decision = decide(task.retry, attempts_used=used, failure=failure, share=share)
     if isinstance(decision, GiveUp):

@@ -15,9 +15,6 @@ from tipman.runs.writers import keys_of
 from tipman.tipman import TIPMan
 from tipman.triggers import EARLY
 
-CONFLICT = MergeConflictError.code
-"""The code of a failure that no other attempt can do away with."""
-
 
 class Sight(NamedTuple):
     """What a task sees: the names that expressions and code know, and what was merged for it."""
@@ -123,7 +120,7 @@ def conflict_failure(error: MergeConflictError, directory: TIPMan) -> Failure:
         f"{first} and {second} both gave {error.key!r} a value;"
         " let one depend on the other, or say in `merge` which counts"
     )
-    return Failure(CONFLICT, words, matches=(CONFLICT,))
+    return Failure(error.code, words, matches=(error.code,))
 
 
 def resolutions_text(resolved: Sequence[Resolution], directory: TIPMan) -> str:
