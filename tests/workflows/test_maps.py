@@ -133,6 +133,26 @@ def test_items_that_take_no_slot_are_begun_in_turn(house):
     assert house.result(identifier) == ["one", "more", "more"]
 
 
+def test_items_that_take_no_slot_are_begun_again_in_turn(house):
+    (identifier,) = house.submit(
+        mapping([1, 2, 3], {"type": "wait"}, parallel_max=1, failures_max=1)
+    )
+    for reason in ("no", "no"):
+        house.ask("fail.reported", items(house, identifier)[-1], reason)
+    first, second = items(house, identifier)
+    assert house.state(identifier) == "failed"
+
+    house.retry(identifier)
+
+    assert house.states(first, second) == ["awaiting", "failed"]
+    house.crash()
+    house.ask("finish.reported", first, 1)
+    assert house.states(first, second) == ["succeeded", "awaiting"]
+    house.ask("finish.reported", second, 2)
+    house.ask("finish.reported", items(house, identifier)[2], 3)
+    assert house.result(identifier) == [1, 2, 3]
+
+
 def test_failures_that_are_allowed_leave_a_null(house):
     (identifier,) = house.submit(mapping([1, 2, 3, 4], failures_max="25%"))
     found = items(house, identifier)

@@ -98,8 +98,9 @@ class Awaiting:
         if step is not None:
             data = f'{{"verdict":"{Verdict.AWAIT}","child":"{text_of(event.child)}"}}'
             self._steps.advance(directory, instance, step, event.wire, data)
-            before = directory.offspring.of(instance.id).failures
-            charge = Charge(instance.attempt, last.child, last.parallel_max, before)
+            brood = directory.offspring.of(instance.id)
+            brood.again = []
+            charge = Charge(instance.attempt, last.child, last.parallel_max, brood.failures)
             instance.early = charge.text
         return []
 

@@ -21,6 +21,8 @@ class Charge:
     parallel_max: int | None = None
     failed_before: int = 0
     """How many items of a map had ended without success when one was opened again by itself."""
+    again_from: int | None = None
+    """The place in a map from which on items are still to be opened again, None for nowhere."""
     failure: Failure | None = None
 
     @property
@@ -33,6 +35,8 @@ class Charge:
             said["parallel_max"] = self.parallel_max
         if self.failed_before:
             said["failed_before"] = self.failed_before
+        if self.again_from is not None:
+            said["again_from"] = self.again_from
         if self.failure is not None:
             failure = self.failure
             said["failure"] = [failure.code, failure.message, [*failure.matches]]
@@ -55,5 +59,5 @@ def last_charge_of(instance: Instance) -> Charge | None:
     if "failure" in said:
         code, message, matches = said["failure"]
         failure = Failure(code, message, matches=tuple(matches))
-    before = said.get("failed_before", 0)
-    return Charge(said["attempt"], child, said.get("parallel_max"), before, failure)
+    before, again = said.get("failed_before", 0), said.get("again_from")
+    return Charge(said["attempt"], child, said.get("parallel_max"), before, again, failure)

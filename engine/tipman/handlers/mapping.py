@@ -6,6 +6,7 @@ where it stood, and a retry opens only those again that ended without success.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -75,6 +76,8 @@ class Mapping:
             )
             failure = plain_failure("too_many_failures", words)
             self._closing.fail(self, instance, SETTLED_BELOW, failure, directory)
+        elif brood.again:
+            self._open_again(instance, brood, plan, directory)
         elif brood.made < len(plan.values):
             self._make(instance, task, brood, plan, directory)
         elif not brood.open:
@@ -119,7 +122,7 @@ class Mapping:
         """Return what a map is to do; in a new attempt see to the items that there are."""
         charge = charge_of(instance)
         if charge is None:
-            brood.plan = brood.seen = brood.groups = None
+            brood.plan = brood.seen = brood.groups = brood.again = None
         if brood.plan is None:
             plan = self._plan(instance, task, directory)
             if isinstance(plan, Failure):
@@ -128,12 +131,35 @@ class Mapping:
             brood.looks = plan.parallel_max is not None and _takes_no_slot(task)
         found: Plan = brood.plan
         if charge is None:
-            instance.early = Charge(instance.attempt, parallel_max=found.parallel_max).text
+            failed = _failed_from(0, instance, directory)
+            again = 0 if failed and brood.looks else None
+            charge = Charge(instance.attempt, parallel_max=found.parallel_max, again_from=again)
+            instance.early = charge.text
             directory.touch(instance)
-            for item in [*children(instance.id, directory, _ENDED_BADLY)]:
-                if item.state in UNSUCCESSFUL:
-                    self.retry(RetryRequested(item.id, _ACTOR, None), directory)
+            brood.again = failed if brood.looks else []
+            if not brood.looks:
+                for _, item in failed:
+                    self.retry(RetryRequested(item, _ACTOR, None), directory)
+        elif brood.again is None:
+            start = charge.again_from
+            brood.again = [] if start is None else _failed_from(start, instance, directory)
         return found
+
+    def _open_again(self, instance: Instance, brood: Brood, plan: Plan, directory: TIPMan) -> None:
+        """Open as many items again as may be open, of those that take no slot."""
+        charge, waiting = charge_of(instance), brood.again or []
+        room = max((plan.parallel_max or 0) - brood.open, 0)
+        if charge is None or not room:
+            return
+        brood.again = waiting[room:]
+        start = brood.again[0][0] if brood.again else None
+        instance.early = replace(charge, again_from=start).text
+        directory.touch(instance)
+        for _, identifier in waiting[:room]:
+            # Somebody may have tried it again by itself.
+            if directory.load(identifier).state in UNSUCCESSFUL:
+                self.retry(RetryRequested(identifier, _ACTOR, None), directory)
+        directory.raised.append(AwaitingStarted(instance.id))
 
     def _plan(self, instance: Instance, task: Task, directory: TIPMan) -> Plan | Failure:
         arguments: Any = task.arguments
@@ -222,15 +248,24 @@ class Mapping:
             yield Submission(identifier, item, row, ())
 
 
+def _failed_from(first: int, instance: Instance, directory: TIPMan) -> list[tuple[int, bytes]]:
+    """Return the items from a place on that ended without success, by their places."""
+    badly = children(instance.id, directory, _ENDED_BADLY)
+    found = [(_index_of(i.name), i.id) for i in badly if i.state in UNSUCCESSFUL]
+    return sorted(each for each in found if each[0] >= first)
+
+
 def _has_failed(instance: Instance, brood: Brood, plan: Plan) -> bool:
     """Tell whether more items failed than may.
 
-    While there is something to wait for, those do not count that had failed before one was opened
-    again by itself.
+    Those do not count that are still to be tried again, nor, while there is something to wait for,
+    those that had failed before one was opened again by itself.
     """
     charge = charge_of(instance)
-    before = 0 if charge is None or not brood.open else charge.failed_before
-    return brood.failures - before > plan.failures_max
+    if charge is None:
+        return False
+    before = charge.failed_before if brood.open else 0
+    return brood.failures - before - len(brood.again or ()) > plan.failures_max
 
 
 _ENDED_BADLY = "state IN ('abandoned', 'cancelled', 'failed', 'skipped')"
