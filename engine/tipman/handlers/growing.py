@@ -19,7 +19,7 @@ from tipman.errors import (
 )
 from tipman.graph import find_cycle
 from tipman.handlers.admission import Admission, admission
-from tipman.handlers.nodes import Nodes, nodes_of
+from tipman.handlers.nodes import Nodes, ids_of, nodes_of
 from tipman.handlers.run_requests import place_of
 from tipman.handlers.running import take_step
 from tipman.handlers.steps import Steps, must_move
@@ -144,7 +144,10 @@ def _known(event: TasksAdded, directory: TIPMan) -> Mapping[str, bytes]:
         InvalidError: a new task has the name of one that is there.
         UnknownDependencyError: one waits for what the run has not.
     """
-    ids = nodes_of(event.instance, directory).ids
+    wanted = {each.task.name for each in event.submissions}
+    for each in event.submissions:
+        wanted.update(name for name in each.dependencies if isinstance(name, str))
+    ids = ids_of(event.instance, wanted, directory)
     taken = [
         Fault(f"/tasks/{at}/name", f"the run has a task {each.task.name!r} already")
         for at, each in enumerate(event.submissions)
@@ -153,16 +156,16 @@ def _known(event: TasksAdded, directory: TIPMan) -> Mapping[str, bytes]:
     if taken:
         raise InvalidError("; ".join(fault.detail for fault in taken), tuple(taken))
     unknown = [
-        Fault(
-            f"/tasks/{at}/dependencies/{index}", f"no task {name!r} in this run{hint(name, ids)}"
-        )
+        (f"/tasks/{at}/dependencies/{index}", name)
         for at, each in enumerate(event.submissions)
         for index, name in enumerate(each.dependencies)
         if isinstance(name, str) and name not in ids
     ]
     if unknown:
-        words = "; ".join(fault.detail for fault in unknown)
-        raise UnknownDependencyError(words, tuple(unknown))
+        there = nodes_of(event.instance, directory).ids
+        faults = [Fault(at, f"no task {n!r} in this run{hint(n, there)}") for at, n in unknown]
+        words = "; ".join(fault.detail for fault in faults)
+        raise UnknownDependencyError(words, tuple(faults))
     return ids
 
 

@@ -16,6 +16,7 @@ from tipman.tipman import TIPMan
 from tipman.triggers import FAILED, rule_of
 
 _NODES = "SELECT id, name, state FROM instance WHERE run = ? AND parent IS NULL ORDER BY id"
+_NAMED = "SELECT id, name FROM instance WHERE run = ? AND parent IS NULL AND name IN (??)"
 _EDGES = (
     "SELECT e.dependent, e.dependency FROM dependency AS e JOIN instance AS i"
     " ON i.id = e.dependent WHERE i.run = ? AND i.parent IS NULL"
@@ -139,6 +140,17 @@ def nodes_of(run: bytes, directory: TIPMan) -> Nodes:
             needs[names[dependent]].append(names[dependency])
     ids = {name: identifier for identifier, name in names.items()}
     return Nodes(ids, {names[i]: state for i, state in states.items()}, needs)
+
+
+def ids_of(run: bytes, names: Iterable[str], directory: TIPMan) -> dict[str, bytes]:
+    """Return the ids of those nodes of a run that have one of these names."""
+    wanted = set(names)
+    rows = directory.database.fetch_in(_NAMED, sorted(wanted), before=(run,))
+    found = {name: bytes(identifier) for identifier, name in rows}
+    for instance in directory.staged():
+        if instance.run == run and instance.parent is None and instance.name in wanted:
+            found[instance.name] = instance.id
+    return found
 
 
 def chosen_of(event: Requested) -> Choice | None:
