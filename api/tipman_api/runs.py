@@ -18,7 +18,7 @@ from tipman_api.repetition import Keep, written
 from tipman_api.representation import accepted, preferring, shown, shown_items
 from tipman_api.routes import Router
 from tipman_api.targets import run_target_of
-from tipman_api.tasks import placed
+from tipman_api.tasks import placed, traced
 
 router = Router(prefix="/api/v1", tags=["runs"])
 
@@ -36,6 +36,7 @@ async def start_run(request: Request) -> Response:
 
     async def write(keep: Keep) -> Answer:
         event = await bridge.call(lambda: engine.run_submission(name, given, actor=principal.name))
+        event = traced(request, event)
         run = run_of(event)
         answer = Answer(202, RUNS_URI + text_of(run), (run,))
         await bridge.publish(event, keep(lambda _: answer))

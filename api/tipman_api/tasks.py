@@ -53,7 +53,7 @@ async def submit_task(request: Request) -> Response:
     async def write(keep: Keep) -> Answer:
         nonlocal text
         try:
-            event = _within(request, await _event(bridge, given, principal))
+            event = traced(request, await _event(bridge, given, principal))
             answer = _answer(event)
             text = await bridge.submit(event, keep(lambda _: answer))
         except InvalidError as error:
@@ -80,7 +80,7 @@ async def submit_batch(request: Request) -> Response:
             )
         else:
             event = engine.batch(given, actor=principal.name, on_failure=policy)
-        event = _within(request, event)
+        event = traced(request, event)
         answer = Answer(202, None, tuple(s.instance for s in event.submissions))
         await bridge.publish(event, keep(lambda _: answer))
         return answer
@@ -144,7 +144,7 @@ async def _event(bridge: Bridge, given: Any, principal: Principal) -> TasksSubmi
     return engine.submission(given, actor=principal.name)
 
 
-def _within(request: Request, event: TasksSubmitted) -> TasksSubmitted:
+def traced(request: Request, event: TasksSubmitted) -> TasksSubmitted:
     """Return the submission, made within the span that the request says it is part of."""
     traceparent = traceparent_of(request.headers.get("traceparent"))
     return event if traceparent is None else within(event, traceparent)

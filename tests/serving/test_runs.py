@@ -340,3 +340,14 @@ def test_a_schedule_of_what_can_not_be_run_is_refused(library, fields, pointer):
 
     assert answer.status == 422
     assert pointer in [error["pointer"] for error in answer.json["errors"]]
+
+
+def test_tasks_of_a_run_are_within_the_span_of_its_request(library):
+    span = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    run = start(library, "plain", traceparent=span)
+
+    task = library.engine.run_tasks(run["id"])["a"].identifier
+    with library.engine.reading() as database:
+        ((options,),) = database.fetch("SELECT options FROM task WHERE id = ?", (task,))
+    assert span in options
