@@ -481,3 +481,12 @@ def test_nothing_of_a_cancelled_run_is_open_when_it_has_settled(house):
     house.interrupt_cancelled(*items(house, ids["each"]))
 
     assert house.states(run, ids["each"], *items(house, ids["each"])) == ["cancelled"] * 4
+
+
+def test_large_results_are_in_the_list_as_they_are(house):
+    (identifier,) = house.submit(mapping([1, 2]))
+
+    for item in items(house, identifier):
+        house.succeed(item, "x" * 100_000)
+
+    assert house.result(identifier) == ["x" * 100_000] * 2
