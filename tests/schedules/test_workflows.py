@@ -5,8 +5,9 @@ from schedules.house import Timehouse
 from tipman.definitions import workflow_of
 from tipman.definitions.contents import kept
 from tipman.ids import text_of
-from tipman.registrations import WorkflowAdded, WorkflowRetired
+from tipman.registrations import NamespaceChanged, WorkflowAdded, WorkflowRetired
 from tipman.runs import views
+from tipman.schedules import views as schedule_views
 
 FLOW = {
     "name": "flow",
@@ -225,3 +226,66 @@ def test_a_run_that_waits_says_for_what_and_one_that_was_superseded_by_what(hous
     assert [reason["kind"] for reason in waits.reasons] == ["schedule"]
     assert (waits.tasks, waits.total) == ([], 0)
     assert (error["code"], error["cause"]) == ("superseded", f"/api/v1/runs/{text_of(third)}")
+
+
+def test_a_run_that_was_cancelled_before_its_turn_runs_at_once_when_it_is_tried_again(house):
+    schedule = house.schedule(**EVERY_MINUTE, overlap="queue_one")
+    house.advance(60)
+    house.advance(60)
+    first, second = runs(house, schedule)
+    house.cancel(second)
+    assert house.state(second) == "cancelled"
+
+    house.retry(second)
+
+    assert house.states(first, second) == ["running", "running"]
+    end(house, second)
+    assert house.state(second) == "succeeded"
+
+
+def test_a_run_that_somebody_lets_go_on_does_not_wait_for_its_turn(house):
+    schedule = house.schedule(**EVERY_MINUTE, overlap="queue_one")
+    house.advance(60)
+    house.advance(60)
+    first, second = runs(house, schedule)
+
+    house.resume(second)
+
+    assert house.state(second) == "running"
+    end(house, first)
+    assert house.state(second) == "running"
+    end(house, second)
+    assert house.leaf(schedule) == "idle"
+
+
+def test_a_quota_leaves_out_what_has_no_room(build):
+    house = build()
+    add(house)
+    house.publish(NamespaceChanged("default", "tester", {"open_tasks_max": 1}))
+    schedule = house.schedule(**EVERY_MINUTE)
+
+    house.advance(60)
+
+    assert house.decisions(schedule) == [(60, "skipped", "quota")]
+
+
+def test_what_was_due_while_nobody_was_there_is_caught_up_by_runs(house):
+    schedule = house.schedule(**EVERY_MINUTE, overlap="queue_all", catch_up={"policy": "all"})
+    house.clock.advance(180)
+
+    house.crash()
+
+    assert len(runs(house, schedule)) == 3
+    for run in runs(house, schedule):
+        end(house, run)
+    assert {house.state(run) for run in runs(house, schedule)} == {"succeeded"}
+
+
+def test_explain_names_the_open_run_of_a_schedule(house):
+    schedule = house.schedule(**EVERY_MINUTE)
+    house.advance(60)
+
+    waiting = schedule_views.explain(house.reader, schedule)["waiting_for"]
+
+    uri = f"/api/v1/runs/{text_of(runs(house, schedule)[0])}"
+    assert [(each["kind"], each["uri"]) for each in waiting[1:]] == [("run", uri)]

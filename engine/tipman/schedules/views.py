@@ -226,8 +226,12 @@ def explain(database: Database, identifier: bytes) -> dict[str, Any]:
             text += f", {_instant(found.record.next_at)}, put off by its jitter"
         waiting.append(_reason("timer", text, until=_instant(found.wake_at)))
     runs = open_runs(database, [identifier]).get(identifier, ())
-    waiting += (_reason("task", "a run of it", uri=uri) for uri in runs)
+    waiting += (_reason(_kind(uri), "a run of it", uri=uri) for uri in runs)
     return {"state": found.state, "waiting_for": waiting}
+
+
+def _kind(uri: str) -> str:
+    return "run" if uri.startswith(RUNS_URI) else "task"
 
 
 def upcoming(
