@@ -79,7 +79,9 @@ dist/tipman: $(READY_TO_BUILD) build.spec $(shell find api engine -type f -not -
 .PHONY: crash
 crash: $(READY) ## Kill engine and server with -9, KILLS times each, and check what is left
 	TIPMAN_TEST_KILLS=$(KILLS) TIPMAN_TEST_SCHEDULE_KILLS=$(KILLS) \
-	  $(PY) -m pytest tests/crash tests/crash_rest tests/crash_schedules
+	  TIPMAN_TEST_WORKFLOW_KILLS=$(KILLS) \
+	  $(PY) -m pytest tests/crash tests/crash_rest tests/crash_schedules \
+	  tests/crash_workflows
 
 .PHONY: soak
 soak: $(READY) ## SEEDS of interleavings and crashes, CASES of every request, 200,000 tasks
@@ -89,6 +91,7 @@ soak: $(READY) ## SEEDS of interleavings and crashes, CASES of every request, 20
 	TIPMAN_TEST_CRON_SPECS=400000 $(PY) -m pytest tests/schedules/test_cron_oracle.py
 	TIPMAN_TEST_SCHEDULE_SEEDS=$(SEEDS) TIPMAN_TEST_SCHEDULE_YEARS=2 \
 	  $(PY) -m pytest tests/schedule_simulation
+	TIPMAN_TEST_WORKFLOW_SEEDS=$(SEEDS) $(PY) -m pytest tests/workflow_simulation
 
 .PHONY: openapi
 openapi: $(READY) ## Write the OpenAPI document again
