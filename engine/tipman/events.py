@@ -191,7 +191,7 @@ class TimerFired(Event):
 class TimersFired(Event):
     """The instants of several have come; `instance` is the first of them."""
 
-    wire: ClassVar[str] = "timer.fired"
+    wire: ClassVar[str] = "timers.fired"
     instances: tuple[bytes, ...]
 
 
