@@ -10,7 +10,7 @@ from tipman.retries import delay, share_of
 
 _FAILING = {"attempt.failed", "attempt.timed_out"}
 _FRESH = {"", "waiting"}
-_FAILED = {"fail.reported", "reject.reported", "timer.fired"} | _FAILING
+_FAILED = {"fail.reported", "reject.reported", "timer.fired", "child.settled"} | _FAILING
 _OUTCOMES = {"finish.reported", "fail.reported", "approve.reported", "reject.reported"}
 _TIMED = {"delayed", "backing_off"}
 _LIMITED = {"executing", "finishing", "awaiting"}
@@ -56,7 +56,9 @@ class Timing:
 
     def _enter(self, line: Line, data: dict, was: str, state: str) -> None:
         # What was suspended goes on as it was; where it had only waited, a verdict says how.
-        is_fresh = was in _FRESH or (was == "suspended" and data.get("verdict", "") != "")
+        is_fresh = was in _FRESH or (
+            was == "suspended" and data.get("verdict", "") not in {"", "stop"}
+        )
         begins = is_fresh or was != "suspended"
         if line.name == "attempt.started" or (was != state == "awaiting" and begins):
             self.attempt += 1
@@ -74,7 +76,7 @@ class Timing:
             raise ViolationError(f"a task went on {due_at - line.at} us before it was due")
 
     def _leave_waiting(self, line: Line, data: dict) -> None:
-        if line.name in _FAILED:
+        if line.name in _FAILED and line.after not in {"succeeded", "cancelled"}:
             self._judge_failed(line, data["verdict"])
 
     def _judge_failed(self, line: Line, verdict: str) -> None:

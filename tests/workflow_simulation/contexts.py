@@ -47,6 +47,9 @@ class Contexts:
         """Keep what a node saw when it stopped waiting."""
         if flow is None or not member.is_node:
             return
+        if was == "suspended" and member.born.id in self._uncertain:
+            # It was let on before all had settled, and what came since may count or not.
+            return
         is_attached = name == "dependencies.added" and member.state != "waiting"
         is_let_on = was in _STILL | SETTLED and was != member.state != "waiting"
         if is_attached or is_let_on:
