@@ -336,3 +336,22 @@ def test_what_the_run_adds_to_its_context_is_seen_after_the_task(house):
     seen = house.hand.open[ids["after"]].context
     assert seen["context"] == {"sub": {"n": 1}}
     assert seen["results"]["sub"]["context"] == {"n": 1}
+
+
+def test_a_run_may_undo_a_task_by_another_run(house):
+    house.register("undo", NODE)
+    undo = {"type": "workflow", "arguments": {"name": "undo"}}
+    ids = house.run(
+        {**PLAIN, "name": "do", "compensate": undo},
+        {**PLAIN, "name": "fails", "dependencies": ["do"]},
+    )
+    outer = bytes(house.reader.fetch("SELECT run FROM instance WHERE id = ?", (ids["do"],))[0][0])
+    house.succeed(ids["do"])
+    house.fail(ids["fails"])
+
+    rows = house.reader.fetch("SELECT id FROM workflow_run WHERE name = 'undo'")
+    (run,) = [bytes(row[0]) for row in rows]
+    assert run_state(house, outer) == "running"
+    house.succeed(nodes_of(house, run)["node"])
+
+    assert (run_state(house, run), run_state(house, outer)) == ("succeeded", "failed")

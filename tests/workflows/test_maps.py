@@ -490,3 +490,21 @@ def test_large_results_are_in_the_list_as_they_are(house):
         house.succeed(item, "x" * 100_000)
 
     assert house.result(identifier) == ["x" * 100_000] * 2
+
+
+def test_a_hook_may_go_over_a_list_and_the_run_waits_for_its_items(house):
+    hook = mapping([1, 2], {"type": "wait"})
+    ids = house.run({"name": "only", **PLAIN}, hooks={"settled": hook})
+    (run,) = house.reader.fetch("SELECT run FROM instance WHERE id = ?", (ids["only"],))[0]
+
+    house.succeed(ids["only"])
+    (hooked,) = house.reader.fetch(
+        "SELECT i.id FROM instance AS i JOIN task AS t ON t.id = i.id WHERE t.type = 'map'"
+    )[0]
+    first, second = items(house, hooked)
+    house.ask("finish.reported", first)
+    house.crash()
+    assert house.state(run) == "running"
+    house.ask("finish.reported", second)
+
+    assert house.states(hooked, run) == ["succeeded", "succeeded"]
