@@ -201,6 +201,21 @@ def test_what_is_due_at_once_comes_into_memory_at_once(house):
     assert all(house.decisions(s) == [(60, "run", None)] for s in schedules)
 
 
+def test_what_is_due_at_once_is_read_with_a_query_for_all_of_it(house):
+    if not house.core.database.is_sqlite:
+        pytest.skip("the driver tells of statements on SQLite alone")
+    schedules = [house.schedule(every_s=60) for _ in range(20)]
+    house.crash()
+    asked = []
+    house.core.database.peewee.connection().set_trace_callback(asked.append)
+
+    house.advance(60)
+
+    assert sum("FROM instance WHERE id IN" in statement for statement in asked) == 1
+    assert sum("FROM schedule WHERE id IN" in statement for statement in asked) == 1
+    assert all(len(house.slots(schedule)) == 1 for schedule in schedules)
+
+
 def test_a_schedule_whose_code_is_gone_is_left_alone(house):
     schedule = house.schedule(every_s=60)
     house.core.handlers.firing.has_code = lambda task: task.type != "sleep"

@@ -239,6 +239,7 @@ class Handlers:
 
     def _timers_fired(self, event: TimersFired, directory: TIPMan) -> list[Effect]:
         effects: list[Effect] = []
+        self.firing.load(event.instances, directory)
         for at, identifier in enumerate(event.instances):
             if directory.schedules.rows_staged > SLOTS_MAX:
                 # Alone, they are left to the next drain where this one has enough.
@@ -254,11 +255,7 @@ class Handlers:
         return effects
 
     def _timer_fired(self, event: TimerFired, directory: TIPMan) -> list[Effect]:
-        instance = directory.cached(event.instance)
-        if instance is None:
-            # What is due at one instant comes into memory at once, not one by one.
-            self.firing.load_due(directory)
-            instance = directory.find(event.instance)
+        instance = directory.find(event.instance)
         if instance is not None and instance.kind == "schedule":
             return self.firing.timer_fired(instance, directory)
         if instance is not None and instance.kind == "run":

@@ -5,7 +5,7 @@ itself while more is due. All of it is one transaction, so a crash finds a sched
 its last decision left it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tipman.definitions import Task
 from tipman.effects import Effect
@@ -39,7 +39,6 @@ from tipman.schedules.records import OpenRun, Record, Slot
 from tipman.tipman import TIPMan
 
 _ACTOR = "schedule"
-_AT_ONCE = "settled_at IS NULL AND wake_at <= ? ORDER BY wake_at LIMIT 1000"
 
 
 class Firing:
@@ -71,10 +70,13 @@ class Firing:
         self.awake_since = min(self.awake_since, now)
 
     @staticmethod
-    def load_due(directory: TIPMan) -> None:
-        """Bring all that is due into memory, or the first of it, with a few queries."""
-        due = directory.where(_AT_ONCE, (directory.now,))
-        directory.schedules.prefetch([i.id for i in due if i.kind == "schedule"])
+    def load(due: Sequence[bytes], directory: TIPMan) -> None:
+        """Bring what is due into memory with a few queries for all of it."""
+        directory.prefetch(due)
+        found = [directory.cached(identifier) for identifier in due]
+        directory.schedules.prefetch(
+            [each.id for each in found if each is not None and each.kind == "schedule"]
+        )
 
     def timer_fired(self, instance: Instance, directory: TIPMan) -> list[Effect]:
         """Decide about the next instant, if it has come."""
