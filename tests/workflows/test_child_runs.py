@@ -203,6 +203,18 @@ def test_suspending_the_task_suspends_its_run(house):
     assert run_state(house, run) == "running"
 
 
+def test_a_run_that_somebody_suspended_stays_so_when_its_task_is_resumed(house):
+    task, run, _ = begun(house, ASK)
+    house.suspend(run)
+
+    house.suspend(task)
+    house.resume(task)
+
+    assert run_state(house, run) == "suspended"
+    house.resume(run)
+    assert run_state(house, run) == "running"
+
+
 def test_retrying_the_task_starts_another_run(house):
     task, first, nodes = begun(house)
     house.fail(nodes["node"])

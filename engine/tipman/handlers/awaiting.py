@@ -122,26 +122,28 @@ class Awaiting:
             self._closing.leave(parent, instance, directory.task_of(instance), directory)
 
     def suspended(self, event: Requested, instance: Instance, directory: TIPMan) -> None:
-        """Hold what is below a task that was suspended."""
+        """Hold what is below a task that was suspended; what is held already stays as it is."""
         parent = self._parent_of(instance, directory)
-        if parent is not None:
-            directory.raised.extend(
-                SuspendRequested(child.id, event.actor, event.data)
-                if child.kind == "run"
-                else HoldRequested(child.id, event.actor, event.data, instance.id)
-                for child in parent.below(instance, directory)
-            )
+        for child in () if parent is None else parent.below(instance, directory):
+            if child.kind != "run":
+                held = HoldRequested(child.id, event.actor, event.data, instance.id)
+                directory.raised.append(held)
+            elif child.state != "suspended":
+                child.held_by = instance.id
+                directory.touch(child)
+                directory.raised.append(SuspendRequested(child.id, event.actor, event.data))
 
     def resumed(self, event: Requested, instance: Instance, directory: TIPMan) -> None:
-        """Let go of what is below a task that goes on."""
+        """Let go of what is below a task that goes on; what others hold stays held."""
         parent = self._parent_of(instance, directory)
-        if parent is not None:
-            directory.raised.extend(
-                ResumeRequested(child.id, event.actor, None)
-                if child.kind == "run"
-                else ReleaseRequested(child.id, event.actor, None, instance.id)
-                for child in parent.below(instance, directory)
-            )
+        for child in () if parent is None else parent.below(instance, directory):
+            if child.kind != "run":
+                released = ReleaseRequested(child.id, event.actor, None, instance.id)
+                directory.raised.append(released)
+            elif child.held_by == instance.id:
+                child.held_by = None
+                directory.touch(child)
+                directory.raised.append(ResumeRequested(child.id, event.actor, None))
 
     def has_failures(self, instance: Instance, directory: TIPMan) -> bool:
         """Tell whether something below a task that succeeded did not, and can be tried again."""
