@@ -209,7 +209,8 @@ def test_what_is_due_at_once_is_read_with_a_query_for_all_of_it(house):
     asked = []
     house.core.database.peewee.connection().set_trace_callback(asked.append)
 
-    house.advance(60)
+    house.clock.advance(60)
+    house.core.bus.drain()
 
     assert sum("FROM instance WHERE id IN" in statement for statement in asked) == 1
     assert sum("FROM schedule WHERE id IN" in statement for statement in asked) == 1
