@@ -176,6 +176,24 @@ def test_a_run_whose_task_is_tried_again_while_it_is_suspended_closing_works_whe
     assert house.state(run) == "succeeded"
 
 
+def test_what_a_suspension_held_goes_on_when_the_run_is_cancelled_instead_of_resumed(build):
+    house = build(slots=1)
+    run, ids = chain(house, "a", hooks=HOOKS)
+    house.fail(ids["a"])
+    house.suspend(run)
+    house.retry(ids["a"])
+    earlier = aftermath(house, run)
+    assert house.state(earlier["hooks.settled"]) == "suspended"
+
+    house.cancel(run)
+    house.succeed(earlier["hooks.failed"])
+
+    assert house.state(earlier["hooks.settled"]) == "running"
+    house.succeed(earlier["hooks.settled"])
+    done(house, run, "hooks.settled")
+    assert house.state(run) == "cancelled"
+
+
 def test_a_hook_that_failed_can_be_tried_again_and_the_outcome_stays(house):
     run, ids = chain(house, "a", hooks={"settled": PLAIN})
     house.succeed(ids["a"])

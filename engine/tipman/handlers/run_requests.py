@@ -61,6 +61,11 @@ class RunRequests:
             tell(CancelRequested, _aftermath(run, open_ones), event.actor, directory)
         else:
             tell(CancelRequested, _graph(open_ones), event.actor, directory)
+            # Hooks of an earlier end go on; nobody else lets go what the suspension held.
+            directory.raised += (
+                ReleaseRequested(each.id, event.actor, None, run.id)
+                for each in _aftermath(run, open_ones)
+            )
         directory.raised += (RunDrained(run.id), AftermathSettled(run.id))
         return []
 
