@@ -37,7 +37,7 @@ from tipman.runs.ledger import Runs
 from tipman.runs.offspring import Offspring
 from tipman.schedules.ledger import Ledger
 
-CACHE_MAX = 50_000
+CACHE_MAX = 100_000
 """Instances kept in memory; the least recently loaded that do not run are dropped first."""
 
 
