@@ -140,6 +140,8 @@ def test_an_early_report_of_any_shape_comes_through_a_drain_that_did_not_reach_i
     assert core.database.fetch(left) > [(0,)]
 
     again = start()
+    while again.bus.drain():
+        pass
 
     assert {row_of(again, identifier).state for identifier in waiting} == {"succeeded"}
 
