@@ -1,6 +1,6 @@
 """Asking for something over REST: an event for one task, or for all that match a filter."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import Request
 from starlette.responses import Response
@@ -21,7 +21,15 @@ from tipman_api.registry_bodies import asked
 from tipman_api.repetition import Keep, replied, written
 from tipman_api.representation import accepted_text
 from tipman_api.routes import Router
-from tipman_api.targets import target_of
+from tipman_api.targets import Target, target_of
+
+
+class Asked(Protocol):
+    """A body that asks for something."""
+
+    id: str | None
+    data: Any
+
 
 router = Router(prefix="/api/v1/tasks", tags=["tasks"])
 AT_ONCE = 500
@@ -56,10 +64,20 @@ async def send_task_event(request: Request) -> Response:
 
     Answered with the task as it is after the commit.
     """
-    bridge, principal = bridge_of(request), principal_of(request)
     target = target_of(request, Parameters(request))
     body = asked(request, operations.EventBody)
-    kind = kind_of_request(body.name)
+    await asked_of(request, target, kind_of_request(body.name), body)
+    return accepted_text(await bridge_of(request).show(target))
+
+
+async def asked_of(request: Request, target: Target, kind: type[Requested], body: Asked) -> bytes:
+    """Ask for something of an instance; return its id once that is on disk.
+
+    Raises:
+        NotFoundError: there is no such instance.
+        ConflictError: it changes nothing.
+    """
+    bridge, principal = bridge_of(request), principal_of(request)
 
     async def write(keep: Keep) -> Answer:
         identifier = await bridge.read(target.locate)
@@ -68,8 +86,8 @@ async def send_task_event(request: Request) -> Response:
         await bridge.publish(event, keep(lambda _: answer))
         return answer
 
-    await written(request, write, body.id)
-    return accepted_text(await bridge.show(target))
+    answer = await written(request, write, body.id)
+    return answer.ids[0]
 
 
 async def _send_all(

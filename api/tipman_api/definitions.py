@@ -5,13 +5,11 @@ from typing import Any
 
 from fastapi import Request, Response
 from tipman.database import Database
-from tipman.errors import NotFoundError
 from tipman.registry import views
 from tipman.registry.records import Addition, Answer, Definition
 from tipman.registry.views import DEFINITIONS_URI, definition_view
 
 from tipman_api.bridge import bridge_of
-from tipman_api.parameters import Parameters
 from tipman_api.principals import Scope, principal_of
 from tipman_api.problems import documented
 from tipman_api.registry_bodies import (
@@ -29,9 +27,10 @@ from tipman_api.registry_bodies import (
     writing,
 )
 from tipman_api.registry_lists import PAGING, shown_list
-from tipman_api.repetition import PARAMETER, Keep, replied, written
+from tipman_api.repetition import PARAMETER, Keep, written
 from tipman_api.representation import accepted, shown
 from tipman_api.routes import Router
+from tipman_api.versions import namespace_in, retired, version_in
 
 router = Router(prefix="/api/v1/definitions", tags=["definitions"])
 
@@ -52,7 +51,6 @@ _EXAMPLE = {
         "additionalProperties": False,
     },
 }
-_VERSION_DIGITS_MAX = 9
 _VERSION = named("version", "Its number.", {"type": "integer", "minimum": 1})
 _FOUND = showing("The version.", DEFINITION, "not_found")
 _GONE = {**answering(204, "It takes no more submissions."), **documented(["not_found"])}
@@ -106,7 +104,7 @@ async def add_definition(request: Request) -> Response:
 )
 async def list_definitions(request: Request) -> Response:
     """List the newest version of each definition of a namespace."""
-    namespace = _namespace(request, ("after", "limit"))
+    namespace = namespace_in(request, ("after", "limit"))
     kind = f"definitions of {namespace}"
     return await shown_list(
         request, kind, views.definitions, show=definition_view, namespace=namespace
@@ -122,7 +120,7 @@ async def list_definitions(request: Request) -> Response:
 async def show_definition(request: Request) -> Response:
     """Return the newest version that is in use, else the newest."""
     name = name_in(request)
-    namespace = _namespace(request)
+    namespace = namespace_in(request)
     return shown(
         request,
         await bridge_of(request).read(lambda database: _view(database, namespace, name, None)),
@@ -137,7 +135,11 @@ async def show_definition(request: Request) -> Response:
 )
 async def show_version(request: Request) -> Response:
     """Return one version."""
-    name, namespace, number = name_in(request), _namespace(request), _number(request)
+    name, namespace, number = (
+        name_in(request),
+        namespace_in(request),
+        version_in(request, "definition"),
+    )
     return shown(
         request,
         await bridge_of(request).read(lambda database: _view(database, namespace, name, number)),
@@ -153,7 +155,7 @@ async def show_version(request: Request) -> Response:
 )
 async def retire_definition(request: Request) -> Response:
     """Take every version out of use; what was made from them goes on."""
-    return await _retired(request, name_in(request), None)
+    return await retired(request, None, bridge_of(request).engine.retire_definition)
 
 
 @router.delete(
@@ -165,43 +167,8 @@ async def retire_definition(request: Request) -> Response:
 )
 async def retire_version(request: Request) -> Response:
     """Take one version out of use; what was made from it goes on."""
-    return await _retired(request, name_in(request), _number(request))
-
-
-async def _retired(request: Request, name: str, version: int | None) -> Response:
-    namespace, principal = _namespace(request), principal_of(request)
-    bridge = bridge_of(request)
-
-    async def write(keep: Keep) -> Answer:
-        gone = Answer(204)
-        await bridge.call(
-            lambda: bridge.engine.retire_definition(
-                name,
-                version,
-                namespace=namespace,
-                actor=principal.name,
-                memo=keep(lambda _: gone),
-            )
-        )
-        return gone
-
-    return replied(await written(request, write))
-
-
-def _namespace(request: Request, known: tuple[str, ...] = ()) -> str:
-    return principal_of(request).namespace_for(Parameters(request, known).text("namespace"))
-
-
-def _number(request: Request) -> int:
-    """Return the number of a version in a path.
-
-    Raises:
-        NotFoundError: no version has such a number.
-    """
-    version = str(request.path_params["version"])
-    if not (version.isascii() and version.isdigit() and len(version) <= _VERSION_DIGITS_MAX):
-        raise NotFoundError(f"no definition '{name_in(request)}@{version}'")
-    return int(version)
+    version = version_in(request, "definition")
+    return await retired(request, version, bridge_of(request).engine.retire_definition)
 
 
 def _view(database: Database, namespace: str, name: str, version: int | None) -> Mapping[str, Any]:

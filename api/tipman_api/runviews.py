@@ -5,9 +5,7 @@ from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
-from tipman import queries
 from tipman.charts import STATES as TASK_STATES
-from tipman.database import Database
 from tipman.drawings import FORMATS, draw, draw_json
 from tipman.events import (
     CancelRequested,
@@ -17,24 +15,21 @@ from tipman.events import (
     SuspendRequested,
 )
 from tipman.ids import text_of
-from tipman.registry.records import Answer
 from tipman.resources import RUNS_URI
 from tipman.runs.graphs import Graph
 from tipman.runs.views import TasksWanted
 
 from tipman_api import run_operations as operations
+from tipman_api.asking import asked_of
 from tipman_api.bridge import bridge_of
-from tipman_api.feeds import follow_events
+from tipman_api.feeds import shown_events
 from tipman_api.filters import TYPES
 from tipman_api.parameters import Parameters, refused
-from tipman_api.principals import Scope, principal_of
+from tipman_api.principals import Scope
 from tipman_api.registry_bodies import asked
-from tipman_api.repetition import Keep, written
 from tipman_api.representation import accepted, shown, shown_bytes, shown_items
 from tipman_api.routes import Router
-from tipman_api.stream import is_asked_for
 from tipman_api.targets import run_target_of
-from tipman_api.taskviews import ATTEMPT_MAX
 
 _TEXT = "text/plain; charset=utf-8"
 router = Router(prefix="/api/v1/runs/{reference}", tags=["runs"])
@@ -69,18 +64,7 @@ async def list_run_events(request: Request) -> Response:
 
     What happened to its tasks as well is in `GET /events?run=`.
     """
-    parameters = Parameters(request, ("after", "limit"))
-    target, limit = run_target_of(request, parameters), parameters.limit()
-    if is_asked_for(request):
-        return await follow_events(request, target, parameters.text("after"))
-    after = parameters.number("after", least=0, most=ATTEMPT_MAX) or 0
-
-    def lines(database: Database) -> list[dict[str, object]]:
-        return queries.log(database, target.locate(database), after=after, limit=limit + 1)
-
-    found = await bridge_of(request).read(lines)
-    following = str(found[limit - 1]["seq"]) if len(found) > limit else None
-    return shown_items(request, found[:limit], following)
+    return await shown_events(request, run_target_of)
 
 
 @router.post("/events", scope=Scope.OPERATE, status_code=202, **operations.SEND)
@@ -89,19 +73,10 @@ async def send_run_event(request: Request) -> Response:
 
     Answered with the run as it is after the commit.
     """
-    bridge, principal = bridge_of(request), principal_of(request)
-    target = run_target_of(request, Parameters(request))
+    bridge, target = bridge_of(request), run_target_of(request, Parameters(request))
     body = asked(request, operations.EventBody)
-
-    async def write(keep: Keep) -> Answer:
-        run = await bridge.read(target.locate)
-        answer = Answer(202, ids=(run,))
-        event = _REQUESTS[body.name](run, principal.name, body.data)
-        await bridge.publish(event, keep(lambda _: answer))
-        return answer
-
-    answer = await written(request, write, body.id)
-    return accepted(await bridge.call(lambda: bridge.engine.run(answer.ids[0])))
+    found = await asked_of(request, target, _REQUESTS[body.name], body)
+    return accepted(await bridge.call(lambda: bridge.engine.run(found)))
 
 
 @router.get("/explain", scope=Scope.READ, **operations.EXPLAIN)

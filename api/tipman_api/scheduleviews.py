@@ -5,15 +5,14 @@ from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
-from tipman import queries
 from tipman.clock import rfc3339
-from tipman.database import Database
 from tipman.events import PauseRequested, Requested, ResumeRequested, TriggerRequested
 from tipman.registry.records import Answer
 
 from tipman_api import schedule_operations as operations
+from tipman_api.asking import asked_of
 from tipman_api.bridge import bridge_of
-from tipman_api.feeds import follow_events
+from tipman_api.feeds import shown_events
 from tipman_api.parameters import Parameters
 from tipman_api.principals import Scope, principal_of
 from tipman_api.registry_bodies import asked
@@ -21,9 +20,7 @@ from tipman_api.repetition import Keep, replied, written
 from tipman_api.repetition import text_of as body_text
 from tipman_api.representation import accepted, shown, shown_items
 from tipman_api.routes import Router
-from tipman_api.stream import is_asked_for
 from tipman_api.targets import schedule_of
-from tipman_api.taskviews import ATTEMPT_MAX
 
 PREFIX = "/api/v1"
 router = Router(prefix=PREFIX, tags=["schedules"])
@@ -83,18 +80,7 @@ async def list_schedule_slots(request: Request) -> Response:
 @router.get(f"{_ONE}/events", scope=Scope.READ, **operations.EVENTS)
 async def list_schedule_events(request: Request) -> Response:
     """List what happened to a schedule, oldest first, or follow it as server-sent events."""
-    parameters = Parameters(request, ("after", "limit"))
-    target, limit = schedule_of(request, parameters), parameters.limit()
-    if is_asked_for(request):
-        return await follow_events(request, target, parameters.text("after"))
-    after = parameters.number("after", least=0, most=ATTEMPT_MAX) or 0
-
-    def lines(database: Database) -> list[dict[str, object]]:
-        return queries.log(database, target.locate(database), after=after, limit=limit + 1)
-
-    found = await bridge_of(request).read(lines)
-    following = str(found[limit - 1]["seq"]) if len(found) > limit else None
-    return shown_items(request, found[:limit], following)
+    return await shown_events(request, schedule_of)
 
 
 @router.post(f"{_ONE}/events", scope=Scope.OPERATE, status_code=202, **operations.SEND)
@@ -103,19 +89,10 @@ async def send_schedule_event(request: Request) -> Response:
 
     Answered with the schedule as it is after the commit.
     """
-    bridge, principal = bridge_of(request), principal_of(request)
-    target = schedule_of(request, Parameters(request))
+    bridge, target = bridge_of(request), schedule_of(request, Parameters(request))
     body = asked(request, operations.EventBody)
-
-    async def write(keep: Keep) -> Answer:
-        identifier = await bridge.read(target.locate)
-        answer = Answer(202, ids=(identifier,))
-        event = _REQUESTS[body.name](identifier, principal.name, body.data)
-        await bridge.publish(event, keep(lambda _: answer))
-        return answer
-
-    answer = await written(request, write, body.id)
-    return accepted(await bridge.call(lambda: bridge.engine.schedule_view(answer.ids[0])))
+    found = await asked_of(request, target, _REQUESTS[body.name], body)
+    return accepted(await bridge.call(lambda: bridge.engine.schedule_view(found)))
 
 
 @router.get(f"{_ONE}/explain", scope=Scope.READ, **operations.EXPLAIN)

@@ -12,7 +12,7 @@ from tipman.runtime import Engine
 
 from tipman_api import operations
 from tipman_api.bridge import bridge_of
-from tipman_api.feeds import follow_events
+from tipman_api.feeds import NUMBER_MAX, shown_events
 from tipman_api.outputs import follow_output
 from tipman_api.parameters import Parameters, refused
 from tipman_api.principals import Scope
@@ -23,25 +23,13 @@ from tipman_api.targets import Target, target_of
 
 router = Router(prefix="/api/v1/tasks/{reference}", tags=["tasks"])
 STREAMS = ("stdout", "stderr")
-ATTEMPT_MAX = 2**31 - 1
 _TEXT = "text/plain; charset=utf-8"
 
 
 @router.get("/events", scope=Scope.READ, **operations.LIST_TASK_EVENTS)
 async def list_task_events(request: Request) -> Response:
     """List what happened to a task, oldest first, or follow it as server-sent events."""
-    parameters = Parameters(request, ("after", "limit"))
-    target, limit = target_of(request, parameters), parameters.limit()
-    if is_asked_for(request):
-        return await follow_events(request, target, parameters.text("after"))
-    after = parameters.number("after", least=0, most=ATTEMPT_MAX) or 0
-
-    def lines(database: Database) -> list[dict[str, object]]:
-        return queries.log(database, target.locate(database), after=after, limit=limit + 1)
-
-    found = await bridge_of(request).read(lines)
-    following = str(found[limit - 1]["seq"]) if len(found) > limit else None
-    return shown_items(request, found[:limit], following)
+    return await shown_events(request, target_of)
 
 
 @router.get("/attempts", scope=Scope.READ, **operations.LIST_TASK_ATTEMPTS)
@@ -49,7 +37,7 @@ async def list_task_attempts(request: Request) -> Response:
     """List the attempts that have ended, oldest first."""
     parameters = Parameters(request, ("after", "limit"))
     target, limit = target_of(request, parameters), parameters.limit()
-    after = parameters.number("after", least=0, most=ATTEMPT_MAX) or 0
+    after = parameters.number("after", least=0, most=NUMBER_MAX) or 0
 
     def ended(database: Database) -> list[dict[str, object]]:
         return queries.attempts(database, target.locate(database), after=after, limit=limit + 1)
@@ -77,7 +65,7 @@ async def show_task_output(request: Request) -> Response:
     parameters = Parameters(request, ("stream", "attempt", "after"))
     target = target_of(request, parameters)
     stream = stream_of(parameters)
-    attempt = parameters.number("attempt", least=1, most=ATTEMPT_MAX)
+    attempt = parameters.number("attempt", least=1, most=NUMBER_MAX)
     after = parameters.text("after")
     if is_asked_for(request):
         return await follow_output(request, target, stream=stream, attempt=attempt, after=after)

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from tipman.database import Database
 from tipman.definitions import Workflow
-from tipman.errors import InvalidError, NotFoundError
+from tipman.errors import InvalidError
 from tipman.files import Document, Format, read_bytes
 from tipman.jsontext import Json
 from tipman.registry import shelf
@@ -21,12 +21,12 @@ from tipman_api.parameters import Parameters
 from tipman_api.principals import Scope, principal_of
 from tipman_api.registry_bodies import name_in
 from tipman_api.registry_lists import shown_list
-from tipman_api.repetition import Keep, replied, written
+from tipman_api.repetition import Keep, written
 from tipman_api.representation import accepted, shown, shown_bytes
 from tipman_api.routes import Router
+from tipman_api.versions import namespace_in, retired, version_in
 
 router = Router(prefix="/api/v1", tags=["workflows"])
-_VERSION_DIGITS_MAX = 9
 _FORMATS = {operations.YAML: Format.YAML, operations.TOML: Format.TOML}
 
 
@@ -65,7 +65,7 @@ async def add_workflow(request: Request) -> Response:
 @router.get("/workflows", scope=Scope.READ, **operations.LIST)
 async def list_workflows(request: Request) -> Response:
     """List the newest version of each workflow of a namespace."""
-    namespace = _namespace(request, ("after", "limit"))
+    namespace = namespace_in(request, ("after", "limit"))
     kind = f"workflows of {namespace}"
     return await shown_list(
         request, kind, shelf.workflows, show=workflow_summary, namespace=namespace
@@ -75,7 +75,7 @@ async def list_workflows(request: Request) -> Response:
 @router.get("/workflows/{name}", scope=Scope.READ, **operations.SHOW)
 async def show_workflow(request: Request) -> Response:
     """Return the newest version that is in use, else the newest."""
-    name, namespace = name_in(request), _namespace(request)
+    name, namespace = name_in(request), namespace_in(request)
     found = await bridge_of(request).read(lambda database: _view(database, namespace, name, None))
     return shown(request, found)
 
@@ -83,7 +83,11 @@ async def show_workflow(request: Request) -> Response:
 @router.get("/workflows/{name}/{version}", scope=Scope.READ, **operations.SHOW_VERSION)
 async def show_workflow_version(request: Request) -> Response:
     """Return one version."""
-    name, namespace, number = name_in(request), _namespace(request), _number(request)
+    name, namespace, number = (
+        name_in(request),
+        namespace_in(request),
+        version_in(request, "workflow"),
+    )
     found = await bridge_of(request).read(
         lambda database: _view(database, namespace, name, number)
     )
@@ -93,13 +97,14 @@ async def show_workflow_version(request: Request) -> Response:
 @router.delete("/workflows/{name}", scope=Scope.OPERATE, **operations.RETIRE)
 async def retire_workflow(request: Request) -> Response:
     """Take every version out of use; runs of them go on."""
-    return await _retired(request, name_in(request), None)
+    return await retired(request, None, bridge_of(request).engine.retire_workflow)
 
 
 @router.delete("/workflows/{name}/{version}", scope=Scope.OPERATE, **operations.RETIRE_VERSION)
 async def retire_workflow_version(request: Request) -> Response:
     """Take one version out of use; runs of it go on."""
-    return await _retired(request, name_in(request), _number(request))
+    version = version_in(request, "workflow")
+    return await retired(request, version, bridge_of(request).engine.retire_workflow)
 
 
 @router.get("/schemas/workflow", scope=Scope.READ, **operations.SCHEMA)
@@ -144,42 +149,6 @@ def _workflow(engine: Engine, given: Json, document: Document | None) -> Workflo
         if document is not None:
             document.refuse(error.faults)
         raise
-
-
-async def _retired(request: Request, name: str, version: int | None) -> Response:
-    namespace, principal = _namespace(request), principal_of(request)
-    bridge = bridge_of(request)
-
-    async def write(keep: Keep) -> Answer:
-        gone = Answer(204)
-        await bridge.call(
-            lambda: bridge.engine.retire_workflow(
-                name,
-                version,
-                namespace=namespace,
-                actor=principal.name,
-                memo=keep(lambda _: gone),
-            )
-        )
-        return gone
-
-    return replied(await written(request, write))
-
-
-def _namespace(request: Request, known: tuple[str, ...] = ()) -> str:
-    return principal_of(request).namespace_for(Parameters(request, known).text("namespace"))
-
-
-def _number(request: Request) -> int:
-    """Return the number of a version in a path.
-
-    Raises:
-        NotFoundError: no version has such a number.
-    """
-    version = str(request.path_params["version"])
-    if not (version.isascii() and version.isdigit() and len(version) <= _VERSION_DIGITS_MAX):
-        raise NotFoundError(f"no workflow '{name_in(request)}@{version}'")
-    return int(version)
 
 
 def _view(database: Database, namespace: str, name: str, version: int | None) -> Mapping[str, Any]:
