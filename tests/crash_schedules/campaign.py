@@ -9,12 +9,10 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from crash import aims, leftovers
 from crash.driver import Orders
-from crash.nest import Nest
 from crash.tasks import LANDED
 from schedule_simulation.checker import check
 from schedule_simulation.evidence import evidence_of
@@ -23,8 +21,7 @@ from tipman.clock import rfc3339
 from tipman.database import Database
 from tipman.ids import parse, text_of
 
-LANES = 2
-KILLS_A_LIFE = 12
+KEEPER = "crash_schedules.keeper"
 PATIENCE_S = 30.0
 LIFE_S_MAX = 1.8
 RANDOM_SHARE = 0.6
@@ -40,62 +37,6 @@ _LAST = "SELECT min(decided_until) FROM schedule"
 _WAIT_S = 0.05
 
 
-@dataclass
-class Outcome:
-    """What a campaign did and found."""
-
-    seed: str
-    kills: int = 0
-    landed: int = 0
-    slots: Counter = field(default_factory=Counter)
-    found: list = field(default_factory=list)
-
-    def add(self, life):
-        """Count what one database went through; its folder stays if something is wrong."""
-        self.kills += life.kills
-        self.landed += life.landed
-        self.slots += life.slots
-        if life.found is not None:
-            self.found.append(f"{life.folder} (life {life.seed}): {life.found}")
-        else:
-            shutil.rmtree(life.folder)
-
-    def __str__(self):
-        slots = ", ".join(f"{count} {word}" for word, count in self.slots.most_common())
-        said = f"seed {self.seed}: {self.kills} kills, {self.landed} where aimed; {slots}"
-        return "\n".join([said, *self.found])
-
-
-def run(kills, seed):
-    """Kill so many times, in two lanes."""
-    outcome, lock = Outcome(seed), threading.Lock()
-    lanes = [
-        threading.Thread(
-            target=_run_lane,
-            args=(f"{seed}.{n}", kills // LANES + (n < kills % LANES), outcome, lock),
-            daemon=True,
-        )
-        for n in range(LANES)
-    ]
-    for lane in lanes:
-        lane.start()
-    for lane in lanes:
-        lane.join()
-    return outcome
-
-
-def _run_lane(seed, kills, outcome, lock):
-    nest = Nest("crash_schedules.keeper")
-    try:
-        for number, first in enumerate(range(0, kills, KILLS_A_LIFE)):
-            life = Life(f"{seed}.{number}", nest)
-            life.live(min(KILLS_A_LIFE, kills - first))
-            with lock:
-                outcome.add(life)
-    finally:
-        nest.close()
-
-
 class Life:
     """A folder with a database, through many deaths."""
 
@@ -106,7 +47,7 @@ class Life:
         self.found = None
         self.folder = Path(tempfile.mkdtemp(prefix="tipman-crash-"))
         self.kills = 0
-        self.slots = Counter()
+        self.seen = Counter()
         self._nest = nest
 
     @property
@@ -190,7 +131,7 @@ class Life:
                 found = evidence_of(database)
                 found = found._replace(lines=[*found.lines])
         check(found, now)
-        self.slots = Counter(slot.reason or slot.decision for slot in found.slots)
+        self.seen = Counter(slot.reason or slot.decision for slot in found.slots)
         self._compare(found)
 
     def _compare(self, found):

@@ -4,10 +4,10 @@ import os
 import shutil
 
 import pytest
+from crash import lanes
 from crash.campaign import new_seed
 from crash.nest import Nest
-from crash_schedules import campaign
-from crash_schedules.campaign import Life
+from crash_schedules.campaign import KEEPER, Life
 from simulation.violation import ViolationError
 
 KILLS = int(os.environ.get("TIPMAN_TEST_SCHEDULE_KILLS", "20"))
@@ -24,13 +24,13 @@ CONTROLS = {
 def test_each_instant_has_one_decision_over_many_kills(record_property):
     seed = os.environ.get("TIPMAN_TEST_SEED") or new_seed()
 
-    outcome = campaign.run(KILLS, seed)
+    outcome = lanes.run(KILLS, seed, KEEPER, Life)
 
     record_property("campaign", str(outcome))
     print(outcome)  # noqa: T201 - shown with -s, and whenever it fails
     assert not outcome.found, str(outcome)
     assert outcome.kills == KILLS
-    assert outcome.slots["run"] > KILLS
+    assert outcome.seen["run"] > KILLS
 
 
 def die_often(life, **orders):
@@ -40,7 +40,7 @@ def die_often(life, **orders):
 
 @pytest.fixture
 def life():
-    nest = Nest("crash_schedules.keeper")
+    nest = Nest(KEEPER)
     life = Life("control", nest)
     yield life
     nest.close()

@@ -3,14 +3,10 @@
 import shutil
 import sqlite3
 import tempfile
-import threading
-from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from crash.driver import Orders
-from crash.nest import Nest
 from crash_schedules import campaign
 from crash_workflows import flows
 from crash_workflows.keeper import LAST
@@ -18,76 +14,14 @@ from simulation.violation import ViolationError
 from tipman.database import Database
 from workflow_simulation.examination import Examination
 
-LANES = 2
-KILLS_A_LIFE = 12
 KEEPER = "crash_workflows.keeper"
 _HAS_RUNS = "SELECT 1 FROM sqlite_master WHERE name = 'context'"
-
-
-@dataclass
-class Outcome:
-    """What a campaign did and found."""
-
-    seed: str
-    kills: int = 0
-    landed: int = 0
-    ends: Counter = field(default_factory=Counter)
-    """How many instances of each kind ended how."""
-    found: list = field(default_factory=list)
-
-    def add(self, life):
-        """Count what one database went through; its folder stays if something is wrong."""
-        self.kills += life.kills
-        self.landed += life.landed
-        self.ends += life.ends
-        if life.found is not None:
-            self.found.append(f"{life.folder} (life {life.seed}): {life.found}")
-        else:
-            shutil.rmtree(life.folder)
-
-    def __str__(self):
-        ends = ", ".join(f"{count} {word}" for word, count in self.ends.most_common())
-        said = f"seed {self.seed}: {self.kills} kills, {self.landed} where aimed; {ends}"
-        return "\n".join([said, *self.found])
-
-
-def run(kills, seed):
-    """Kill so many times, in two lanes."""
-    outcome, lock = Outcome(seed), threading.Lock()
-    lanes = [
-        threading.Thread(
-            target=_run_lane,
-            args=(f"{seed}.{n}", kills // LANES + (n < kills % LANES), outcome, lock),
-        )
-        for n in range(LANES)
-    ]
-    for lane in lanes:
-        lane.start()
-    for lane in lanes:
-        lane.join()
-    return outcome
-
-
-def _run_lane(seed, kills, outcome, lock):
-    nest = Nest(KEEPER)
-    try:
-        for number, first in enumerate(range(0, kills, KILLS_A_LIFE)):
-            life = Life(f"{seed}.{number}", nest)
-            life.live(min(KILLS_A_LIFE, kills - first))
-            with lock:
-                outcome.add(life)
-    finally:
-        nest.close()
 
 
 class Life(campaign.Life):
     """A folder with a database, through many deaths."""
 
     life_s_max = 0.6
-
-    def __init__(self, seed, nest):
-        super().__init__(seed, nest)
-        self.ends = Counter()
 
     def finish(self, **orders):
         """Start once more, until all that was open has ended, and check it all."""
@@ -121,7 +55,7 @@ class Life(campaign.Life):
                 examination.compare_acknowledged(self._lines("acknowledged"))
                 if is_over:
                     examination.judge_end()
-                self.ends = examination.ends
+                self.seen = examination.ends
 
 
 def _is_ready(path):
