@@ -75,7 +75,7 @@ RUN_OUTLINE: dict[str, Any] = {
                         "working": {"on": _WORKING},
                         "overdue": {"on": _FAILING},
                         "failing": {"on": _FAILING},
-                        "cancelling": {"on": {"run.drained": _ending("cancelled")}},
+                        "cancelling": {"on": {"run.drained": _ending("failed", "cancelled")}},
                         "undoing": {
                             "initial": "undoing_failed",
                             "on": _AFTERWARDS,

@@ -56,6 +56,17 @@ def test_a_cancelled_run_has_neither_succeeded_nor_failed(house):
     assert house.state(run) == "cancelled"
 
 
+def test_a_run_of_which_a_task_had_failed_has_failed_also_when_it_is_cancelled(house):
+    run, ids = started(house, plain("a"), plain("b"), hooks=HOOKS)
+    house.fail(ids["a"])
+    house.cancel(run)
+    house.interrupt(ids["b"], StopReason.CANCELLED)
+
+    assert [*aftermath(house, run)] == ["hooks.failed", "hooks.settled"]
+    done(house, run, "hooks.failed", "hooks.settled")
+    assert house.state(run) == "failed"
+
+
 def test_a_hook_does_not_change_the_outcome_and_its_failure_is_to_be_seen(house):
     run, ids = chain(house, "a", hooks={"settled": PLAIN})
     house.succeed(ids["a"])

@@ -5,7 +5,7 @@ so they come once for each opening of the run whatever happens to the engine. Th
 decided before, and they do not change it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from tipman.charts import SETTLED, move_run
 from tipman.definitions import Task, unpacked
@@ -23,12 +23,6 @@ from tipman.runs.records import Record
 from tipman.submission import submission_of
 from tipman.tipman import TIPMan
 
-_LEAVES: Mapping[str, str] = {
-    "cancelling": "cancelled",
-    "overdue": "failed",
-    "failing": "failed",
-}
-"""The outcomes of runs whose leaves tell, before they are undone."""
 _TO_UNDO = (
     "SELECT i.id FROM instance AS i JOIN task AS t ON t.id = i.id WHERE i.run = ?"
     " AND i.parent IS NULL AND i.state = 'succeeded' AND t.options LIKE ?"
@@ -54,7 +48,7 @@ class Aftermath:
         if run is None or directory.runs.record(run.id).open:
             return []
         record = directory.runs.record(run.id)
-        outcome = _LEAVES.get(run.configuration, record.outcome)
+        outcome = _outcome(run, record)
         if move_run(run.snapshot, event.wire, Verdict(outcome)) is None:
             return []
         submissions: Sequence[Submission] = ()
@@ -154,7 +148,7 @@ class Aftermath:
         undone = {node for _, state, node in begun if state not in SETTLED or state == "succeeded"}
         is_open = [task for task, state, _ in begun if state not in SETTLED]
         nodes = [node for node in nodes if node.id not in undone]
-        outcome = _LEAVES.get(run.configuration, "failed")
+        outcome = _outcome(run, directory.runs.record(run.id))
         made: list[Submission] = []
         for node in directory.by_end(nodes)[::-1]:
             before = made[-1].instance if made else is_open[-1] if is_open else None
@@ -175,6 +169,15 @@ class Aftermath:
             return self._submission(task, run, outcome, (node.id,))
         task = task.beside(when="all_settled", order_only=(1,))
         return self._submission(task, run, outcome, (node.id, before))
+
+
+def _outcome(run: Instance, record: Record) -> str:
+    """Return how a run ends: failed, if a task failed, cancelled only if none did."""
+    if run.configuration in {"overdue", "failing"}:
+        return "failed"
+    if run.configuration == "cancelling" and record.outcome == "succeeded":
+        return "cancelled"
+    return record.outcome
 
 
 def call_off(run: Instance, directory: TIPMan) -> None:
