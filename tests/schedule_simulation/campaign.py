@@ -1,15 +1,14 @@
 """A campaign: many seeds, one after the other, each on a database of its own in memory."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from schedule_simulation.plan import Plan, plan_of
+from schedule_simulation.plan import plan_of
 from schedule_simulation.steps import play
 from schedule_simulation.world import World
 from simulation import campaign
+from simulation.seeds import Seeds
 
-SEEDS = 500
+SEEDS = Seeds("TIPMAN_TEST_SCHEDULE_SEED", 500, "tests/schedule_simulation", plan_of)
 
 
 class Campaign(campaign.Campaign):
@@ -19,37 +18,6 @@ class Campaign(campaign.Campaign):
         super().__init__(folder, make_world, play)
 
 
-def explained(found: Campaign, plan: Plan, failure: Exception) -> str:
-    """Return what to show of a plan that failed: what, and how to see it again."""
-    kept = found.shrink(plan)
-    kinds = ", ".join(plan.steps[at].kind for at in kept)
-    positions = ",".join(map(str, kept))
-    return (
-        f"seed {plan.seed}: {type(failure).__name__}: {failure}\n"
-        f"with {len(kept)} of {len(plan.steps)} steps: {kinds}\n"
-        f"again: TIPMAN_TEST_SCHEDULE_SEED={plan.seed} TIPMAN_TEST_STEPS={positions}"
-        " .venv/bin/python -m pytest tests/schedule_simulation"
-    )
-
-
-def plans(share: int = 0, shares: int = 1) -> Iterator[Plan]:
-    """Yield one of so many shares of the plans that the environment asks for."""
-    seed = os.environ.get("TIPMAN_TEST_SCHEDULE_SEED")
-    if seed is None:
-        most = int(os.environ.get("TIPMAN_TEST_SCHEDULE_SEEDS", str(SEEDS)))
-        yield from map(plan_of, range(share, most, shares))
-    elif not share:
-        plan = plan_of(int(seed))
-        steps = os.environ.get("TIPMAN_TEST_STEPS")
-        yield plan if not steps else plan.only(map(int, steps.split(",")))
-
-
 def failed(share: int, shares: int) -> str | None:
     """Run one share of the seeds; return what the first failure was, None for none."""
-    with campaign.folder_in_memory() as folder:
-        found = Campaign(folder)
-        for plan in plans(share, shares):
-            failure = found.failure(plan)
-            if failure is not None:
-                return explained(found, plan, failure)
-    return None
+    return SEEDS.failed(share, shares, Campaign)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simulation.plan import Plan, plan_of
+from simulation.plan import Plan
 from simulation.steps import play
 from simulation.world import World
 from tipman.clock import ManualClock
@@ -100,30 +100,6 @@ class Campaign:
                 break
             size = max(size // 2, 1)
         return kept
-
-
-def explained(campaign: Campaign, plan: Plan, failure: Exception) -> str:
-    """Return what to show of a plan that failed: what, and how to see it again."""
-    kept = campaign.shrink(plan)
-    kinds = ", ".join(plan.steps[at].kind for at in kept)
-    positions = ",".join(map(str, kept))
-    return (
-        f"seed {plan.seed}: {type(failure).__name__}: {failure}\n"
-        f"with {len(kept)} of {len(plan.steps)} steps: {kinds}\n"
-        f"again: TIPMAN_TEST_SEED={plan.seed} TIPMAN_TEST_STEPS={positions}"
-        " .venv/bin/python -m pytest tests/simulation/test_interleavings.py"
-    )
-
-
-def plans() -> Iterator[Plan]:
-    """Yield the plans that the environment asks for, 2,000 seeds if it says nothing."""
-    seed = os.environ.get("TIPMAN_TEST_SEED")
-    if seed is None:
-        yield from map(plan_of, range(int(os.environ.get("TIPMAN_TEST_SEEDS", "2000"))))
-        return
-    plan = plan_of(int(seed))
-    steps = os.environ.get("TIPMAN_TEST_STEPS")
-    yield plan if not steps else plan.only(map(int, steps.split(",")))
 
 
 @contextmanager
