@@ -20,6 +20,8 @@ _ROWS = (
 )
 _CHILDREN = "SELECT id FROM workflow_run WHERE parent = ? ORDER BY id DESC LIMIT 1"
 _RUNS = "SELECT id, parent FROM workflow_run WHERE parent IS NOT NULL"
+_CARED_FOR = "SELECT id, parent FROM instance WHERE kind = 'run' AND parent IS NOT NULL"
+"""Runs within tasks, but for those that their task has abandoned."""
 
 
 class Examination:
@@ -80,12 +82,13 @@ class Examination:
 
     def _check_children(self) -> None:
         """Check that each child run has its task, and each task one child at a time."""
+        for _, parent in self._database.fetch(_RUNS):
+            if bytes(parent) not in self._members:
+                raise ViolationError(f"a run of {text_of(bytes(parent))}, which is not there")
         children = defaultdict(list)
-        for run, parent in self._database.fetch(_RUNS):
+        for run, parent in self._database.fetch(_CARED_FOR):
             children[bytes(parent)].append(self._members[bytes(run)])
         for parent, runs in children.items():
-            if parent not in self._members:
-                raise ViolationError(f"runs of {text_of(parent)}, which is not there")
             if sum(run.state not in SETTLED for run in runs) > 1:
                 raise ViolationError(f"{text_of(parent)} has two open runs")
 
