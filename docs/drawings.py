@@ -3,17 +3,18 @@
 import re
 from pathlib import Path
 
-from tipman.charts import RUN, SCHEDULE, TASK
-from tipman.statecharts import Chart, draw_mermaid
+from tipman.charts import chart_of
+from tipman.statecharts import draw_mermaid
 
 PAGE = Path(__file__).parent.parent / "ARCHITECTURE.md"
-CHARTS: dict[str, Chart] = {"task": TASK, "run": RUN, "schedule": SCHEDULE}
+KINDS = ("task", "run", "schedule")
 
 
 def drawn(page: str) -> str:
     """Return the page with every drawing between its marks made anew."""
-    for name, chart in CHARTS.items():
-        block = f"<!-- drawing: {name} -->\n\n```mermaid\n{draw_mermaid(chart).strip()}\n```\n\n"
+    for name in KINDS:
+        picture = draw_mermaid(chart_of(name)).strip()
+        block = f"<!-- drawing: {name} -->\n\n```mermaid\n{picture}\n```\n\n"
         marks = rf"<!-- drawing: {name} -->.*?(?=<!-- end of drawing -->)"
         page = re.sub(marks, lambda _, block=block: block, page, flags=re.DOTALL)
     return page

@@ -7,7 +7,7 @@ steps that were taken once are remembered.
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from tipman.outlines import TASK_OUTLINE, Verdict
@@ -25,13 +25,21 @@ def _with_ids(state: Mapping[str, Any]) -> dict[str, Any]:
     return {**state, "states": named} if named else dict(state)
 
 
-TASK_SOURCE: Mapping[str, Any] = _with_ids(TASK_OUTLINE)
-TASK: Chart = compile_chart(TASK_SOURCE)
-SCHEDULE_SOURCE: Mapping[str, Any] = _with_ids(SCHEDULE_OUTLINE)
-SCHEDULE: Chart = compile_chart(SCHEDULE_SOURCE)
-RUN_SOURCE: Mapping[str, Any] = _with_ids(RUN_OUTLINE)
-RUN: Chart = compile_chart(RUN_SOURCE)
-ENGINE: Chart = compile_chart(ENGINE_OUTLINE)
+_OUTLINES: Mapping[str, Mapping[str, Any]] = {
+    "task": TASK_OUTLINE,
+    "schedule": SCHEDULE_OUTLINE,
+    "run": RUN_OUTLINE,
+    "engine": ENGINE_OUTLINE,
+}
+
+
+@cache
+def chart_of(kind: str) -> Chart:
+    """Return the chart of a kind of instance, compiled when it is first needed."""
+    return compile_chart(_with_ids(_OUTLINES[kind]))
+
+
+TASK = chart_of("task")
 
 SETTLED = frozenset({"succeeded", "failed", "skipped", "cancelled", "abandoned"})
 UNSUCCESSFUL = SETTLED - {"succeeded"}
@@ -84,10 +92,14 @@ def public_state(configuration: str) -> str:
     return _PUBLIC.get(configuration, configuration)
 
 
-INITIAL = _moved(TASK, begin(TASK).snapshot, ())
-INITIAL_SCHEDULE = _moved(SCHEDULE, begin(SCHEDULE).snapshot, ())
-INITIAL_RUN = _moved(RUN, begin(RUN).snapshot, ())
-INITIAL_ENGINE = _moved(ENGINE, begin(ENGINE).snapshot, ())
+@cache
+def initial_of(kind: str) -> Move:
+    """Return where an instance of this kind begins."""
+    chart = chart_of(kind)
+    return _moved(chart, begin(chart).snapshot, ())
+
+
+INITIAL = initial_of("task")
 
 
 @lru_cache(maxsize=4096)
@@ -99,18 +111,18 @@ def move(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
 @lru_cache(maxsize=1024)
 def move_schedule(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
     """Step the SCHEDULE chart; None when the event changes nothing in this state."""
-    return _step(SCHEDULE, snapshot, name, verdict)
+    return _step(chart_of("schedule"), snapshot, name, verdict)
 
 
 @lru_cache(maxsize=1024)
 def move_run(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
     """Step the RUN chart; None when the event changes nothing in this state."""
-    return _step(RUN, snapshot, name, verdict)
+    return _step(chart_of("run"), snapshot, name, verdict)
 
 
 def move_engine(snapshot: Snapshot, name: str) -> Move | None:
     """Step the ENGINE chart; None when it is no event of an engine's own."""
-    return _step(ENGINE, snapshot, name, Verdict.NONE)
+    return _step(chart_of("engine"), snapshot, name, Verdict.NONE)
 
 
 def _step(chart: Chart, snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
@@ -126,26 +138,14 @@ def history_text(snapshot: Snapshot, kind: str = "task") -> str | None:
     """Return what a row must keep of the snapshot besides its configuration, as JSON text."""
     if snapshot.history is None or not any(snapshot.history):
         return None
-    return json.dumps(encode(_CHARTS[kind][0], snapshot), separators=(",", ":"))
+    return json.dumps(encode(chart_of(kind), snapshot), separators=(",", ":"))
 
 
 @lru_cache(maxsize=1024)
 def snapshot_of(kind: str, configuration: str, history: str | None) -> Snapshot:
     """Return the snapshot that a row stands for."""
-    chart, initial = _CHARTS[kind]
+    chart = chart_of(kind)
     if history is not None:
         return decode(chart, json.loads(history))
-    return decode(chart, {**encode(chart, initial.snapshot), "configuration": configuration})
-
-
-_CHARTS: Mapping[str, tuple[Chart, Move]] = {
-    "task": (TASK, INITIAL),
-    "schedule": (SCHEDULE, INITIAL_SCHEDULE),
-    "run": (RUN, INITIAL_RUN),
-    "engine": (ENGINE, INITIAL_ENGINE),
-}
-
-
-def initial_of(kind: str) -> Move:
-    """Return where an instance of this kind begins."""
-    return _CHARTS[kind][1]
+    plain = encode(chart, initial_of(kind).snapshot)
+    return decode(chart, {**plain, "configuration": configuration})

@@ -95,17 +95,17 @@ class AttemptInterrupted(Report):
     detached: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class AttemptLost(Report):
     """The attempt's engine died, and the attempt with it."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "attempt.lost"
 
 
-@dataclass(frozen=True, slots=True)
 class AttemptReturned(Report):
     """A detached attempt has come back at last: its outcome is fenced, its slot is free."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "attempt.returned"
 
 
@@ -117,73 +117,73 @@ class Requested(Event):
     data: Any  # a JSON value, None for nothing
 
 
-@dataclass(frozen=True, slots=True)
 class CancelRequested(Requested):
     """Somebody wants it ended."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "cancel.requested"
 
 
-@dataclass(frozen=True, slots=True)
 class SuspendRequested(Requested):
     """Somebody wants it held."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "suspend.requested"
 
 
-@dataclass(frozen=True, slots=True)
 class ResumeRequested(Requested):
     """Somebody wants it to go on."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "resume.requested"
 
 
-@dataclass(frozen=True, slots=True)
 class RetryRequested(Requested):
     """Somebody wants what ended badly to be tried again."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "retry.requested"
 
 
-@dataclass(frozen=True, slots=True)
 class FinishReported(Requested):
     """The outside event that a `wait` task waits for; `data` is its result."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "finish.reported"
 
 
-@dataclass(frozen=True, slots=True)
 class FailReported(Requested):
     """The outside says that what a `wait` task waits for will not come."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "fail.reported"
 
 
-@dataclass(frozen=True, slots=True)
 class ApproveReported(Requested):
     """Somebody approves what an `approval` task asks; `data` is what its form wants."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "approve.reported"
 
 
-@dataclass(frozen=True, slots=True)
 class RejectReported(Requested):
     """Somebody rejects what an `approval` task asks; `data` says why."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "reject.reported"
 
 
-@dataclass(frozen=True, slots=True)
 class AwaitingStarted(Event):
     """A task waits for people, or for what others do for it: look what there is to begin."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "awaiting.started"
 
 
-@dataclass(frozen=True, slots=True)
 class TimerFired(Event):
     """The instant that the instance waited for has come."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "timer.fired"
 
 
@@ -256,24 +256,24 @@ class TasksSubmitted(Event):
     """What all of them belong to, None for no run."""
 
 
-@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """The first task of a run has begun."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "run.started"
 
 
-@dataclass(frozen=True, slots=True)
 class RunDrained(Event):
     """No node of a run is open any more."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "run.drained"
 
 
-@dataclass(frozen=True, slots=True)
 class RunReopened(Event):
     """A node of a run that had none open is tried again."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "run.reopened"
 
 
@@ -333,24 +333,24 @@ class ScheduleDeleted(Event):
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
 class PauseRequested(Requested):
     """Somebody wants a schedule to submit nothing for a while."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "pause.requested"
 
 
-@dataclass(frozen=True, slots=True)
 class TriggerRequested(Requested):
     """Somebody wants a schedule to submit once more, now."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "trigger.requested"
 
 
-@dataclass(frozen=True, slots=True)
 class BackfillRequested(Requested):
     """Somebody wants instants of the past to be run; *data* is a `Backfill`."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "backfill.requested"
 
 
@@ -375,10 +375,10 @@ class SlotReopened(Event):
     manual: int
 
 
-@dataclass(frozen=True, slots=True)
 class SlotReleased(Event):
     """The turn of a run has come that waited for others of its schedule."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "slot.released"
 
 

@@ -33,10 +33,10 @@ class NamespaceChanged(Registered):
     quotas: Mapping[str, int | None]
 
 
-@dataclass(frozen=True, slots=True)
 class NamespaceDeleted(Registered):
     """Somebody ended a namespace in which nothing is open."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "namespace.deleted"
 
 
@@ -95,10 +95,10 @@ class TokenCreated(Registered):
     namespace: str | None
 
 
-@dataclass(frozen=True, slots=True)
 class TokenRevoked(Registered):
     """Somebody is let in no more."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "token.revoked"
 
 

@@ -54,17 +54,17 @@ class NodeFailed(Event):
     node: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class AftermathSettled(Event):
     """No compensation and no hook of a run is open any more."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "aftermath.settled"
 
 
-@dataclass(frozen=True, slots=True)
 class AftermathReopened(Event):
     """A compensation or a hook is tried again of a run that had none open."""
 
+    __slots__ = ()
     wire: ClassVar[str] = "aftermath.reopened"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tipman.charts import INITIAL_ENGINE, move_engine
+from tipman.charts import move_engine
 from tipman.effects import Effect
 from tipman.instances import bare_instance
 from tipman.jsontext import dumps
@@ -41,7 +41,6 @@ class Presence:
         if instance is None:
             named = f"engine-{directory.epoch}"
             instance = bare_instance("engine", self._id, NOWHERE, None, named, directory.now)
-            instance.take(INITIAL_ENGINE)
             instance.settled_at = directory.now
             directory.add_row(instance)
         else:
