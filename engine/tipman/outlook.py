@@ -4,6 +4,7 @@ A task shows what it passes on, and while it is open what it sees of what has se
 """
 
 from collections.abc import Collection, Sequence
+from json.encoder import encode_basestring as quoted
 
 from tipman.context import Context, values_of
 from tipman.database import Database
@@ -31,6 +32,8 @@ def contexts_of(
         given, has_any = runs.get(row.run or b"", (NOTHING, True))
         if not has_any:
             found[row.id] = given
+        elif _stands_alone(row, waiting):
+            found[row.id] = _alone(row)
         elif may_have_any(row, waiting):
             looked_up.append(row.id)
     if looked_up:
@@ -55,6 +58,19 @@ def may_have_any(row: TaskRow, waiting: Collection[bytes]) -> bool:
     if row.state != "succeeded":
         return False
     return row.type == "exec" or (row.type in ADDING and row.result not in {None, "null"})
+
+
+def _stands_alone(row: TaskRow, waiting: Collection[bytes]) -> bool:
+    """Tell whether a task has nothing before it, and all that it adds in its row."""
+    is_alone = row.run is None and row.parent is None and row.id not in waiting
+    return is_alone and row.type in ADDING
+
+
+def _alone(row: TaskRow) -> str:
+    """Return the context of a task that nothing stands before: what it has returned."""
+    if row.state != "succeeded" or row.result is None or row.result == "null":
+        return NOTHING
+    return row.result if row.result[0] == "{" else f"{{{quoted(row.name)}:{row.result}}}"
 
 
 def _text(context: Context) -> str:
