@@ -30,13 +30,14 @@ ASKING = {
     ],
 }
 
+WAITING = {"name": "waiting", "tasks": [{"name": "ask", "type": "wait"}]}
 BROKEN = {"name": "broken", "tasks": [{"name": "fails", "type": "exec", "arguments": "exit 3"}]}
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     program = Program(tmp_path_factory.mktemp("runs"))
-    for workflow in (GREETING, ASKING, BROKEN):
+    for workflow in (GREETING, ASKING, WAITING, BROKEN):
         (program.folder / f"{workflow['name']}.json").write_text(json.dumps(workflow))
     return program
 
@@ -46,7 +47,7 @@ def server(program):
     """A server that knows the workflows."""
     with program.start("serve", "--port", "0") as running:
         running.until("Tipman serves http://")
-        for name in ("greeting", "asking", "broken"):
+        for name in ("greeting", "asking", "waiting", "broken"):
             assert program("workflow", "add", f"{name}.json").returncode == 0
         yield running
         running.signal(signal.SIGINT)
@@ -189,12 +190,12 @@ def test_the_events_of_a_run_are_those_of_its_tasks_as_well(call):
 
 
 def test_a_list_of_runs_is_watched_until_ctrl_c(program, call):
-    with program.start("list", "--kind", "run", "--watch", "--name", "asking") as watching:
+    with program.start("list", "--kind", "run", "--watch", "--name", "waiting") as watching:
         # The list is read when the stream is open; whatever comes then is printed.
-        run = call("workflow", "run", "asking", "--key", "watched")[1].strip()
-        watching.until(f"{run}\twatched\tasking\t1\trunning")
+        run = call("workflow", "run", "waiting", "--key", "watched")[1].strip()
+        watching.until(f"{run}\twatched\twaiting\t1\trunning")
         call("cancel", "watched")
-        watching.until(f"{run}\twatched\tasking\t1\tcancelled")
+        watching.until(f"{run}\twatched\twaiting\t1\tcancelled")
         watching.signal(signal.SIGINT)
         assert watching.wait() == 130
     assert "".join(watching.stderr) == ""
@@ -224,7 +225,7 @@ def test_a_schedule_of_a_workflow_is_added_and_changed(call):
 
 
 def test_a_run_is_cancelled_and_retried_by_its_key(call):
-    call("workflow", "run", "asking", "--key", "asked")
+    call("workflow", "run", "waiting", "--key", "asked")
 
     assert call("cancel", "asked")[0] == 0
     eventually(lambda: shown(call, "asked")["state"] == "cancelled")
