@@ -12,7 +12,7 @@ from simulation.violation import ViolationError
 
 KILLS = int(os.environ.get("TIPMAN_TEST_SCHEDULE_KILLS", "20"))
 KILL_S_MAX = 6
-ROUNDS_MAX = 8
+ROUNDS_MAX = 30
 LIVES_S = 4.0
 CONTROLS = {
     "arm_later": ("arm.before", "decided twice"),

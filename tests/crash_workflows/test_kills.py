@@ -12,7 +12,7 @@ from simulation.violation import ViolationError
 
 KILLS = int(os.environ.get("TIPMAN_TEST_WORKFLOW_KILLS", "80"))
 KILL_S_MAX = 6
-ROUNDS_MAX = 10
+ROUNDS_MAX = 50
 LIVES_S = 2.0
 CONTROLS = {
     "leftovers_in_memory": ("commit.after", "was told|is not|works, and nothing|waits for a run"),
@@ -44,7 +44,7 @@ def life():
 
 def die_often(life, **orders):
     for number in range(ROUNDS_MAX):
-        life.die(within_s=LIVES_S, nth=3 + 5 * number, **orders)
+        life.die(within_s=LIVES_S, nth=3 + 5 * (number % 10), **orders)
 
 
 @pytest.mark.parametrize("sabotage", CONTROLS)
