@@ -5,14 +5,15 @@ from typing import Any
 
 from tipman.clock import rfc3339
 from tipman.database import Database
-from tipman.errors import NotFoundError
 from tipman.jsontext import loads
+from tipman.registry.editions import Editions
 from tipman.registry.records import WorkflowVersion
 from tipman.registry.views import DEPTH_MAX
 
 WORKFLOWS_URI = "/api/v1/workflows/"
 _COLUMNS = "namespace, name, version, content, source, created_by, created_at, retired_at"
-_SUMMARY = _COLUMNS.replace("source", "''")
+_WORKFLOWS = Editions("workflow", _COLUMNS)
+_SUMMARIES = Editions("workflow", _COLUMNS.replace("source", "''"))
 
 
 def workflow_summary(found: WorkflowVersion) -> dict[str, Any]:
@@ -39,12 +40,7 @@ def workflows(
     database: Database, namespace: str, *, after: str = "", limit: int
 ) -> list[WorkflowVersion]:
     """Return the newest version of each name behind *after*, in their order, without sources."""
-    rows = database.fetch(
-        f"SELECT {_SUMMARY} FROM workflow AS w WHERE namespace = ? AND name > ?"  # noqa: S608 - our names
-        " AND version = (SELECT max(version) FROM workflow AS o"
-        " WHERE o.namespace = w.namespace AND o.name = w.name) ORDER BY name LIMIT ?",
-        (namespace, after, limit),
-    )
+    rows = _SUMMARIES.newest(database, namespace, after=after, limit=limit)
     return [WorkflowVersion(*row) for row in rows]
 
 
@@ -56,22 +52,9 @@ def workflow_version(
     Raises:
         NotFoundError: there is none.
     """
-    wanted = "" if version is None else " AND version = ?"
-    rows = database.fetch(
-        f"SELECT {_COLUMNS} FROM workflow WHERE namespace = ? AND name = ?{wanted}"  # noqa: S608 - our names
-        " ORDER BY CASE WHEN retired_at IS NULL THEN 0 ELSE 1 END, version DESC LIMIT 1",
-        (namespace, name) if version is None else (namespace, name, version),
-    )
-    if not rows:
-        what = name if version is None else f"{name}@{version}"
-        raise NotFoundError(f"no workflow {what!r} in the namespace {namespace!r}")
-    return WorkflowVersion(*rows[0])
+    return WorkflowVersion(*_WORKFLOWS.one(database, namespace, name, version))
 
 
 def workflow_versions(database: Database, namespace: str, name: str) -> list[int]:
     """Return the numbers of all versions, oldest first."""
-    rows = database.fetch(
-        "SELECT version FROM workflow WHERE namespace = ? AND name = ? ORDER BY version",
-        (namespace, name),
-    )
-    return [int(row[0]) for row in rows]
+    return _WORKFLOWS.numbers(database, namespace, name)

@@ -7,14 +7,16 @@ from tipman.clock import rfc3339
 from tipman.database import Database, Row
 from tipman.errors import NotFoundError
 from tipman.jsontext import loads
+from tipman.registry.editions import Editions
 from tipman.registry.records import Definition, Namespace, Token
 
 NAMESPACES_URI = "/api/v1/namespaces/"
 DEFINITIONS_URI = "/api/v1/definitions/"
 TOKENS_URI = "/api/v1/tokens/"
 _NAMESPACE = "name, open_tasks_max, slots_max, created_at"
-_DEFINITION = (
-    "namespace, name, version, content, task, parameters, created_by, created_at, retired_at"
+_DEFINITIONS = Editions(
+    "definition",
+    "namespace, name, version, content, task, parameters, created_by, created_at, retired_at",
 )
 _TOKEN = "secret, name, scope, namespace, created_by, created_at, revoked_at"  # noqa: S105 - columns
 DEPTH_MAX = 600
@@ -88,12 +90,7 @@ def definitions(
     database: Database, namespace: str, *, after: str = "", limit: int
 ) -> list[Definition]:
     """Return the newest version of each name, in the order of the names, behind *after*."""
-    rows = database.fetch(
-        f"SELECT {_DEFINITION} FROM definition AS d WHERE namespace = ? AND name > ?"  # noqa: S608 - our names
-        " AND version = (SELECT max(version) FROM definition AS o"
-        " WHERE o.namespace = d.namespace AND o.name = d.name) ORDER BY name LIMIT ?",
-        (namespace, after, limit),
-    )
+    rows = _DEFINITIONS.newest(database, namespace, after=after, limit=limit)
     return [Definition(*row) for row in rows]
 
 
@@ -105,25 +102,12 @@ def definition(
     Raises:
         NotFoundError: there is none.
     """
-    wanted = "" if version is None else " AND version = ?"
-    rows = database.fetch(
-        f"SELECT {_DEFINITION} FROM definition WHERE namespace = ? AND name = ?{wanted}"  # noqa: S608 - our names
-        " ORDER BY CASE WHEN retired_at IS NULL THEN 0 ELSE 1 END, version DESC LIMIT 1",
-        (namespace, name) if version is None else (namespace, name, version),
-    )
-    if not rows:
-        what = name if version is None else f"{name}@{version}"
-        raise NotFoundError(f"no definition {what!r} in the namespace {namespace!r}")
-    return Definition(*rows[0])
+    return Definition(*_DEFINITIONS.one(database, namespace, name, version))
 
 
 def versions_of(database: Database, namespace: str, name: str) -> list[int]:
     """Return the numbers of all versions, oldest first."""
-    rows = database.fetch(
-        "SELECT version FROM definition WHERE namespace = ? AND name = ? ORDER BY version",
-        (namespace, name),
-    )
-    return [int(row[0]) for row in rows]
+    return _DEFINITIONS.numbers(database, namespace, name)
 
 
 def token_view(token: Token) -> dict[str, Any]:
