@@ -13,12 +13,13 @@ from typing import TypeVar
 
 from starlette.requests import Request
 from tipman import queries
-from tipman.bus import Bus, Receipt
+from tipman.bus import Bus
 from tipman.database import Database
 from tipman.errors import NotFoundError
 from tipman.events import Event, Submission, TasksSubmitted
 from tipman.ids import parse, text_of
 from tipman.instances import row_of
+from tipman.receipts import Receipt
 from tipman.registry.repeats import Memo
 from tipman.resources import URI, TaskRow, task_text
 from tipman.runtime import Engine

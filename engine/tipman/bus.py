@@ -19,6 +19,7 @@ from tipman.errors import DatabaseError, RepeatedError, TipmanError
 from tipman.events import Event
 from tipman.inbox import event_of, is_left, text_of
 from tipman.interludes import Interludes
+from tipman.receipts import Answer, Company, Receipt
 from tipman.registry.repeats import Memo
 from tipman.run_events import DependentsSettled
 from tipman.tipman import TIPMan
@@ -36,60 +37,11 @@ _log = logging.getLogger(__name__)
 Handler = Callable[[Any, TIPMan], list[Effect]]
 
 
-class Receipt:
-    """Answers when the event is on disk, or says why it is not.
-
-    With a *memo* the event is handled once for all its repeats, and what it is answered is kept
-    in the same transaction.
-    """
-
-    __slots__ = ("_error", "_gate", "memo", "outcome")
-
-    def __init__(self, memo: Memo | None = None) -> None:
-        self.memo = memo
-        self.outcome: Any = None
-        """What the handler answered, None for most."""
-        self._error: BaseException | None = None
-        self._gate = allocate_lock()
-        self._gate.acquire()
-
-    def result(self, timeout_s: float | None = None) -> Any:
-        """Return what the handler answered, once the event is committed.
-
-        Raises:
-            TipmanError: the event was refused; it changed nothing.
-            TimeoutError: not decided within *timeout_s*.
-        """
-        if not self._gate.acquire(timeout=-1 if timeout_s is None else timeout_s):
-            raise TimeoutError(f"the event was not decided within {timeout_s} s")
-        self._gate.release()
-        if self._error is not None:
-            raise self._error
-        return self.outcome
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether `result` would not wait."""
-        return not self._gate.locked()
-
-    def settle(self, error: BaseException | None) -> None:
-        """Let the waiting go; the bus calls this once."""
-        self._error = error
-        self._gate.release()
-
-
-class _Answer:
-    __slots__ = ("error", "receipt")
-
-    def __init__(self, receipt: Receipt) -> None:
-        self.receipt = receipt
-        self.error: BaseException | None = None
-
-
 class Bus:
     """Takes events from any thread and handles them on one at a time: whoever has the turn.
 
-    That is the thread of `run`; without one, whoever calls `drain`.
+    That is the thread of `run`, or a thread that hands in the only event there is; without `run`
+    it is whoever calls `drain`.
 
     *perform* is given the effects and the log lines of each commit, in order. *failed* is called
     once, when the database can not be written or a row is not as it must be: nothing is
@@ -112,6 +64,8 @@ class Bus:
         self._dispatch = dispatch
         self.perform: Callable[[list[Effect], list[Row]], None] = lambda _effects, _lines: None
         self.failed: Callable[[BaseException], None] = lambda _error: None
+        self.is_alone: Callable[[], bool] = lambda: False
+        """Whether nobody could report anything but the one who asks; from any thread."""
         self._queue: SimpleQueue[tuple[Event, Receipt | None]] = SimpleQueue()
         self._internal: deque[tuple[Event, int | None]] = deque()
         self._next_number = 1
@@ -119,6 +73,7 @@ class Bus:
         self._turn = allocate_lock()
         self._signal: SimpleQueue[None] = SimpleQueue()
         self._signalled = False
+        self._company = Company()
         self.interludes = Interludes(database, self.attend)
         self.is_running = False
 
@@ -131,7 +86,9 @@ class Bus:
             TipmanError: the event was refused; it changed nothing.
             RepeatedError: with a *memo* only, it was made before and its answer can be recalled.
         """
-        return self.publish_nowait(event, Receipt(memo)).result()
+        receipt = Receipt(memo)
+        receipt.is_waited_for = True
+        return self.publish_nowait(event, receipt).result()
 
     def publish_nowait(self, event: Event, receipt: Receipt | None = None) -> Receipt:
         """Put an event onto the bus; the receipt, a new one or the one given, tells of it."""
@@ -149,6 +106,25 @@ class Bus:
         self._queue.put((event, None))
         self.attend()
 
+    def hand_in(self, event: Event) -> None:
+        """Put an event onto the bus, and handle it on this thread if it is all there is to do.
+
+        For a thread that holds no lock and has nothing else to do: it saves two changes of thread.
+        Where others are at work too, or were just answered, their events may share the commit,
+        and the bus's own thread takes them together.
+        """
+        self._queue.put((event, None))
+        is_only = self.is_running and not self._signalled and not self._company.is_answered
+        if not (is_only and self.is_alone() and self._turn.acquire(blocking=False)):
+            self.attend()
+            return
+        try:
+            self._drain()
+        finally:
+            self._turn.release()
+        if self._has_work:
+            self.attend()
+
     def wake(self) -> None:
         """Make a waiting `run` look again."""
         self._signal.put(None)
@@ -164,7 +140,7 @@ class Bus:
     def attend(self) -> None:
         """Make the bus look, unless it is about to."""
         # Set before the put and cleared before the look, so that no event is overlooked.
-        if not self._signalled:
+        if not self._signalled and self._queue.qsize() >= self._company.awaited:
             self._signalled = True
             self._signal.put(None)
 
@@ -182,7 +158,25 @@ class Bus:
             self._signalled = False
             self.drain()
             while self._has_work and self._closed is None:
+                self._await_company()
                 self.drain()
+        self.is_running = False
+
+    def _await_company(self) -> None:
+        """Let those who were just answered come again, for no longer than a commit takes."""
+        company, queue, now = self._company, self._queue, self._clock.monotonic
+        if not company.is_likely:
+            return
+        deadline = now() + company.commit_s
+        company.awaited = company.expected
+        self._signalled = False
+        while queue.qsize() < company.awaited and (left_s := deadline - now()) > 0:
+            try:
+                self._signal.get(timeout=left_s)
+            except Empty:
+                break
+            self._signalled = False
+        company.awaited = 0
 
     def drain(self) -> bool:
         """Handle what is waiting, commit it, answer; return whether there was anything."""
@@ -196,16 +190,18 @@ class Bus:
             return False
         directory.now = self._clock.wall_us()
         effects: list[Effect] = []
-        answers: list[_Answer] = []
+        answers: list[Answer] = []
         try:
             self._take(effects, answers)
             if not directory.is_dirty and not effects and not self._registry.is_dirty:
                 self._answer(answers, None)
                 return bool(answers)
             self._leave_rest()
+            began_at = self._clock.monotonic()
             with self._database.transaction():
                 directory.write()
                 self._registry.write(directory.now)
+            self._company.took(self._clock.monotonic() - began_at)
         except Exception as error:  # noqa: BLE001 - whatever it is, the engine stops and says so
             self._fail(error, answers)
             return False
@@ -217,6 +213,7 @@ class Bus:
             self._answer(answers, None)
             self._fail(error, ())
             return False
+        self._company.note(answers, self._queue.qsize())
         self._answer(answers, None)
         return True
 
@@ -247,7 +244,7 @@ class Bus:
     def _take(
         self,
         effects: list[Effect],
-        answers: list[_Answer],
+        answers: list[Answer],
     ) -> None:
         directory, queue, raised = self._directory, self._queue, self._directory.raised
         count = 0
@@ -278,7 +275,7 @@ class Bus:
         self,
         item: tuple[Event, Receipt | None],
         effects: list[Effect],
-        answers: list[_Answer],
+        answers: list[Answer],
     ) -> None:
         event, receipt = item
         # A deadline may have come since this drain began, and its timer be among the events.
@@ -287,7 +284,7 @@ class Bus:
             self._handle(event, effects)
             return
         # Entered before it is handled, so that it is answered whatever comes of it.
-        answer = _Answer(receipt)
+        answer = Answer(receipt)
         answers.append(answer)
         if receipt.memo is None:
             answer.error = self._handle(event, effects)
@@ -357,7 +354,7 @@ class Bus:
 
     def _answer(
         self,
-        answers: Sequence[_Answer],
+        answers: Sequence[Answer],
         failure: BaseException | None,
     ) -> None:
         for answer in answers:
@@ -366,7 +363,7 @@ class Bus:
     def _fail(
         self,
         error: BaseException,
-        answers: Sequence[_Answer],
+        answers: Sequence[Answer],
     ) -> None:
         failure = DatabaseError(f"the engine stopped, nothing of this was kept: {error}")
         failure.__cause__ = error

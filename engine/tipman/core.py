@@ -76,7 +76,8 @@ class Core:
             self.handlers.table(),
             self.handlers.dispatch,
         )
-        self.worker = Worker(factories, self._report)
+        self.bus.is_alone = self._is_alone
+        self.worker = Worker(factories, self._report, self._hand_in)
         self.scheduler = Scheduler(clock, self.bus.publish_nowait, self.database.reader)
         self.retention = Retention(
             clock, self.bus, self.directory, self.frontier, settings, self.database.reader
@@ -110,13 +111,23 @@ class Core:
         return len(lost)
 
     def _report(self, report: Report) -> None:
-        """Take what an executor says; a large result is on the disk before the bus sees it."""
+        self._lay_down(report)
+        self.bus.report(report)
+
+    def _hand_in(self, report: Report) -> None:
+        self._lay_down(report)
+        self.bus.hand_in(report)
+
+    def _lay_down(self, report: Report) -> None:
+        """Put a large result onto the disk before the bus sees it."""
         largest = self.settings.result_bytes_max
         if isinstance(report, AttemptSucceeded) and LARGE < len(report.result) <= largest:
             # Should it fail here, the bus will meet the same fault, and say so.
             with suppress(OSError):
                 self.database.values.kept(report.result)
-        self.bus.report(report)
+
+    def _is_alone(self) -> bool:
+        return self.frontier.slots_taken <= 1
 
     def close(self) -> None:
         """End the epoch and let go of everything; attempts must have ended before."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from tipman.bus import Receipt
 from tipman.charts import SETTLED
 from tipman.database import Row
 from tipman.errors import TaskFailedError, WaitTimeoutError
 from tipman.ids import text_of
+from tipman.receipts import Receipt
 
 _INSTANCE, _ANNOUNCED = 0, 8
 """Where a log entry's row has them."""

@@ -5,11 +5,12 @@ by the same events, what was queued goes into the frontier, and internal events 
 over are taken up. All of it happens before anything new is accepted.
 """
 
-from tipman.bus import Bus, Receipt
+from tipman.bus import Bus
 from tipman.database import Database
 from tipman.events import AttemptLost
 from tipman.frontier import Entry, Frontier
 from tipman.handlers.running import groups_of
+from tipman.receipts import Receipt
 from tipman.tipman import TIPMan
 
 

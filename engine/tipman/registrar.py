@@ -13,11 +13,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from tipman.bus import Bus, Receipt
+from tipman.bus import Bus
 from tipman.definitions import Task
 from tipman.definitions.named import reference_of, task_by, texts_of
 from tipman.errors import DatabaseError, Fault, InvalidError, NotFoundError, RepeatedError
 from tipman.events import Event
+from tipman.receipts import Receipt
 from tipman.registrations import (
     DefinitionAdded,
     DefinitionRetired,

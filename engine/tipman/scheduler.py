@@ -7,11 +7,11 @@ wall clock that was moved is noticed; where no row has a deadline, none is armed
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
-from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS, Alarm, Clock
 from tipman.database import Database
 from tipman.events import Event, TimersFired
 from tipman.notices import ClockJumped
+from tipman.receipts import Receipt
 
 ALARM_S_MAX = 30.0
 JUMP_S_MIN = 0.5

@@ -15,15 +15,17 @@ Factory = Callable[[], Executor]
 class Worker:
     """Executors by the types of task they run, made when they are first needed.
 
-    `perform` belongs to the bus's thread; `report` and `interrupt` may come from any.
+    `perform` belongs to whoever has the bus's turn; `report` and `interrupt` may come from any.
     """
 
     def __init__(
         self,
         factories: Callable[["Worker"], Mapping[str, Factory]],
         publish: Callable[[Report], None],
+        hand_in: Callable[[Report], None],
     ) -> None:
         self._publish = publish
+        self._hand_in = hand_in
         self._factories = factories(self)
         self._made: dict[Factory, Executor] = {}
         self._running: dict[tuple[bytes, int], Executor] = {}
@@ -63,6 +65,11 @@ class Worker:
         """Pass on what an executor says of an attempt, which is with it no more."""
         self._running.pop((event.instance, event.attempt), None)
         self._publish(event)
+
+    def hand_in(self, event: Report) -> None:
+        """As `report`, from a thread that holds no lock and has nothing else to do."""
+        self._running.pop((event.instance, event.attempt), None)
+        self._hand_in(event)
 
     def interrupt(self, grace_s: float) -> None:
         """Ask every attempt that runs to end, because the engine stops."""

@@ -59,6 +59,7 @@ class Workshop:
             threads_max=self._settings.slots,
             tasks=self._tasks,
             processes=self._worker.late("python"),
+            hand_in=self._worker.hand_in,
             result_bytes_max=self._settings.result_bytes_max,
         )
 

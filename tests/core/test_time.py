@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 from core.house import PLAIN
-from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS, rfc3339
+from tipman.receipts import Receipt
 
 
 def instant(house, seconds):

@@ -5,13 +5,13 @@ import threading
 from contextlib import closing, suppress
 
 import pytest
-from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS, ManualClock
 from tipman.core import Core
 from tipman.definitions import task_of
 from tipman.events import FinishReported
 from tipman.executors.functions import Registry
 from tipman.ids import IdSource
+from tipman.receipts import Receipt
 from tipman.runtime import Engine
 from tipman.scheduler import Scheduler
 from tipman.settings import Settings

@@ -12,7 +12,6 @@ from schedule_simulation.plan import Plan
 from simulation.executions import Execution, Executions
 from simulation.violation import ViolationError
 from simulation.world import NODE, Crashed
-from tipman.bus import Receipt
 from tipman.clock import MICROSECONDS
 from tipman.core import Core
 from tipman.definitions.schedules import schedule_of
@@ -29,6 +28,7 @@ from tipman.events import (
 from tipman.handlers.plans import task_text
 from tipman.ids import IdSource
 from tipman.jsontext import dumps, parsed
+from tipman.receipts import Receipt
 from tipman.settings import Durability, Settings
 
 ACTOR = "simulation"

@@ -8,7 +8,6 @@ from simulation.audit import Audit
 from simulation.executions import Execution, Executions
 from simulation.plan import Plan
 from simulation.violation import ViolationError
-from tipman.bus import Receipt
 from tipman.clock import ManualClock
 from tipman.core import Core
 from tipman.definitions import Task
@@ -22,6 +21,7 @@ from tipman.errors import (
 )
 from tipman.events import CancelRequested, Event, Report, TasksSubmitted
 from tipman.ids import IdSource
+from tipman.receipts import Receipt
 from tipman.settings import Durability, Settings
 from tipman.submission import Submitter
 

@@ -6,11 +6,11 @@ from typing import Any
 from simulation import world
 from simulation.executions import Execution
 from simulation.violation import ViolationError
-from tipman.bus import Receipt
 from tipman.definitions import workflow_of
 from tipman.definitions.growth import added_tasks, attachments_of
 from tipman.errors import ConflictError, TipmanError, UnavailableError
 from tipman.events import Event, TasksSubmitted
+from tipman.receipts import Receipt
 from tipman.run_events import DependenciesAdded
 from tipman.runs.beginnings import kept_of
 from workflow_simulation.judge import Judge

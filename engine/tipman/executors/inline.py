@@ -3,6 +3,7 @@
 What such a function prints goes where the process prints; it is not kept as a task's output.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tipman.clock import Clock
@@ -24,9 +25,11 @@ class InlineExecutor:
 
     *processes* runs those registered with `process=True`, as tasks of type `python`; without it
     they fail. There are never more threads than *threads_max*; what comes on top waits for one.
+    *hand_in* takes reports from those threads, which have nothing else to do then; without it
+    *publish* does.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what an engine has, each once; all but two by name
         self,
         publish: Publish,
         clock: Clock,
@@ -34,6 +37,7 @@ class InlineExecutor:
         threads_max: int,
         tasks: Registry = TASKS,
         processes: Executor | None = None,
+        hand_in: Publish | None = None,
         result_bytes_max: int = reports.RESULT_BYTES_MAX,
     ) -> None:
         self._publish = publish
@@ -42,8 +46,9 @@ class InlineExecutor:
         self._processes = processes
         self._result_bytes_max = result_bytes_max
         self._ledger: Ledger[Call] = Ledger(publish, clock)
+        deliver = partial(self._ledger.settle, publish=hand_in or publish)
         self._threads: Threads[Call, Report] = Threads(
-            Call.run, self._ledger.settle, name="tipman-inline", threads_max=threads_max
+            Call.run, deliver, name="tipman-inline", threads_max=threads_max
         )
         self._loop: Coroutines | None = None
 

@@ -67,17 +67,21 @@ class Ledger(Generic[Open]):
         """Take up an attempt before its code begins."""
         self._open[attempt.key] = attempt
 
-    def settle(self, attempt: Open, report: Report) -> None:
-        """Tell how its code ended; what was asked to stop counts as stopped, its result kept."""
+    def settle(self, attempt: Open, report: Report, publish: Publish | None = None) -> None:
+        """Tell how its code ended; what was asked to stop counts as stopped, its result kept.
+
+        *publish* takes the report, where it is not to go the usual way; no lock is held then.
+        """
+        publish = publish or self._publish
         if self._open.pop(attempt.key, None) is None:
             self._come_back(attempt)
         elif attempt.reason is None:
-            self._publish(report)
+            publish(report)
         else:
             for alarm in attempt.alarms:
                 alarm.cancel()
             result = getattr(report, "result", None)
-            self._publish(reports.stopped(attempt.start, attempt.reason, result))
+            publish(reports.stopped(attempt.start, attempt.reason, result))
 
     def stop(self, stop: StopAttempt) -> Open | None:
         """Ask an open attempt to end and give up on it after the grace; None if it is not open.
