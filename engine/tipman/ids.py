@@ -1,12 +1,17 @@
 """Ids: UUID version 7 in 16 bytes, in order of their making."""
 
 import os
-import uuid
+import re
 from _thread import allocate_lock
 from collections.abc import Callable
 
 _COUNTER_BITS = 18
-_RANDOM_BITS = 74 - _COUNTER_BITS
+_RANDOM_BYTES = 7
+_COUNTER_LOW_BITS = 6
+"""So much of the counter stands after the variant, the rest between version and variant."""
+_COUNTER_LOW = (1 << _COUNTER_LOW_BITS) - 1
+_VERSION_AND_VARIANT = 0x70_00_80
+_HYPHENATED = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class EntropyPool:
@@ -46,32 +51,28 @@ class IdSource:
         self._entropy = entropy or EntropyPool()
         self._last_ms = 0
         self._counter = 0
-        self._random = int.from_bytes(self._entropy(7), "big")
+        self._time = bytes(6)
+        self._random = self._entropy(_RANDOM_BYTES)
         self._lock = allocate_lock()
 
     def __call__(self) -> bytes:
         """Return a new id, 16 bytes; any thread may ask."""
         with self._lock:
-            return self._next()
+            now = self._unix_ms()
+            if now > self._last_ms:
+                self._random = self._entropy(_RANDOM_BYTES)
+                self._begin(now)
+            else:
+                self._counter += 1
+                if self._counter >> _COUNTER_BITS:
+                    self._begin(self._last_ms + 1)
+            high, low = self._counter >> _COUNTER_LOW_BITS, self._counter & _COUNTER_LOW
+            middle = _VERSION_AND_VARIANT | high << 8 | low
+            return self._time + middle.to_bytes(3, "big") + self._random
 
-    def _next(self) -> bytes:
-        now = self._unix_ms()
-        if now > self._last_ms:
-            self._last_ms, self._counter = now, 0
-            self._random = int.from_bytes(self._entropy(7), "big")
-        else:
-            self._counter += 1
-            if self._counter >> _COUNTER_BITS:
-                self._last_ms, self._counter = self._last_ms + 1, 0
-        low = (self._counter << _RANDOM_BITS) | self._random
-        value = (
-            (self._last_ms & 0xFFFFFFFFFFFF) << 80
-            | 7 << 76
-            | (low >> 62) << 64
-            | 2 << 62
-            | (low & ((1 << 62) - 1))
-        )
-        return value.to_bytes(16, "big")
+    def _begin(self, unix_ms: int) -> None:
+        self._last_ms, self._counter = unix_ms, 0
+        self._time = (unix_ms & 0xFFFFFFFFFFFF).to_bytes(6, "big")
 
 
 def text_of(identifier: bytes) -> str:
@@ -101,8 +102,6 @@ def parse(text: str) -> bytes | None:
     >>> parse("nightly") is None
     True
     """
-    try:
-        value = uuid.UUID(text)
-    except ValueError:
+    if _HYPHENATED.fullmatch(text) is None:
         return None
-    return value.bytes if str(value) == text.lower() else None
+    return bytes.fromhex(text.replace("-", ""))
