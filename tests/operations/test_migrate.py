@@ -2,10 +2,8 @@
 
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
 import pytest
-from playhouse.migrations import Runner
 from tipman import migrations
 from tipman.backup import FOLDER
 from tipman.clock import ManualClock
@@ -35,7 +33,7 @@ def make_older(url, folder):
     """Take back the last migration: drop what a database that never had it does not have."""
     scratch = Database(f"sqlite:///{folder / 'scratch.db'}")
     scratch.open()
-    Runner(scratch.peewee, str(Path(migrations.__file__).parent)).up(migrations.known()[-2])
+    migrations.migrate(scratch, migrations.known()[:-1])
     kept = {name for (name,) in scratch.fetch("SELECT name FROM sqlite_master")}
     columns = columns_of(scratch)
     scratch.close()
