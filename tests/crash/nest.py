@@ -35,6 +35,7 @@ class DriverHatch:
         """Load here, once, what every child would load at its first task."""
         import asyncio  # noqa: F401 - loaded here, forked later
 
+        import playhouse.migrations  # noqa: F401 - loaded here, forked later
         import tipman.executors.counter
         import tipman.executors.inline
         import tipman.executors.processes

@@ -18,6 +18,7 @@ from crash import nest
 from crash.driver import VARIABLE
 
 LOADED = (
+    "playhouse.migrations",
     "tipman.executors.counter",
     "tipman.executors.inline",
     "tipman.executors.processes",

@@ -189,7 +189,7 @@ FROM log_entry WHERE announced IS NOT NULL
 """
 
 
-def up(db):
+def up(migrator, db):
     """Create every table with its indexes."""
     tables = [Epoch, Instance, WorkflowRun, Task, Dependency, Attempt, LogEntry, Kept, Inbox]
     if not isinstance(db, SqliteDatabase):

@@ -81,7 +81,7 @@ class KeptAnswer(Table):
         table_name = "kept_answer"
 
 
-def up(db):
+def up(migrator, db):
     """Create every table with its indexes."""
     tables = [Namespace, Definition, Token, KeptAnswer]
     if not isinstance(db, SqliteDatabase):

@@ -6,7 +6,7 @@ Partial, so that what goes well in the default namespace pays nothing for them.
 _UNSUCCESSFUL = "state IN ('abandoned', 'cancelled', 'failed', 'skipped')"
 
 
-def up(db):
+def up(migrator, db):
     """Create both."""
     db.execute_sql(f"CREATE INDEX instance_unsuccessful ON instance (id) WHERE {_UNSUCCESSFUL}")
     db.execute_sql(

@@ -70,7 +70,7 @@ WHERE schedule IS NOT NULL AND settled_at IS NULL
 """
 
 
-def up(db):
+def up(migrator, db):
     """Create the tables, and a column of the directory with its index."""
     tables = [Schedule, Slot]
     is_sqlite = isinstance(db, SqliteDatabase)

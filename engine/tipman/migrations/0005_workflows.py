@@ -58,7 +58,7 @@ _OF_RUN = (
 )
 
 
-def up(db):
+def up(migrator, db):
     """Create the tables, and the columns of runs and of the directory with their index."""
     tables = [Workflow, Context]
     is_sqlite = isinstance(db, SqliteDatabase)

@@ -5,7 +5,7 @@ _UNSUCCESSFUL = (
 )
 
 
-def up(db):
+def up(migrator, db):
     """Make the index anew."""
     db.execute_sql("DROP INDEX instance_unsuccessful")
     db.execute_sql(f"CREATE INDEX instance_unsuccessful ON instance (id) WHERE {_UNSUCCESSFUL}")

@@ -1,7 +1,7 @@
 """Indexes of the rows that refer to large values, which are few."""
 
 
-def up(db):
+def up(migrator, db):
     """Make them."""
     for table, column in (("attempt", "result"), ("context", "text")):
         db.execute_sql(

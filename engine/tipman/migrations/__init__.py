@@ -1,11 +1,6 @@
 """Migrations: scripts in this folder, applied once each, in order, under a lock."""
 
-from collections.abc import Sequence
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
-
-from peewee import SQL, CharField, DateTimeField, Model
 
 from tipman.database import Database
 from tipman.errors import DatabaseError, DatabaseVersionError
@@ -15,19 +10,6 @@ APPLICATION_ID = 0x5449504D
 _HISTORY = "schema_migration"
 _LOCK = 0x7469706D616E
 _FOLDER = Path(__file__).parent
-
-
-class Applied(Model):
-    """The history, as Peewee's own runner keeps it: the migrations that the database has."""
-
-    name = CharField(unique=True)
-    applied = DateTimeField()
-
-    class Meta:
-        """Names as they are written, none made up."""
-
-        legacy_table_names = False
-        table_name = _HISTORY
 
 
 def known() -> list[str]:
@@ -58,43 +40,22 @@ def check(url: str) -> list[str]:
     return [name for name in known() if name not in applied]
 
 
-def migrate(database: Database, pending: Sequence[str]) -> None:
+def migrate(database: Database, pending: list[str]) -> None:
     """Apply the *pending* migrations; on PostgreSQL other nodes that start wait meanwhile."""
     if not pending:
         return
+    # Only a start that has something to migrate pays for these modules.
+    from playhouse.migrations import Runner  # noqa: PLC0415
+
     if database.is_sqlite:
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        _apply(database, pending)
+        Runner(database.peewee, str(_FOLDER), table_name=_HISTORY).up()
         return
     database.execute("SELECT pg_advisory_lock(?)", (_LOCK,))
     try:
-        _apply(database, pending)
+        Runner(database.peewee, str(_FOLDER), table_name=_HISTORY).up()
     finally:
         database.execute("SELECT pg_advisory_unlock(?)", (_LOCK,))
-
-
-def _apply(database: Database, pending: Sequence[str]) -> None:
-    """Apply what nobody has applied meanwhile, each in a transaction with its row of the history.
-
-    As `playhouse.migrations` does, whose import takes longer than all of them, and 1.5 MiB.
-    """
-    with database.peewee.bind_ctx([Applied]):
-        Applied.create_table()
-        done = {each.name for each in Applied.select()}
-        for name in pending:
-            if name in done:
-                continue
-            script = _script(name)
-            with database.transaction():
-                script.up(database.peewee)
-                Applied.create(name=name, applied=SQL("CURRENT_TIMESTAMP"))
-
-
-def _script(name: str) -> ModuleType:
-    """Load a migration by its path: no name reaches it, so it goes when it is applied."""
-    script = ModuleType(name)
-    SourceFileLoader(name, str(_FOLDER / f"{name}.py")).exec_module(script)
-    return script
 
 
 def _applied(database: Database) -> list[str]:
