@@ -77,8 +77,8 @@ async def show_instance(request: Request) -> Response:
             return shown(request, view)
         if kind == "run":
             return shown(request, await bridge.call(lambda: bridge.engine.run(identifier)))
-        if kind == "engine":
-            view = await bridge.read(partial(listing.engine_view, identifier=identifier))
+        if kind in {"engine", "registry"}:
+            view = await bridge.read(partial(listing.keeper_view, identifier=identifier))
             return shown(request, view)
         text = await bridge.show(target)
     except NotFoundError:

@@ -162,12 +162,12 @@ EVENT_BODY = object_of(
     },
     optional=("data", "id"),
 )
-ENGINE = object_of(
+KEEPER = object_of(
     {
         "id": ID,
         "uri": TEXT,
-        "kind": {"const": "engine"},
-        "namespace": {"type": "null"},
+        "kind": {"type": "string", "enum": ["engine", "registry"]},
+        "namespace": {"type": ["string", "null"]},
         "name": TEXT,
         "state": TEXT,
         "submitted_at": INSTANT,
@@ -191,12 +191,12 @@ GRAPH_FIELDS: Mapping[str, Schema] = {
     },
 }
 """What tasks in a graph say that their shape alone does not tell."""
-_INSTANCE = {"anyOf": [ref("Task"), ref("Run"), ref("RunListed"), ref("Schedule"), ref("Engine")]}
+_INSTANCE = {"anyOf": [ref("Task"), ref("Run"), ref("RunListed"), ref("Schedule"), ref("Keeper")]}
 COMPONENTS: Mapping[str, Schema] = {
     "Task": TASK,
     "TaskPage": page_of(ref("Task")),
     "Instance": _INSTANCE,
-    "Engine": ENGINE,
+    "Keeper": KEEPER,
     "InstancePage": page_of(ref("Instance")),
     "Event": EVENT,
     "EventPage": page_of(ref("Event")),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tipman.outlines import TASK_OUTLINE, Verdict
 from tipman.run_outline import RUN_OUTLINE
-from tipman.schedule_outline import ENGINE_OUTLINE, SCHEDULE_OUTLINE
+from tipman.schedule_outline import ENGINE_OUTLINE, REGISTRY_OUTLINE, SCHEDULE_OUTLINE
 from tipman.statecharts import Chart, Event, Log, Snapshot, compile_chart, decode, encode
 from tipman.statecharts import start as begin
 from tipman.statecharts import step as take
@@ -30,6 +30,7 @@ _OUTLINES: Mapping[str, Mapping[str, Any]] = {
     "schedule": SCHEDULE_OUTLINE,
     "run": RUN_OUTLINE,
     "engine": ENGINE_OUTLINE,
+    "registry": REGISTRY_OUTLINE,
 }
 
 
@@ -123,6 +124,11 @@ def move_run(snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:
 def move_engine(snapshot: Snapshot, name: str) -> Move | None:
     """Step the ENGINE chart; None when it is no event of an engine's own."""
     return _step(chart_of("engine"), snapshot, name, Verdict.NONE)
+
+
+def move_registry(snapshot: Snapshot, name: str) -> Move | None:
+    """Step the REGISTRY chart; None when it is no event of a registry."""
+    return _step(chart_of("registry"), snapshot, name, Verdict.NONE)
 
 
 def _step(chart: Chart, snapshot: Snapshot, name: str, verdict: Verdict) -> Move | None:

@@ -242,24 +242,25 @@ def kind_of(database: Database, identifier: bytes) -> str:
     return str(rows[0][0])
 
 
-def engine_view(database: Database, identifier: bytes) -> dict[str, Any]:
-    """Return the instance that an engine is as a JSON object; it is in no namespace.
+def keeper_view(database: Database, identifier: bytes) -> dict[str, Any]:
+    """Return an instance that only keeps a log as a JSON object: an engine, or a registry.
 
     Raises:
         NotFoundError: it never existed, or was pruned.
     """
     rows = database.fetch(
-        "SELECT name, state, submitted_at FROM instance WHERE id = ?", (identifier,)
+        "SELECT kind, namespace, name, state, submitted_at FROM instance WHERE id = ?",
+        (identifier,),
     )
     if not rows:
         raise NotFoundError(f"no instance {text_of(identifier)}")
-    name, state, submitted_at = rows[0]
+    kind, namespace, name, state, submitted_at = rows[0]
     text = text_of(identifier)
     return {
         "id": text,
         "uri": f"/api/v1/instances/{text}",
-        "kind": "engine",
-        "namespace": None,
+        "kind": kind,
+        "namespace": namespace or None,
         "name": name,
         "state": state,
         "submitted_at": rfc3339(submitted_at),

@@ -1,4 +1,4 @@
-"""The outlines of the SCHEDULE chart, and of the ENGINE chart, which only keeps a log."""
+"""The outlines of the SCHEDULE chart, and of two that only keep a log: ENGINE and REGISTRY."""
 
 from typing import Any
 
@@ -184,3 +184,15 @@ ENGINE_OUTLINE: dict[str, Any] = {
     "states": {"noting": _NOTING},
 }
 """It only keeps a log, and counts as settled from the start: nobody waits for its end."""
+
+_REGISTERED = (
+    "namespace.created", "namespace.changed", "definition.added", "definition.retired",
+    "workflow.added", "workflow.retired", "token.created", "token.revoked",
+)  # fmt: skip
+_KEEPING = {"on": {**dict.fromkeys(_REGISTERED, _HEARD), "namespace.deleted": "finished"}}
+REGISTRY_OUTLINE: dict[str, Any] = {
+    "chart": "registry",
+    "initial": "active",
+    "states": {"active": _KEEPING, "finished": {}},
+}
+"""The registry of a namespace lives as long as the namespace, and keeps a log of what it has."""

@@ -36,6 +36,7 @@ from tipman.relatives import Relatives
 from tipman.runs.ledger import Runs
 from tipman.runs.offspring import Offspring
 from tipman.schedules.ledger import Ledger
+from tipman.schedules.models import FREE_KEY
 
 CACHE_MAX = 100_000
 """Instances kept in memory; the least recently loaded that do not run are dropped first."""
@@ -67,6 +68,7 @@ class TIPMan(Relatives):
         self._new: dict[bytes, Instance] = {}
         self._touched: dict[bytes, Instance] = {}
         self._new_keys: dict[tuple[str, str, str], bytes] = {}
+        self._freed: list[Row] = []
         self._kept: dict[tuple[str, str, str], str] = {}
         self._tasks: list[Row] = []
         self._attempts: list[Row] = []
@@ -183,6 +185,12 @@ class TIPMan(Relatives):
         if instance.key is not None:
             self._new_keys[instance.kind, instance.namespace, instance.key] = instance.id
 
+    def free_key(self, instance: Instance) -> None:
+        """Stage that the key of an instance which has ended can be had again."""
+        self._new_keys.pop((instance.kind, instance.namespace, str(instance.key)), None)
+        self._freed.append((instance.id,))
+        instance.key = None
+
     def touch(self, instance: Instance) -> None:
         """Stage the instance's row."""
         if instance.id not in self._new:
@@ -245,6 +253,8 @@ class TIPMan(Relatives):
         run, insert = self._database.execute_many, self._database.insert
         self.earliest_wake = self._earliest_wake()
         self.schedules.write_first()
+        if self._freed:
+            run(FREE_KEY, self._freed)
         self.runs.write()
         if self._new:
             self._insert()
@@ -329,6 +339,7 @@ class TIPMan(Relatives):
         lines = self._log
         self._new, self._touched, self._new_keys = {}, {}, {}
         self._kept, self._tasks, self._attempts, self.returned = {}, [], [], {}
+        self._freed = []
         self.runs.committed()
         self.edges.committed()
         self.schedules.committed()

@@ -364,7 +364,8 @@ def submitting(engine, wanted):
 
 def count(engine):
     with engine.reading() as database:
-        return database.fetch("SELECT count(*) FROM instance")[0][0]
+        rows = database.fetch("SELECT count(*) FROM instance WHERE kind = 'task'")
+        return rows[0][0]
 
 
 def test_a_hundred_repeats_at_once_make_one_task_and_get_one_answer(engine):
@@ -494,7 +495,7 @@ def _keep(house, key):
 
 
 def _receipt(memo):
-    from tipman.bus import Receipt
+    from tipman.receipts import Receipt
 
     return Receipt(memo)
 

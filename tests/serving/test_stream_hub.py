@@ -301,14 +301,15 @@ def test_a_token_of_a_namespace_follows_its_own_events_only(tmp_path):
         mine = engine.submit_task({"type": "wait", "key": "mine", "namespace": "team"})
 
         with Stream(served.url, f"{EVENTS}?after=0", ours) as following:
-            first = following.take(1)[0]
+            followed = following.take(2)
         listed = served.get(EVENTS, **ours).json["items"]
         follows = {**ours, "Accept": EVENT_STREAM}
         paths = [f"{theirs.uri}/events", f"{theirs.uri}/output", f"{EVENTS}?instance={theirs.id}"]
         refused = [served.get(path, **follows).status for path in paths]
         foreign = served.get(f"{EVENTS}?namespace=default", **follows).status
 
-    assert first.json["subjectkey"] == "mine"
-    assert [event["subject"] for event in listed] == [mine.uri]
+    assert [event.json["type"] for event in followed] == ["namespace.created", "task.submitted"]
+    assert [event["subject"] for event in listed[1:]] == [mine.uri]
+    assert {event["namespace"] for event in listed} == {"team"}
     assert refused == [404, 404, 404]
     assert foreign == 403

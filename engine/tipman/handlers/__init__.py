@@ -56,6 +56,7 @@ from tipman.frontier import Frontier
 from tipman.handlers.aftermath import Aftermath
 from tipman.handlers.attempts import Attempts
 from tipman.handlers.awaiting import Awaiting
+from tipman.handlers.chronicle import Chronicle
 from tipman.handlers.clocks import Clocks
 from tipman.handlers.firing import Firing
 from tipman.handlers.forking import Forking
@@ -122,7 +123,8 @@ class Handlers:
         self.waiting = Waiting(steps, self.awaiting)
         self.requests = Requests(steps, self.awaiting)
         self.awaiting.let_retry(self.requests.retry)
-        self.registering = Registering(frontier)
+        self.chronicle = Chronicle(new_id)
+        self.registering = Registering(frontier, self.chronicle)
         self.run_requests = RunRequests(self.requests)
         self.aftermath = Aftermath(self.submitting, new_id)
         self.growing = Growing(steps, self.submitting)
@@ -146,7 +148,7 @@ class Handlers:
         self.awaiting.adopt(new_id, checked)
         self.firing.adopt(new_id, has_code)
         self.launching.adopt(new_id, checked)
-        self.aftermath.new_id = self.forking.new_id = new_id
+        self.aftermath.new_id = self.forking.new_id = self.chronicle.new_id = new_id
         self.presence.adopt(new_id)
 
     def dispatch(self, directory: TIPMan) -> list[Effect]:

@@ -3,11 +3,14 @@
 What they answer is the record that came of it, for whoever published.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from tipman.effects import Effect
 from tipman.errors import ConflictError, InvalidError, KeyExistsError, NotFoundError
 from tipman.frontier import Frontier
+from tipman.handlers.chronicle import NOWHERE, Chronicle
 from tipman.registrations import (
     AnswerRecorded,
     DefinitionAdded,
@@ -32,8 +35,9 @@ NAMESPACES_MAX = 1_000
 class Registering:
     """Writes down what happened to the registry, or says why it can not be."""
 
-    def __init__(self, frontier: Frontier) -> None:
+    def __init__(self, frontier: Frontier, chronicle: Chronicle) -> None:
         self._frontier = frontier
+        self._chronicle = chronicle
 
     def namespace_created(self, event: NamespaceCreated, directory: TIPMan) -> list[Effect]:
         """Stage a namespace."""
@@ -44,6 +48,8 @@ class Registering:
             raise InvalidError(f"more than {NAMESPACES_MAX:,} namespaces")
         made = Namespace(event.name, event.open_tasks_max, event.slots_max, directory.now)
         self._put(made, registry)
+        told = {"name": made.name, **_quotas(made)}
+        self._chronicle.note(event.wire, made.name, event.actor, told, directory)
         return []
 
     def namespace_changed(self, event: NamespaceChanged, directory: TIPMan) -> list[Effect]:
@@ -56,6 +62,8 @@ class Registering:
             slots_max=quotas.get("slots_max", before.slots_max),
         )
         self._put(changed, registry)
+        told = {"name": changed.name, "before": _quotas(before), "after": _quotas(changed)}
+        self._chronicle.note(event.wire, changed.name, event.actor, told, directory)
         return []
 
     def namespace_deleted(self, event: NamespaceDeleted, directory: TIPMan) -> list[Effect]:
@@ -81,7 +89,10 @@ class Registering:
             raise ConflictError(
                 f"the namespace {name!r} has {schedules:,} schedules; delete them", "in_use"
             )
-        registry.drop_namespace(name, directory.now)
+        for token in registry.drop_namespace(name, directory.now):
+            told = _token(token)
+            self._chronicle.note(TokenRevoked.wire, NOWHERE, event.actor, told, directory)
+        self._chronicle.note(event.wire, name, event.actor, {"name": name}, directory)
         self._frontier.limit(name, None)
         return []
 
@@ -94,11 +105,12 @@ class Registering:
             row = (event.namespace, event.name, number, *what, directory.now, None)
             version = Version(number, event.content, is_retired=False)
             registry.definitions.add(event.namespace, event.name, version, row)
+            self._added(event, number, directory)
         return []
 
     def definition_retired(self, event: DefinitionRetired, directory: TIPMan) -> list[Effect]:
         """Stage that a version, or every one, takes no more submissions; once is enough."""
-        _retire(event, directory.registry.definitions, "definition", directory.now)
+        self._retire(event, directory.registry.definitions, "definition", directory)
         return []
 
     def workflow_added(self, event: WorkflowAdded, directory: TIPMan) -> list[Effect]:
@@ -110,11 +122,12 @@ class Registering:
             row = (event.namespace, event.name, number, *what, directory.now, None)
             version = Version(number, event.content, is_retired=False)
             registry.workflows.add(event.namespace, event.name, version, row)
+            self._added(event, number, directory)
         return []
 
     def workflow_retired(self, event: WorkflowRetired, directory: TIPMan) -> list[Effect]:
         """Stage that a version, or every one, takes no more runs; once is enough."""
-        _retire(event, directory.registry.workflows, "workflow", directory.now)
+        self._retire(event, directory.registry.workflows, "workflow", directory)
         return []
 
     def token_created(self, event: TokenCreated, directory: TIPMan) -> list[Effect]:
@@ -125,8 +138,10 @@ class Registering:
         if registry.token_named(event.name) is not None:
             raise _taken("token", event.name, f"/api/v1/tokens/{event.name}")
         what = (event.scope, event.namespace, event.actor)
-        registry.outcome = Token(event.secret, event.name, *what, directory.now)
-        registry.add_token(registry.outcome)
+        token = Token(event.secret, event.name, *what, directory.now)
+        registry.outcome = token
+        registry.add_token(token)
+        self._chronicle.note(event.wire, NOWHERE, event.actor, _token(token), directory)
         return []
 
     def token_revoked(self, event: TokenRevoked, directory: TIPMan) -> list[Effect]:
@@ -135,6 +150,7 @@ class Registering:
         if token is None:
             raise NotFoundError(f"no token {event.name!r}")
         directory.registry.revoke(token, directory.now)
+        self._chronicle.note(event.wire, NOWHERE, event.actor, _token(token), directory)
         return []
 
     def answer_recorded(self, event: AnswerRecorded, directory: TIPMan) -> list[Effect]:
@@ -147,6 +163,29 @@ class Registering:
         self._frontier.limit(namespace.name, namespace.slots_max)
         open_tasks = registry.open_tasks.get(namespace.name, 0)
         registry.outcome = replace(namespace, open_tasks=open_tasks)
+
+    def _added(
+        self, event: DefinitionAdded | WorkflowAdded, number: int, directory: TIPMan
+    ) -> None:
+        told = {"name": event.name, "version": number, "content": event.content}
+        self._chronicle.note(event.wire, event.namespace, event.actor, told, directory)
+
+    def _retire(
+        self,
+        event: DefinitionRetired | WorkflowRetired,
+        versions: Versions,
+        what: str,
+        directory: TIPMan,
+    ) -> None:
+        known = versions.of(event.namespace, event.name)
+        if event.version is None and not known:
+            raise NotFoundError(f"no {what} {event.name!r}")
+        if event.version is not None and event.version not in {v.number for v in known}:
+            raise NotFoundError(f"no {what} {event.name}@{event.version}")
+        retired = versions.retire(event.namespace, event.name, event.version, directory.now)
+        if retired:
+            told = {"name": event.name, "versions": retired}
+            self._chronicle.note(event.wire, event.namespace, event.actor, told, directory)
 
 
 def _new_number(
@@ -161,15 +200,13 @@ def _new_number(
     return number if same is None else None
 
 
-def _retire(
-    event: DefinitionRetired | WorkflowRetired, versions: Versions, what: str, now_us: int
-) -> None:
-    known = versions.of(event.namespace, event.name)
-    if event.version is None and not known:
-        raise NotFoundError(f"no {what} {event.name!r}")
-    if event.version is not None and event.version not in {v.number for v in known}:
-        raise NotFoundError(f"no {what} {event.name}@{event.version}")
-    versions.retire(event.namespace, event.name, event.version, now_us)
+def _quotas(namespace: Namespace) -> Mapping[str, Any]:
+    return {"open_tasks_max": namespace.open_tasks_max, "slots_max": namespace.slots_max}
+
+
+def _token(token: Token) -> Mapping[str, Any]:
+    """Return what the log may know of a token: all but its secret, and the hash of that."""
+    return {"name": token.name, "scope": token.scope, "namespace": token.namespace}
 
 
 def _existing(name: str, registry: Registry) -> Namespace:

@@ -129,14 +129,19 @@ class Registry:
         row = (namespace.name, namespace.open_tasks_max, namespace.slots_max, namespace.created_at)
         self._changes.append((UPSERT_NAMESPACE, row))
 
-    def drop_namespace(self, name: str, now_us: int) -> None:
-        """Stage the end of a namespace and its counters, of its tokens, definitions, workflows."""
+    def drop_namespace(self, name: str, now_us: int) -> Sequence[Token]:
+        """Stage the end of a namespace and its counters, of its tokens, definitions, workflows.
+
+        Returns the tokens, which are good for nothing any more.
+        """
         del self.namespaces[name]
         self._changes += [(DELETE_NAMESPACE, (name,)), (DELETE_KEPT, (name,))]
-        for token in [t for t in self._tokens.values() if t.namespace == name]:
+        tokens = [t for t in self._tokens.values() if t.namespace == name]
+        for token in tokens:
             self.revoke(token, now_us)
         self.definitions.retire_all(name, now_us)
         self.workflows.retire_all(name, now_us)
+        return tokens
 
     # Tokens.
 

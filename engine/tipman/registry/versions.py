@@ -63,14 +63,17 @@ class Versions:
         self._known[namespace, name].append(version)
         self._stage(self._insert, row)
 
-    def retire(self, namespace: str, name: str, number: int | None, now_us: int) -> None:
-        """Stage that a version, or with None every one, is out of use."""
+    def retire(self, namespace: str, name: str, number: int | None, now_us: int) -> Sequence[int]:
+        """Stage that a version, or with None every one, is out of use; return which were not."""
         self.of(namespace, name)
+        retired = []
         versions = self._known[namespace, name]
         for at, version in enumerate(versions):
             if not version.is_retired and number in {None, version.number}:
                 versions[at] = version._replace(is_retired=True)
                 self._stage(self._retire, (now_us, namespace, name, version.number))
+                retired.append(version.number)
+        return retired
 
     def retire_all(self, namespace: str, now_us: int) -> None:
         """Stage that nothing in a namespace is in use any more."""
