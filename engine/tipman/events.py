@@ -1,12 +1,13 @@
-"""Events: facts that happened, frozen, each with a wire name.
+"""Events: facts that happened, each with a wire name.
 
 Only an event moves an instance. What executors report, what a timer says, what somebody asked for:
 all of it arrives as one of these, in order, on the bus.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
+
+from tipman.facts import fact
 
 
 class StopReason(Enum):
@@ -19,7 +20,7 @@ class StopReason(Enum):
     """The engine is stopping; the task is queued again at the next start."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Failure:
     """How an attempt failed.
 
@@ -34,7 +35,7 @@ class Failure:
     matches: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Event:
     """Base of all events; `wire` is the name in the log and over REST."""
 
@@ -43,7 +44,7 @@ class Event:
     """The instance it is for: a UUID in 16 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Report(Event):
     """What the owner of an attempt says of it; only the current attempt's counts."""
 
@@ -52,7 +53,7 @@ class Report(Event):
     """The engine start that owns the attempt."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class AttemptSucceeded(Report):
     """The attempt ended well."""
 
@@ -65,7 +66,7 @@ class AttemptSucceeded(Report):
     """JSON text of what it adds to the context, where that is not its result."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class AttemptFailed(Report):
     """The attempt ended badly by itself."""
 
@@ -75,7 +76,7 @@ class AttemptFailed(Report):
     """JSON text of what is known all the same, as an exit code."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class AttemptTimedOut(Report):
     """The attempt was ended because it took longer than it may."""
 
@@ -85,7 +86,7 @@ class AttemptTimedOut(Report):
     """It could not be ended: it goes on unseen and `AttemptReturned` will follow."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class AttemptInterrupted(Report):
     """The attempt was ended because somebody asked, or because the engine stops."""
 
@@ -109,7 +110,7 @@ class AttemptReturned(Report):
     wire: ClassVar[str] = "attempt.returned"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Requested(Event):
     """Something that was asked for from outside."""
 
@@ -187,7 +188,7 @@ class TimerFired(Event):
     wire: ClassVar[str] = "timer.fired"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class TimersFired(Event):
     """The instants of several have come; `instance` is the first of them."""
 
@@ -195,7 +196,7 @@ class TimersFired(Event):
     instances: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class DependencySettled(Event):
     """Something that the instance waits for has settled."""
 
@@ -204,7 +205,7 @@ class DependencySettled(Event):
     succeeded: bool
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class DependencyReopened(Event):
     """Something that had settled is tried again, so the instance may wait for it anew."""
 
@@ -214,7 +215,7 @@ class DependencyReopened(Event):
     """As a map with items that failed all the same."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Submission:
     """A task that is ready to be written down: validated, its rows built."""
 
@@ -233,7 +234,7 @@ class Submission:
     """Ids, or keys in the same namespace that were not in the batch."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RunDraft:
     """A run of a workflow that is ready to be written down."""
 
@@ -245,7 +246,7 @@ class RunDraft:
     """The schedule that it is of."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class TasksSubmitted(Event):
     """Somebody handed in tasks, all or none of them; `instance` is the first."""
 
@@ -277,7 +278,7 @@ class RunReopened(Event):
     wire: ClassVar[str] = "run.reopened"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ChildSettled(Event):
     """What an instance waits for, besides its dependencies, has settled."""
 
@@ -286,7 +287,7 @@ class ChildSettled(Event):
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ChildReopened(Event):
     """What had settled below an instance is tried again."""
 
@@ -294,7 +295,7 @@ class ChildReopened(Event):
     child: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Specified(Event):
     """Somebody said when a schedule is to submit what; *spec* and *task* are JSON texts."""
 
@@ -305,7 +306,7 @@ class Specified(Event):
     """The `tipman.definitions.schedules.Schedule` of the first."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ScheduleCreated(Specified):
     """Somebody made a schedule."""
 
@@ -315,7 +316,7 @@ class ScheduleCreated(Specified):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ScheduleChanged(Specified):
     """Somebody gave fields, *changes*, of a schedule other values; refused if it was overtaken."""
 
@@ -325,7 +326,7 @@ class ScheduleChanged(Specified):
     changes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ScheduleDeleted(Event):
     """Somebody ended a schedule; its key is free again."""
 
@@ -354,7 +355,7 @@ class BackfillRequested(Requested):
     wire: ClassVar[str] = "backfill.requested"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class SlotSettled(Event):
     """A run of a schedule, which *instance* names, has settled."""
 
@@ -364,7 +365,7 @@ class SlotSettled(Event):
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class SlotReopened(Event):
     """A run of a schedule that had settled is tried again."""
 
@@ -382,7 +383,7 @@ class SlotReleased(Event):
     wire: ClassVar[str] = "slot.released"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class SlotSuperseded(Event):
     """A newer run of its schedule took the place of one that waited."""
 

@@ -1,12 +1,13 @@
 """Notices: events of an engine itself, which go into the log of its presence."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from tipman.events import Event
+from tipman.facts import fact
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class ClockJumped(Event):
     """The wall clock was set or the machine slept; *awake_since*, in µs, somebody is there."""
 
@@ -17,7 +18,7 @@ class ClockJumped(Event):
     slept_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class RequestRefused(Event):
     """Somebody was not let in; nothing in it is a secret."""
 

@@ -1,13 +1,14 @@
 """Events of the registry: what happened to namespaces, definitions, tokens and kept answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 from tipman.events import Event
+from tipman.facts import fact
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class Registered(Event):
     """Something that happened to the registry: it is for no instance."""
 
@@ -16,7 +17,7 @@ class Registered(Event):
     actor: str
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class NamespaceCreated(Registered):
     """Somebody made a namespace; quotas None mean no limit."""
 
@@ -25,7 +26,7 @@ class NamespaceCreated(Registered):
     slots_max: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class NamespaceChanged(Registered):
     """Somebody set quotas of a namespace, by their names."""
 
@@ -40,7 +41,7 @@ class NamespaceDeleted(Registered):
     wire: ClassVar[str] = "namespace.deleted"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class DefinitionAdded(Registered):
     """Somebody handed in a named task: a new version, unless one is the same."""
 
@@ -54,7 +55,7 @@ class DefinitionAdded(Registered):
     """JSON text of a JSON Schema."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class DefinitionRetired(Registered):
     """Somebody took a version, or with None every one, out of use."""
 
@@ -63,7 +64,7 @@ class DefinitionRetired(Registered):
     version: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class WorkflowAdded(Registered):
     """Somebody handed in a workflow: a new version, unless one is the same."""
 
@@ -75,7 +76,7 @@ class WorkflowAdded(Registered):
     """JSON text, validated."""
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class WorkflowRetired(Registered):
     """Somebody took a version, or with None every one, out of use."""
 
@@ -84,7 +85,7 @@ class WorkflowRetired(Registered):
     version: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class TokenCreated(Registered):
     """Somebody is let in."""
 
@@ -102,7 +103,7 @@ class TokenRevoked(Registered):
     wire: ClassVar[str] = "token.revoked"
 
 
-@dataclass(frozen=True, slots=True)
+@fact
 class AnswerRecorded(Registered):
     """Several events made up one write: this one only carries what it is answered."""
 
