@@ -1,13 +1,12 @@
-"""Events: facts that happened, each with a wire name.
+"""Events: facts that happened, frozen, each with a wire name.
 
 Only an event moves an instance. What executors report, what a timer says, what somebody asked for:
 all of it arrives as one of these, in order, on the bus.
 """
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
-
-from tipman.facts import fact
 
 
 class StopReason(Enum):
@@ -20,7 +19,7 @@ class StopReason(Enum):
     """The engine is stopping; the task is queued again at the next start."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class Failure:
     """How an attempt failed.
 
@@ -35,7 +34,7 @@ class Failure:
     matches: tuple[str, ...] = ()
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class Event:
     """Base of all events; `wire` is the name in the log and over REST."""
 
@@ -44,7 +43,7 @@ class Event:
     """The instance it is for: a UUID in 16 bytes."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class Report(Event):
     """What the owner of an attempt says of it; only the current attempt's counts."""
 
@@ -53,7 +52,7 @@ class Report(Event):
     """The engine start that owns the attempt."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class AttemptSucceeded(Report):
     """The attempt ended well."""
 
@@ -66,7 +65,7 @@ class AttemptSucceeded(Report):
     """JSON text of what it adds to the context, where that is not its result."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class AttemptFailed(Report):
     """The attempt ended badly by itself."""
 
@@ -76,7 +75,7 @@ class AttemptFailed(Report):
     """JSON text of what is known all the same, as an exit code."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class AttemptTimedOut(Report):
     """The attempt was ended because it took longer than it may."""
 
@@ -86,7 +85,7 @@ class AttemptTimedOut(Report):
     """It could not be ended: it goes on unseen and `AttemptReturned` will follow."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class AttemptInterrupted(Report):
     """The attempt was ended because somebody asked, or because the engine stops."""
 
@@ -110,7 +109,7 @@ class AttemptReturned(Report):
     wire: ClassVar[str] = "attempt.returned"
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class Requested(Event):
     """Something that was asked for from outside."""
 
@@ -188,7 +187,7 @@ class TimerFired(Event):
     wire: ClassVar[str] = "timer.fired"
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class TimersFired(Event):
     """The instants of several have come; `instance` is the first of them."""
 
@@ -196,7 +195,7 @@ class TimersFired(Event):
     instances: tuple[bytes, ...]
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class DependencySettled(Event):
     """Something that the instance waits for has settled."""
 
@@ -205,7 +204,7 @@ class DependencySettled(Event):
     succeeded: bool
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class DependencyReopened(Event):
     """Something that had settled is tried again, so the instance may wait for it anew."""
 
@@ -215,7 +214,7 @@ class DependencyReopened(Event):
     """As a map with items that failed all the same."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A task that is ready to be written down: validated, its rows built."""
 
@@ -234,7 +233,7 @@ class Submission:
     """Ids, or keys in the same namespace that were not in the batch."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class RunDraft:
     """A run of a workflow that is ready to be written down."""
 
@@ -246,7 +245,7 @@ class RunDraft:
     """The schedule that it is of."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class TasksSubmitted(Event):
     """Somebody handed in tasks, all or none of them; `instance` is the first."""
 
@@ -278,7 +277,7 @@ class RunReopened(Event):
     wire: ClassVar[str] = "run.reopened"
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class ChildSettled(Event):
     """What an instance waits for, besides its dependencies, has settled."""
 
@@ -287,7 +286,7 @@ class ChildSettled(Event):
     state: str
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class ChildReopened(Event):
     """What had settled below an instance is tried again."""
 
@@ -295,7 +294,7 @@ class ChildReopened(Event):
     child: bytes
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class Specified(Event):
     """Somebody said when a schedule is to submit what; *spec* and *task* are JSON texts."""
 
@@ -306,7 +305,7 @@ class Specified(Event):
     """The `tipman.definitions.schedules.Schedule` of the first."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class ScheduleCreated(Specified):
     """Somebody made a schedule."""
 
@@ -316,7 +315,7 @@ class ScheduleCreated(Specified):
     name: str
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class ScheduleChanged(Specified):
     """Somebody gave fields, *changes*, of a schedule other values; refused if it was overtaken."""
 
@@ -326,7 +325,7 @@ class ScheduleChanged(Specified):
     changes: tuple[str, ...]
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class ScheduleDeleted(Event):
     """Somebody ended a schedule; its key is free again."""
 
@@ -355,7 +354,7 @@ class BackfillRequested(Requested):
     wire: ClassVar[str] = "backfill.requested"
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class SlotSettled(Event):
     """A run of a schedule, which *instance* names, has settled."""
 
@@ -365,7 +364,7 @@ class SlotSettled(Event):
     state: str
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class SlotReopened(Event):
     """A run of a schedule that had settled is tried again."""
 
@@ -383,7 +382,7 @@ class SlotReleased(Event):
     wire: ClassVar[str] = "slot.released"
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class SlotSuperseded(Event):
     """A newer run of its schedule took the place of one that waited."""
 

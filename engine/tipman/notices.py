@@ -1,13 +1,12 @@
 """Notices: events of an engine itself, which go into the log of its presence."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tipman.events import Event
-from tipman.facts import fact
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class ClockJumped(Event):
     """The wall clock was set or the machine slept; *awake_since*, in µs, somebody is there."""
 
@@ -18,7 +17,7 @@ class ClockJumped(Event):
     slept_s: float
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class RequestRefused(Event):
     """Somebody was not let in; nothing in it is a secret."""
 

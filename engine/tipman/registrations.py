@@ -1,14 +1,13 @@
 """Events of the registry: what happened to namespaces, definitions, tokens and kept answers."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from tipman.events import Event
-from tipman.facts import fact
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class Registered(Event):
     """Something that happened to the registry: it is for no instance."""
 
@@ -17,7 +16,7 @@ class Registered(Event):
     actor: str
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class NamespaceCreated(Registered):
     """Somebody made a namespace; quotas None mean no limit."""
 
@@ -26,7 +25,7 @@ class NamespaceCreated(Registered):
     slots_max: int | None
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class NamespaceChanged(Registered):
     """Somebody set quotas of a namespace, by their names."""
 
@@ -41,7 +40,7 @@ class NamespaceDeleted(Registered):
     wire: ClassVar[str] = "namespace.deleted"
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class DefinitionAdded(Registered):
     """Somebody handed in a named task: a new version, unless one is the same."""
 
@@ -55,7 +54,7 @@ class DefinitionAdded(Registered):
     """JSON text of a JSON Schema."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class DefinitionRetired(Registered):
     """Somebody took a version, or with None every one, out of use."""
 
@@ -64,7 +63,7 @@ class DefinitionRetired(Registered):
     version: int | None
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class WorkflowAdded(Registered):
     """Somebody handed in a workflow: a new version, unless one is the same."""
 
@@ -76,7 +75,7 @@ class WorkflowAdded(Registered):
     """JSON text, validated."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class WorkflowRetired(Registered):
     """Somebody took a version, or with None every one, out of use."""
 
@@ -85,7 +84,7 @@ class WorkflowRetired(Registered):
     version: int | None
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class TokenCreated(Registered):
     """Somebody is let in."""
 
@@ -103,7 +102,7 @@ class TokenRevoked(Registered):
     wire: ClassVar[str] = "token.revoked"
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class AnswerRecorded(Registered):
     """Several events made up one write: this one only carries what it is answered."""
 

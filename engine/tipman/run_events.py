@@ -1,14 +1,14 @@
 """Events of graphs: what many are told at once, how runs grow, and how they end."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from tipman.events import DependencySettled, Event, Requested, Submission
-from tipman.facts import fact
 
 _ID_BYTES = 16
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class DependentsSettled(Event):
     """Something that many wait for has settled, which *instance* is; the bus tells each of them.
 
@@ -29,7 +29,7 @@ class DependentsSettled(Event):
         ]
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class HoldRequested(Requested):
     """Whoever stands above it was suspended; what is suspended already stays as it is."""
 
@@ -38,7 +38,7 @@ class HoldRequested(Requested):
     """The run, or the task above it."""
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class ReleaseRequested(Requested):
     """Whoever stands above it goes on; what others hold stays held."""
 
@@ -46,7 +46,7 @@ class ReleaseRequested(Requested):
     by: bytes
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class NodeFailed(Event):
     """A node failed of a run that is to fail with the first."""
 
@@ -68,7 +68,7 @@ class AftermathReopened(Event):
     wire: ClassVar[str] = "aftermath.reopened"
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class TasksAdded(Event):
     """Somebody added tasks to a run, which *instance* is; dependencies are names of its tasks."""
 
@@ -77,7 +77,7 @@ class TasksAdded(Event):
     actor: str
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class DependenciesAdded(Event):
     """Somebody let tasks of a run wait for more of its tasks, all or none."""
 
@@ -87,7 +87,7 @@ class DependenciesAdded(Event):
     actor: str
 
 
-@fact
+@dataclass(frozen=True, slots=True)
 class RunForked(Event):
     """Somebody wants another run of the same; *instance* is the new one.
 
