@@ -8,7 +8,7 @@ from schedule_simulation.world import World
 from simulation import campaign
 from simulation.seeds import Seeds
 
-SEEDS = Seeds("TIPMAN_TEST_SCHEDULE_SEED", 250, "tests/schedule_simulation", plan_of)
+SEEDS = Seeds("TIPMAN_TEST_SCHEDULE_SEED", 500, "tests/schedule_simulation", plan_of)
 
 
 class Campaign(campaign.Campaign):
