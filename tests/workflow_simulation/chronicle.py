@@ -34,7 +34,7 @@ _UNDECIDED = {"", "waiting", "blocked", "skipped"}
 _GOING_ON = {"queued", "awaiting", "delayed", "running"}
 _LINES = (
     'SELECT position, instance, sequence, name, at, "before", "after", data FROM log_line'
-    " WHERE position > ? AND name NOT IN ('clock.jumped', 'request.refused')"
+    " WHERE position > ? AND (SELECT kind FROM instance WHERE id = instance) IN ('task', 'run')"
     " ORDER BY position, sequence"
 )
 _MOVES = {"task": move, "run": move_run}

@@ -80,7 +80,7 @@ class Play:
     def open_ones(self):
         rows = self._house.reader.fetch(
             "SELECT i.id, i.state, t.type, i.kind FROM instance AS i LEFT JOIN task AS t"
-            " ON t.id = i.id WHERE i.settled_at IS NULL ORDER BY i.id"
+            " ON t.id = i.id WHERE i.kind <> 'registry' AND i.settled_at IS NULL ORDER BY i.id"
         )
         return [(bytes(row[0]), *row[1:]) for row in rows]
 
@@ -100,7 +100,7 @@ class Play:
                     self._ask(name, random.choice(approvals))
             case "ask":
                 rows = house.reader.fetch(
-                    "SELECT id FROM instance WHERE kind <> 'engine' ORDER BY id"
+                    "SELECT id FROM instance WHERE kind IN ('task', 'run') ORDER BY id"
                 )
                 self._ask(random.choice(REQUESTS), bytes(random.choice(rows)[0]))
             case "time":
