@@ -1,10 +1,13 @@
 """Who waits for whom: an order for a graph of names, or the cycle that forbids one."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+Name = TypeVar("Name", bound=Hashable)
 
 
-def find_cycle(dependencies: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
+def find_cycle(dependencies: Mapping[Name, Sequence[Name]]) -> tuple[Name, ...] | None:
     """Return the names of one cycle, each waiting for the next and the last for the first.
 
     *dependencies* maps a name to those it waits for; names that are no key wait for nothing. The
@@ -18,20 +21,23 @@ def find_cycle(dependencies: Mapping[str, Sequence[str]]) -> tuple[str, ...] | N
 
     Source: depth-first search with three colours; Cormen et al., Introduction to Algorithms, 20.3.
     """
-    finished: set[str] = set()
-    for root in dependencies:
+    finished: set[Name] = set()
+    for root, names in dependencies.items():
+        if finished.issuperset(names):
+            # Most graphs are written down so that each name comes after those it waits for.
+            finished.add(root)
         if root in finished:
             continue
-        trail: dict[str, None] = {root: None}
-        branches = [iter(dependencies[root])]
+        trail: dict[Name, None] = {root: None}
+        branches = [iter(names)]
         while branches:
             name = next(branches[-1], None)
             if name is None:
                 branches.pop()
                 finished.add(trail.popitem()[0])
             elif name in trail:
-                names = tuple(trail)
-                return names[names.index(name) :]
+                walked = tuple(trail)
+                return walked[walked.index(name) :]
             elif name not in finished:
                 trail[name] = None
                 branches.append(iter(dependencies.get(name, ())))

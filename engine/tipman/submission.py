@@ -28,7 +28,7 @@ Given = Task | Mapping[str, Any]
 """A task as somebody asks for it."""
 BatchFailure = Literal["skip", "block", "continue"]
 """What becomes of tasks of a batch that wait for one that failed; there is no run to fail fast."""
-Keys = Mapping[tuple[str, str], bytes]
+Keys = Mapping[str, Mapping[str, bytes]]
 """The ids of a batch by namespace and key."""
 FAULTS_MAX = 100
 """So many tasks with faults are named; the rest of the batch is not read."""
@@ -95,8 +95,7 @@ class Submitter:
         text = dumps(arguments)
         identifier = self.new_id()
         row = _row(template, identifier, text)
-        dependencies = tuple([_resolved(template, r, {}) for r in template.dependencies])
-        return Submission(identifier, template, row, dependencies)
+        return Submission(identifier, template, row, _resolved(template, {}))
 
     def batch(self, tasks: Sequence[Task], *, actor: str) -> TasksSubmitted:
         """Return the event for a batch: dependencies are its keys first, then what exists.
@@ -109,8 +108,8 @@ class Submitter:
             raise _empty()
         ids = [self.new_id() for _ in tasks]
         keys = _keys(tasks, ids)
-        resolved = [tuple(_resolved(task, r, keys) for r in task.dependencies) for task in tasks]
-        _refuse_cycles(tasks, keys)
+        resolved = [_resolved(task, keys) for task in tasks]
+        _refuse_cycles(tasks, ids, resolved)
         return self._event(tasks, ids, resolved, actor)
 
     def workflow(
@@ -287,10 +286,16 @@ def _empty() -> InvalidError:
     return InvalidError("a batch needs at least one task", (Fault("/tasks", "is empty"),))
 
 
-def _resolved(task: Task, reference: str, keys: Keys) -> bytes | str:
-    """Return the id that a dependency names, or the key that the database must know."""
-    found = keys.get((task.namespace, reference)) or parse(reference.removeprefix(_URI))
-    return reference if found is None else found
+def _resolved(task: Task, keys: Keys) -> tuple[bytes | str, ...]:
+    """Return the ids that dependencies name, or the keys that the database must know."""
+    if not task.dependencies:
+        return ()
+    known = keys.get(task.namespace, {})
+    return tuple([known.get(name) or _elsewhere(name) for name in task.dependencies])
+
+
+def _elsewhere(reference: str) -> bytes | str:
+    return parse(reference.removeprefix(_URI)) or reference
 
 
 def _named(name: str, ids: Mapping[str, bytes], position: int) -> bytes:
@@ -303,26 +308,24 @@ def _named(name: str, ids: Mapping[str, bytes], position: int) -> bytes:
 
 
 def _keys(tasks: Sequence[Task], ids: Sequence[bytes]) -> Keys:
-    keys: dict[tuple[str, str], bytes] = {}
+    keys: dict[str, dict[str, bytes]] = {}
     for position, (task, identifier) in enumerate(zip(tasks, ids, strict=True)):
         if task.key is None:
             continue
-        place = (task.namespace, task.key)
-        if place in keys:
+        there = keys.setdefault(task.namespace, {})
+        if task.key in there:
             detail = f"the key {task.key!r} stands twice in the batch"
             raise InvalidError(detail, (Fault(f"/tasks/{position}/key", detail),))
-        keys[place] = identifier
+        there[task.key] = identifier
     return keys
 
 
-def _refuse_cycles(tasks: Sequence[Task], keys: Keys) -> None:
-    # A key is looked for in the task's own namespace, so no cycle leaves one.
-    edges: dict[str, dict[str, list[str]]] = {}
-    for task in tasks:
-        if task.key is not None:
-            found = [d for d in task.dependencies if (task.namespace, d) in keys]
-            edges.setdefault(task.namespace, {})[task.key] = found
-    for each in edges.values():
-        cycle = find_cycle(each)
-        if cycle is not None:
-            raise CycleError("tasks wait for one another: " + " -> ".join(cycle))
+def _refuse_cycles(
+    tasks: Sequence[Task],
+    ids: Sequence[bytes | str],
+    dependencies: Sequence[tuple[bytes | str, ...]],
+) -> None:
+    cycle = find_cycle(dict(zip(ids, dependencies, strict=True)))
+    if cycle is not None:
+        keys = [str(tasks[ids.index(each)].key) for each in cycle]
+        raise CycleError("tasks wait for one another: " + " -> ".join(keys))
