@@ -225,3 +225,99 @@ def test_a_fork_is_like_no_other_run_where_its_input_is_another(house):
     assert by_id[same] == by_id[run] != by_id[other]
     rows = house.reader.fetch("SELECT input FROM workflow_run WHERE id = ?", (other,))
     assert json.loads(rows[0][0]) == {"n": 2}
+
+
+# Maps.
+
+
+def each(over, task=EVAL, **arguments):
+    return {"name": "each", "type": "map", "arguments": {"over": over, "task": task, **arguments}}
+
+
+def items(house, identifier):
+    rows = house.reader.fetch("SELECT name, id FROM instance WHERE parent = ?", (identifier,))
+    found = {name: bytes(item) for name, item in rows}
+    return [found[f"each[{at}]"] for at in range(len(found))]
+
+
+def failed_map(house, **arguments):
+    """Let a run fail as the second of three items did."""
+    run, ids = started(house, each(["a", "b", "c"], **arguments), plain("end", "each"))
+    while house.hand.open:
+        # Last, as the others are cancelled with it.
+        attempt = min(house.hand.open.values(), key=lambda each: each.name == "each[1]")
+        if attempt.name == "each[1]":
+            house.fail(attempt.instance)
+        else:
+            house.succeed(attempt.instance, attempt.name)
+    return run, ids
+
+
+@pytest.mark.parametrize("arguments", [{}, {"parallel_max": 1}])
+def test_of_a_failed_map_only_what_did_not_succeed_is_done_again(house, arguments):
+    run, ids = failed_map(house, **arguments)
+    ran = {a.name for a in house.hand.started}
+    old = items(house, ids["each"])
+
+    new, copies = fork(house, run, "end")
+
+    assert ran >= {"each[0]", "each[1]"}
+    assert [a.name for a in house.hand.open.values()] == ["each[1]"]
+    first, second, *_ = items(house, copies["each"])
+    assert house.outcomes(first) == ["taken_over"]
+    assert house.log(first)[0]["data"]["origin"].replace("-", "") == old[0].hex()
+    house.succeed(second, "again")
+    while house.state(copies["each"]) == "awaiting":
+        (item,) = house.hand.open
+        house.succeed(item, "each[2]")
+    assert house.result(copies["each"]) == ["each[0]", "again", "each[2]"]
+    house.succeed(copies["end"])
+    assert house.state(new) == "succeeded"
+
+
+def test_items_are_taken_over_for_the_same_values_alone(house):
+    over = {"context": "names"}
+    given = {"names": ["a", "b", 1]}
+    run, ids = started(house, each(over), plain("end", "each"), input=given)
+    for item in items(house, ids["each"])[::2]:
+        house.succeed(item, "old")
+    house.fail(items(house, ids["each"])[1])
+
+    _, copies = fork(house, run, "end", {"names": ["a", "b", True, "d"]})
+
+    outcomes = [house.outcomes(item) for item in items(house, copies["each"])]
+    assert outcomes == [["taken_over"], [], [], []]
+
+
+def test_a_map_that_the_fork_begins_from_is_done_anew(house):
+    run, _ = failed_map(house)
+
+    _, copies = fork(house, run, "each")
+
+    assert [house.outcomes(item) for item in items(house, copies["each"])] == [[], [], []]
+
+
+def test_items_that_were_taken_over_count_for_no_quota_and_are_there_once_after_a_crash(house):
+    run, _ = failed_map(house)
+    namespace = house.core.directory.registry.namespaces["default"]
+    house.core.directory.registry.put_namespace(namespace.__class__("default", 3, None, 0))
+
+    _, copies = fork(house, run, "end")
+    house.crash()
+
+    assert [house.state(item) for item in items(house, copies["each"])] == [
+        "succeeded", "running", "succeeded",
+    ]  # fmt: skip
+    assert house.core.directory.registry.open_tasks["default"] == 3
+
+
+def test_the_retry_of_a_forked_map_opens_only_what_failed_again(house):
+    run, _ = failed_map(house)
+    new, copies = fork(house, run, "end")
+    first, second, third = items(house, copies["each"])
+    house.fail(second)
+
+    house.retry(new)
+
+    assert [a.instance for a in house.hand.open.values()] == [second]
+    assert house.outcomes(first) == house.outcomes(third) == ["taken_over"]

@@ -100,8 +100,9 @@ class Awaiting:
             self._steps.advance(directory, instance, step, event.wire, data)
             brood = directory.offspring.of(instance.id)
             brood.again = []
-            charge = Charge(instance.attempt, last.child, last.parallel_max, brood.failures)
-            instance.early = charge.text
+            instance.early = Charge(
+                instance.attempt, last.child, last.parallel_max, brood.failures, origin=last.origin
+            ).text
         return []
 
     # What is asked of them.

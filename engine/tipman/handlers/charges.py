@@ -7,6 +7,9 @@ from tipman.events import Failure
 from tipman.instances import Instance
 from tipman.jsontext import dumps, parsed
 
+NEVER = -1
+"""The attempt of what was said of a task before its first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -24,6 +27,8 @@ class Charge:
     again_from: int | None = None
     """The place in a map from which on items are still to be opened again, None for nowhere."""
     failure: Failure | None = None
+    origin: bytes | None = None
+    """The map in another run whose items are taken over, None for none."""
 
     @property
     def text(self) -> str:
@@ -37,6 +42,8 @@ class Charge:
             said["failed_before"] = self.failed_before
         if self.again_from is not None:
             said["again_from"] = self.again_from
+        if self.origin is not None:
+            said["origin"] = self.origin.hex()
         if self.failure is not None:
             failure = self.failure
             said["failure"] = [failure.code, failure.message, [*failure.matches]]
@@ -60,4 +67,6 @@ def last_charge_of(instance: Instance) -> Charge | None:
         code, message, matches = said["failure"]
         failure = Failure(code, message, matches=tuple(matches))
     before, again = said.get("failed_before", 0), said.get("again_from")
-    return Charge(said["attempt"], child, said.get("parallel_max"), before, again, failure)
+    origin = bytes.fromhex(said["origin"]) if "origin" in said else None
+    most = said.get("parallel_max")
+    return Charge(said["attempt"], child, most, before, again, failure, origin)

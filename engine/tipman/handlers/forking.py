@@ -2,6 +2,7 @@
 
 What succeeded in the old run, and lies neither at the task the fork begins from nor below it, has
 succeeded in the new one from the start: with its result and what it passed on, without an attempt.
+Of a map that did not succeed, and lies elsewhere too, that holds for the items which did.
 """
 
 import json
@@ -10,21 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from tipman.charts import INITIAL
 from tipman.definitions import Task, task_from_row
 from tipman.effects import Effect
 from tipman.errors import Fault, InvalidError, NotFoundError
 from tipman.events import RunDraft, Submission
+from tipman.handlers.charges import NEVER, Charge
 from tipman.handlers.contexts import note_added
+from tipman.handlers.inheritance import Legacy, known_ids, take_over
 from tipman.handlers.nodes import Nodes, nodes_of
 from tipman.handlers.running import Running, refuse_taken_run
-from tipman.handlers.steps import Steps, must_move
+from tipman.handlers.steps import Steps
 from tipman.handlers.submitting import Submitting
 from tipman.ids import text_of
 from tipman.instances import Instance
 from tipman.jsontext import dumps
 from tipman.lineage import ADDING
-from tipman.outlines import Verdict
 from tipman.run_events import RunForked
 from tipman.spelling import hint
 from tipman.tipman import TIPMan
@@ -35,8 +36,6 @@ _TASKS = (
     " WHERE i.run = ? AND i.parent IS NULL ORDER BY t.id"
 )
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-TAKEN_OVER = "taken_over"
-"""The outcome of the one attempt of a task that was not run in its own run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +76,25 @@ class Forking:
         # Only what is to be done counts for the quota.
         directory.registry.admit(tuple(c.submission for c in copies if not c.is_taken))
         self._runs.submitted(draft, len(copies), event.actor, directory)
-        taken = {c.submission.instance: c for c in copies if c.is_taken}
-        for copy in taken.values():
-            self._take_over(copy, dumps(results[copy.submission.task.name]), event, directory)
-        for copy in taken.values():
-            for need in _ids(copy.submission):
+        taken, place = [copy for copy in copies if copy.is_taken], (event.instance, None)
+        for copy in taken:
+            result = dumps(results[copy.submission.task.name])
+            legacy = Legacy(copy.old, result)
+            take_over(self._steps, copy.submission, place, legacy, event.actor, directory)
+        for copy in taken:
+            for need in known_ids(copy.submission):
                 # Nobody is told that it has settled, as all of them have.
                 directory.load(need).dependents += 1
         ids = {text_of(copy.old): text_of(copy.submission.instance) for copy in copies}
-        self._pass_on(tuple(taken.values()), ids, results, directory)
+        self._pass_on(taken, ids, results, directory)
         rest = [copy.submission for copy in copies if not copy.is_taken]
-        edges = {each.instance: _ids(each) for each in rest}
-        place = (event.instance, None)
+        edges = {each.instance: known_ids(each) for each in rest}
         self._submitting.placed(rest, edges, place, event.actor, directory)
+        for copy in copies:
+            task: Task = copy.submission.task
+            if task.type == "map" and not copy.is_taken and task.name not in again:
+                begun = directory.load(copy.submission.instance)
+                begun.early = Charge(NEVER, origin=copy.old).text
         return []
 
     @staticmethod
@@ -120,26 +125,6 @@ class Forking:
             copies.append(Copy(old, Submission(ids[name], task, row, needs), is_taken))
         return copies
 
-    def _take_over(
-        self,
-        copy: Copy,
-        result: str,
-        event: RunForked,
-        directory: TIPMan,
-    ) -> None:
-        """Stage a task that has succeeded already; it counts as open until it takes its step."""
-        submission = copy.submission
-        task: Task = submission.task
-        draft = Instance(submission.instance, task, submission.arguments, directory.now, INITIAL)
-        draft.run, draft.attempt = event.instance, 1
-        directory.registry.opened(draft.namespace)
-        directory.add(draft, submission.row, _ids(submission))
-        directory.close_attempt(draft, TAKEN_OVER, result, None)
-        step = must_move(draft, "task.submitted", Verdict.TAKE)
-        data = f'{{"verdict":"take","origin":"{text_of(copy.old)}"}}'
-        # Nobody waits for it yet: those that do count it as settled when they come.
-        self._steps.advance(directory, draft, step, "task.submitted", data, event.actor)
-
     @staticmethod
     def _pass_on(
         taken: Sequence[Copy],
@@ -161,10 +146,6 @@ class Forking:
                 note_added(instance, task, dumps(results[task.name]), directory)
             elif kept is not None and (added := json.loads(kept).get("added")) is not None:
                 note_added(instance, task, dumps(added), directory)
-
-
-def _ids(submission: Submission) -> list[bytes]:
-    return [each for each in submission.dependencies if isinstance(each, bytes)]
 
 
 def _done_again(event: RunForked, nodes: Nodes) -> set[str]:

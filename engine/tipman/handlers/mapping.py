@@ -21,9 +21,10 @@ from tipman.definitions.tasks import refusal
 from tipman.errors import InvalidError, MergeConflictError, QuotaReachedError, TypeOffError
 from tipman.events import AwaitingStarted, Failure, RetryRequested, Submission, TasksSubmitted
 from tipman.frontier import mark_of
-from tipman.handlers.charges import Charge, charge_of
+from tipman.handlers.charges import Charge, charge_of, last_charge_of
 from tipman.handlers.closing import SETTLED_BELOW, Closing
 from tipman.handlers.contexts import conflict_failure, note_added, seen_by
+from tipman.handlers.inheritance import Legacy, items_done, legacies, take_over
 from tipman.handlers.kin import children, outcomes_below
 from tipman.handlers.outcomes import Outcomes, expression_failure, plain_failure
 from tipman.handlers.steps import SLOTLESS, must_move, undelayed
@@ -133,7 +134,13 @@ class Mapping:
         if charge is None:
             failed = _failed_from(0, instance, directory)
             again = 0 if failed and brood.looks else None
-            charge = Charge(instance.attempt, parallel_max=found.parallel_max, again_from=again)
+            last = last_charge_of(instance)
+            charge = Charge(
+                instance.attempt,
+                parallel_max=found.parallel_max,
+                again_from=again,
+                origin=None if last is None else last.origin,
+            )
             instance.early = charge.text
             directory.touch(instance)
             brood.again = failed if brood.looks else []
@@ -197,15 +204,35 @@ class Mapping:
             last = min(last, first + max(plan.parallel_max - brood.open, 0))
         if first == last:
             return
+        taken = _taken_over(instance, brood, plan, range(first, last), directory)
         try:
             template = self._checked(_template(task, instance.namespace))
             submissions = [*self._submissions(instance, template, plan.values, first, last)]
-            directory.registry.admit(submissions)
+            rest = [s for at, s in enumerate(submissions, first) if at not in taken]
+            directory.registry.admit(rest)
         except (TypeOffError, QuotaReachedError) as error:
             failure = plain_failure(error.code, str(error))
             self._closing.fail(self, instance, "attempt.failed", failure, directory)
             return
         brood.open += len(submissions)
+        steps, place = self._outcomes.steps, (instance.run, instance.id)
+        for index, legacy in taken.items():
+            take_over(steps, submissions[index - first], place, legacy, _ACTOR, directory)
+        self._place(rest, instance, template, directory)
+        directory.touch(instance)
+        told = f'{{"first":{first},"items":{last - first},"of":{len(plan.values)}}}'
+        directory.log(instance, "items.submitted", instance.configuration, told)
+        if not brood.looks and last < len(plan.values):
+            directory.raised.append(AwaitingStarted(instance.id))
+
+    def _place(
+        self,
+        submissions: Sequence[Submission],
+        instance: Instance,
+        template: Task,
+        directory: TIPMan,
+    ) -> None:
+        """Stage items that are to be done."""
         verdict = undelayed(template, directory.now)
         data = f'{{"verdict":"{verdict}"}}'
         for submission in submissions:
@@ -216,11 +243,6 @@ class Mapping:
             step = must_move(draft, TasksSubmitted.wire, verdict)
             directory.add(draft, submission.row, [])
             self._outcomes.steps.advance(directory, draft, step, TasksSubmitted.wire, data, _ACTOR)
-        directory.touch(instance)
-        told = f'{{"first":{first},"items":{last - first},"of":{len(plan.values)}}}'
-        directory.log(instance, "items.submitted", instance.configuration, told)
-        if not brood.looks and last < len(plan.values):
-            directory.raised.append(AwaitingStarted(instance.id))
 
     def _submissions(
         self,
@@ -246,6 +268,16 @@ class Mapping:
                 identifier, item.type, item.queue, item.priority, mark, arguments, text,
             )  # fmt: skip
             yield Submission(identifier, item, row, ())
+
+
+def _taken_over(
+    instance: Instance, brood: Brood, plan: Plan, places: range, directory: TIPMan
+) -> dict[int, Legacy]:
+    """Return which of these places need not be done: they were, for the same value."""
+    if brood.done is None:
+        charge = charge_of(instance)
+        brood.done = items_done(None if charge is None else charge.origin, directory)
+    return legacies(brood.done, plan.values, places, directory)
 
 
 def _failed_from(first: int, instance: Instance, directory: TIPMan) -> list[tuple[int, bytes]]:

@@ -31,6 +31,8 @@ class Brood:
     """What its map sees of the tasks before it, and so every item; None as above."""
     again: list[tuple[int, bytes]] | None = None
     """The items that are still to be opened again, by their places; None as above."""
+    done: Mapping[int, bytes] | None = None
+    """The items that are taken over from another run, by their places; None as above."""
     looks: bool = False
     """Whether its map is to look whenever an item settles, and not only when the last does."""
 
