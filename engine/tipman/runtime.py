@@ -14,7 +14,7 @@ from tipman.clock import Clock, SystemClock
 from tipman.conduct import Conduct
 from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database, Row
-from tipman.definitions import Task, Workflow, by_failure, task_of
+from tipman.definitions import Task, Workflow, bare_call, by_failure, task_of
 from tipman.definitions.named import is_by_definition
 from tipman.errors import DatabaseError, InvalidError, TipmanError, UnavailableError
 from tipman.events import Event, TasksSubmitted
@@ -301,7 +301,9 @@ class Engine(Requests, Operations, Arrangements, Conduct):
     ) -> Task:
         template = self._templates.get(registered) if what is registered else None
         if template is None:
-            template = self._checked(_shape(what, {}))
+            is_bare = what is registered and not registered.defaults
+            bare = bare_call(registered.name, self.settings) if is_bare else None
+            template = self._checked(bare or _shape(what, {}))
             if what is registered:
                 self._templates[registered] = template
         return template

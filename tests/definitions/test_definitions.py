@@ -12,6 +12,7 @@ from tipman.clock import MICROSECONDS
 from tipman.definitions import (
     Retry,
     Task,
+    bare_call,
     options_of,
     task_from_row,
     task_of,
@@ -412,6 +413,21 @@ def test_a_schema_is_not_fetched_from_elsewhere():
     )
 
     assert found["/input"] == "the schema refers to 'http://127.0.0.1:1/x', which is not in it"
+
+
+@pytest.mark.parametrize(
+    "settings", [Settings(), Settings(attempts_max=3), Settings(timeout_s=5), Settings(slots=1)]
+)
+def test_a_call_that_says_no_more_is_what_judging_it_would_make_of_it(settings):
+    called = {"task": "shop.fetch", "args": {}}
+    judged = task_of(
+        {"type": "inline", "name": "shop.fetch", "arguments": called}, settings=settings
+    )
+
+    bare = bare_call("shop.fetch", settings)
+
+    assert bare == judged
+    assert bare.options == judged.options
 
 
 def test_importing_definitions_is_light():

@@ -16,7 +16,7 @@ from tipman.definitions.orders import Order, order_of, ordered, with_input
 from tipman.definitions.resolution import by_failure, resolved, resolved_tasks
 from tipman.definitions.shapes import Retry, Task, TaskType
 from tipman.definitions.stored import options_of, task_from_row, unpacked
-from tipman.definitions.tasks import task_of, tasks_of
+from tipman.definitions.tasks import bare_call, task_of, tasks_of
 from tipman.definitions.workflows import Workflow, workflow_of
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Task",
     "TaskType",
     "Workflow",
+    "bare_call",
     "by_failure",
     "check_file",
     "fill",

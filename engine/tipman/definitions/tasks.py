@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tipman.definitions.faults import faults_of, unknown_field
 from tipman.definitions.judgement import judge
 from tipman.definitions.parts import has_parts, parted
-from tipman.definitions.shapes import NAME_MAX, Task, kind_of
+from tipman.definitions.shapes import NAME_MAX, Retry, Task, kind_of
 from tipman.errors import CycleError, Fault, InvalidError, UnknownDependencyError
 from tipman.graph import find_cycle
 from tipman.jsontext import Path, pointer_of
@@ -60,6 +60,20 @@ def tasks_of(items: object, *, settings: Settings = DEFAULTS) -> tuple[Task, ...
     return tuple(tasks)
 
 
+def bare_call(name: str, settings: Settings) -> Task:
+    """Return the task that calls a registered function of this name and says no more.
+
+    It has nothing that could be wrong, so that it needs no judgement: a process that submits no
+    other task is spared the validators, which are built at their first use (3 MiB and a moment).
+    """
+    arguments = {"task": name, "args": {}}
+    completed = _completed({"type": "inline", "name": name, "arguments": arguments}, settings)
+    completed["timeout_s"] = float(completed["timeout_s"])
+    if "retry" in completed:
+        completed["retry"] = Retry.model_construct(**completed["retry"])
+    return Task.model_construct(**completed)
+
+
 def _lone_faults(given: object) -> Iterator[Fault]:
     """Yield what only a task of a workflow can say."""
     if isinstance(given, Mapping) and given.get("compensate") is not None:
@@ -90,7 +104,9 @@ def read_task(given: object, settings: Settings, under: Path = ()) -> Reading:
         return Reading(None, tuple(faults))
     if judged.has_expressions:
         beside["has_expressions"] = True
-    return Reading(task.beside(**beside) if beside else task, ())
+    if beside:
+        task = task.beside(**beside)
+    return Reading(task.with_text(judged.text), ())
 
 
 def reader(settings: Settings) -> Callable[[object, Path], Reading]:
