@@ -259,7 +259,7 @@ def _placed(task: Task, namespace: str) -> Task:
 def _submission(
     task: Task, identifier: bytes, dependencies: tuple[bytes | str, ...]
 ) -> Submission:
-    row = _row(task, identifier, dumps(task.arguments))
+    row = _row(task, identifier, task.arguments_text)
     return Submission(identifier, task, row, dependencies)
 
 

@@ -27,11 +27,10 @@ _BYTES_A_CHARACTER_MAX = 4
 class Judgement(NamedTuple):
     """What is wrong with arguments, by pointers into them; whether they are to be filled in."""
 
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...]
     has_expressions: bool = False
-
-
-_FINE = Judgement()
+    text: str = ""
+    """They as JSON text, if they are JSON."""
 
 
 def judge(type_: object, arguments: object, settings: Settings) -> Judgement:
@@ -47,13 +46,13 @@ def judge(type_: object, arguments: object, settings: Settings) -> Judgement:
         faults += _code_faults(arguments)
     shape = SHAPES.get(type_) if isinstance(type_, str) else None
     if shape is None or not isinstance(type_, str):
-        return Judgement(tuple(faults)) if faults else _FINE
+        return Judgement(tuple(faults), text=text)
     templates = 0
     if has_braces(arguments):
         templates, broken = expression_faults(type_, arguments)
         faults += broken
     faults += _shape_faults(shape, arguments)
-    return Judgement(tuple(faults), templates > 0) if faults or templates else _FINE
+    return Judgement(tuple(faults), templates > 0, text)
 
 
 def fill(task: Task, names: Mapping[str, Json]) -> Json:

@@ -306,13 +306,23 @@ class Task(Shape):
                 options[name] = options[name].packed
         return dumps(options, depth_max=STORED_DEPTH_MAX)
 
+    @cached_property
+    def arguments_text(self) -> str:
+        """`arguments` as JSON text."""
+        return dumps(self.arguments, depth_max=STORED_DEPTH_MAX)
+
+    def with_text(self, text: str) -> Self:
+        """Return this task, which need not write its `arguments` again: their text is at hand."""
+        self.__dict__["arguments_text"] = text
+        return self
+
     @property
     def packed(self) -> dict[str, Any]:
         """It as a JSON object that `tipman.definitions.stored.unpacked` reads."""
         return {
             "name": self.name,
             "type": self.type,
-            "arguments": dumps(self.arguments, depth_max=STORED_DEPTH_MAX),
+            "arguments": self.arguments_text,
             "options": self.options,
         }
 
@@ -325,6 +335,8 @@ class Task(Shape):
         values = self.__dict__ | changes
         if self.has_expressions or "options" not in changes:
             values.pop("options", None)
+        if "arguments" in changes:
+            values.pop("arguments_text", None)
         object.__setattr__(other, "__dict__", values)
         given = self.__pydantic_fields_set__ | changes.keys()
         object.__setattr__(other, "__pydantic_fields_set__", given)
