@@ -159,6 +159,10 @@ class Instance:
             self.wake_at, self.queued_at, self.started_at, self.settled_at, self.chain,
         )  # fmt: skip
 
+    def within(self) -> Row:
+        """Return the columns that change with every step within a state."""
+        return (self.configuration, self.sequence, self.chain)
+
     def rare(self) -> Row:
         """Return the columns that change rarely."""
         return (

@@ -310,6 +310,11 @@ INSERT_PLAIN_RUN = insert_of("instance", [*_STEADY, *_OFTEN, "schedule"])
 UPDATE_INSTANCE = update_sql("instance", _CHANGING, _GUARD)
 UPDATE_PLAIN_INSTANCE = update_sql("instance", _OFTEN, _GUARD)
 """For an instance whose rarely changing columns have not changed."""
+_WITHIN = ["configuration", "sequence", "chain"]
+UPDATE_WITHIN = update_sql("instance", _WITHIN, _GUARD)
+"""For one that stayed in its state, and waits for what it waited for: no index is touched."""
+UPDATE_DEADLINE = update_sql("instance", ["wake_at", *_WITHIN], _GUARD)
+"""For one that stayed in its state, with another deadline."""
 INSERT_TASK = insert_of("task", columns_of(Task))
 INSERT_DEPENDENCY = insert_of("dependency", columns_of(Dependency))
 INSERT_ATTEMPT = insert_of("attempt", columns_of(Attempt))

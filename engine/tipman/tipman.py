@@ -15,20 +15,15 @@ from tipman.edges import Edges
 from tipman.errors import NotFoundError
 from tipman.events import Event, Failure
 from tipman.ids import text_of
-from tipman.instances import PLAIN, Instance, plain_run
+from tipman.instances import Instance
 from tipman.lineage import Lineage, StagedSource
 from tipman.models import (
     DELETE_INBOX,
     INSERT_ATTEMPT,
     INSERT_INBOX,
-    INSERT_INSTANCE,
     INSERT_LOG_ENTRY,
-    INSERT_PLAIN_INSTANCE,
-    INSERT_PLAIN_RUN,
     INSERT_TASK,
     SELECT_INSTANCE,
-    UPDATE_INSTANCE,
-    UPDATE_PLAIN_INSTANCE,
     UPSERT_KEPT,
 )
 from tipman.registry.register import Registry
@@ -37,13 +32,10 @@ from tipman.runs.ledger import Runs
 from tipman.runs.offspring import Offspring
 from tipman.schedules.ledger import Ledger
 from tipman.schedules.models import FREE_KEY
+from tipman.writing import insert_new, update, update_within
 
 CACHE_MAX = 100_000
 """Instances kept in memory; the least recently loaded that do not run are dropped first."""
-
-
-class BrokenInvariantError(Exception):
-    """A row is not as this engine left it; the engine stops rather than guess."""
 
 
 class TIPMan(Relatives):
@@ -67,6 +59,8 @@ class TIPMan(Relatives):
         self._tolerated = 0
         self._new: dict[bytes, Instance] = {}
         self._touched: dict[bytes, Instance] = {}
+        self._shifted: dict[bytes, Instance] = {}
+        self._rearmed: dict[bytes, Instance] = {}
         self._new_keys: dict[tuple[str, str, str], bytes] = {}
         self._freed: list[Row] = []
         self._kept: dict[tuple[str, str, str], str] = {}
@@ -196,6 +190,16 @@ class TIPMan(Relatives):
         if instance.id not in self._new:
             self._touched[instance.id] = instance
 
+    def shift(self, instance: Instance) -> None:
+        """Stage, of the instance's row, what a step changes that stays within its state."""
+        if instance.id not in self._new:
+            self._shifted[instance.id] = instance
+
+    def rearm(self, instance: Instance) -> None:
+        """Stage a deadline, of an instance that took a step within its state."""
+        if instance.id not in self._new:
+            self._rearmed[instance.id] = instance
+
     def log(
         self,
         instance: Instance,
@@ -257,12 +261,15 @@ class TIPMan(Relatives):
             run(FREE_KEY, self._freed)
         self.runs.write()
         if self._new:
-            self._insert()
+            insert_new(self._database, self._new.values())
             insert(INSERT_TASK, self._tasks)
         self.edges.write()
         self.schedules.write()
         if self._touched:
-            self._update()
+            update(self._database, self._touched.values())
+        if self._shifted:
+            shifted = [i for key, i in self._shifted.items() if key not in self._touched]
+            update_within(self._database, shifted, self._rearmed)
         if self._attempts:
             insert(INSERT_ATTEMPT, self._attempts)
         if self._log:
@@ -274,50 +281,8 @@ class TIPMan(Relatives):
         if self._handled:
             run(DELETE_INBOX, self._handled)
 
-    def _insert(self) -> None:
-        plain, runs, full = [], [], []
-        for instance in self._new.values():
-            row, rare, schedule = (
-                instance.steady() + instance.often(),
-                instance.rare(),
-                instance.schedule,
-            )
-            if rare == PLAIN:
-                plain.append(row)
-                continue
-            instance.stored_rare = rare
-            if schedule is not None and rare == plain_run(schedule):
-                runs.append((*row, schedule))
-            else:
-                full.append(row + rare)
-        for statement, rows in (
-            (INSERT_PLAIN_INSTANCE, plain),
-            (INSERT_PLAIN_RUN, runs),
-            (INSERT_INSTANCE, full),
-        ):
-            if rows:
-                self._database.insert(statement, rows)
-
-    def _update(self) -> None:
-        plain, full = [], []
-        for instance in self._touched.values():
-            row, rare = instance.often(), instance.rare()
-            guard = (instance.id, instance.stored_sequence)
-            if rare == instance.stored_rare:
-                plain.append(row + guard)
-            else:
-                full.append(row + rare + guard)
-                instance.stored_rare = rare
-        changed = 0
-        if plain:
-            changed = self._database.execute_many(UPDATE_PLAIN_INSTANCE, plain)
-        if full:
-            changed += self._database.execute_many(UPDATE_INSTANCE, full)
-        if changed != len(self._touched):
-            raise BrokenInvariantError("an instance was changed by somebody else")
-
     def _earliest_wake(self) -> int | None:
-        staged = (*self._new.values(), *self._touched.values())
+        staged = (*self._new.values(), *self._touched.values(), *self._rearmed.values())
         return min((i.wake_at for i in staged if i.wake_at is not None), default=None)
 
     @property
@@ -334,10 +299,13 @@ class TIPMan(Relatives):
         """Forget what was staged, now that it is on disk; return its log entries."""
         for instance in self._touched.values():
             self._stored(instance)
+        for instance in self._shifted.values():
+            instance.stored_sequence = instance.sequence
         for instance in self._new.values():
             self._stored(instance)
         lines = self._log
         self._new, self._touched, self._new_keys = {}, {}, {}
+        self._shifted, self._rearmed = {}, {}
         self._kept, self._tasks, self._attempts, self.returned = {}, [], [], {}
         self._freed = []
         self.runs.committed()

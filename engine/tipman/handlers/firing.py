@@ -290,7 +290,7 @@ class Firing:
             verdict = Verdict.FINISH
         step_schedule(instance, "slot.decided", verdict, slot_text(slot, verdict), directory)
         directory.schedules.touch(record)
-        arm(instance, record)
+        arm(instance, record, directory)
 
     # What becomes of runs.
 
@@ -321,7 +321,7 @@ class Firing:
         data = f'{{"verdict":"{verdict}","run":"{text_of(event.run)}","state":"{event.state}"}}'
         step_schedule(instance, event.wire, verdict, data, directory)
         if instance.state != "active":
-            arm(instance, record)
+            arm(instance, record, directory)
         return []
 
     def slot_reopened(self, event: SlotReopened, directory: TIPMan) -> list[Effect]:

@@ -41,7 +41,9 @@ def take_step(
     before = instance.configuration if instance.sequence else ""
     was = instance.state
     instance.take(step)
-    if instance.sequence:
+    if step.state == was:
+        directory.shift(instance)
+    else:
         directory.touch(instance)
     announced = step.announced
     directory.log(instance, name, before, data, actor, announced[0] if announced else None)
@@ -51,11 +53,12 @@ def take_step(
         instance.settled_at = directory.now
 
 
-def arm(instance: Instance, record: Record) -> None:
+def arm(instance: Instance, record: Record, directory: TIPMan) -> None:
     """Set the deadline of a schedule to its next instant; only an active one has any."""
     instance.wake_at = None
     if instance.state == "active" and record.next_at is not None:
         instance.wake_at = record.next_at + plan_of(record).delay(record.id, record.next_at)
+    directory.rearm(instance)
 
 
 def is_due(instance: Instance, directory: TIPMan) -> bool:

@@ -63,7 +63,7 @@ class Scheduling:
         verdict = Verdict.PAUSE if event.parsed.paused else Verdict.NONE
         data = {"verdict": str(verdict), "revision": 1, "spec": parsed(event.spec)}
         step_schedule(instance, event.wire, verdict, dumps(data), directory, event.actor)
-        arm(instance, record)
+        arm(instance, record, directory)
         return []
 
     def changed(self, event: ScheduleChanged, directory: TIPMan) -> list[Effect]:
@@ -111,7 +111,7 @@ class Scheduling:
         directory.schedules.free_key(record, instance.namespace)
         instance.key = None
         step_schedule(instance, event.wire, Verdict.NONE, None, directory, event.actor)
-        arm(instance, record)
+        arm(instance, record, directory)
         return []
 
     def paused(self, event: PauseRequested, directory: TIPMan) -> list[Effect]:
@@ -123,7 +123,7 @@ class Scheduling:
         if instance.state != "active":
             raise _unmoved(event.wire, instance)
         self._ask(event, instance, Verdict.NONE, directory)
-        arm(instance, record)
+        arm(instance, record, directory)
         directory.schedules.touch(record)
         return []
 
@@ -223,7 +223,7 @@ class Scheduling:
 
     @staticmethod
     def _go_on(instance: Instance, record: Record, directory: TIPMan) -> None:
-        arm(instance, record)
+        arm(instance, record, directory)
         if is_due(instance, directory):
             directory.raised.append(TimerFired(instance.id))
 
