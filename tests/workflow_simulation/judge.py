@@ -218,8 +218,7 @@ class Judge:
         if context is None and reads_context(node.rule):
             return
         truth = holds(node.rule, outcomes, context or {})
-        # One that is tried again may as well wait for all that is tried again above it.
-        is_known = node.is_early and truth and not member.reopened
+        is_known = node.is_early and truth
         if member.state == "waiting" and (None not in outcomes.values() or is_known):
             raise ViolationError(f"{self._label(member.born.id)} waits for nothing: {outcomes}")
         if member.state in {"skipped", "blocked"} and truth is not False:

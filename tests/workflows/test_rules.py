@@ -8,6 +8,7 @@ from tipman.errors import ConflictError
 from tipman.events import RetryRequested, StopReason
 from tipman.ids import text_of
 from tipman_api.schemas import TASK
+from workflows.runs import run_of
 
 
 def node(name, *needs, **fields):
@@ -363,3 +364,61 @@ def test_a_skip_reads_as_the_document_of_the_interface_says(house, rule):
     view = house.view(run["b"])
     assert view["error"]["rule"] == rule
     assert list(Draft202012Validator(TASK).iter_errors(view)) == []
+
+
+# Tried again.
+
+
+@pytest.mark.parametrize(
+    ("word", "answer"),
+    [("any_succeeded", "succeeded"), ("any_settled", "succeeded"), ("any_failed", "cancelled")],
+)
+def test_a_bare_any_that_is_answered_does_not_wait_for_what_is_tried_again(house, word, answer):
+    run = house.run(node("a"), node("b"), node("c", "a", "b", when=word))
+    end(house, run["a"], answer)
+    house.fail(run["c"])
+    house.fail(run["b"])
+
+    # Of `a` and `b` only `b` is asked, and `c` with it.
+    whole = run_of(house, run)
+    house.ask("retry.requested", whole, {"tasks": ["b"], "descendants": True})
+
+    assert house.states(run["b"], run["c"]) == ["running", "running"]
+    assert house.view(run["c"])["dependencies_remaining"] == 1
+    house.succeed(run["c"])
+    house.succeed(run["b"])
+    assert house.state(whole) == "succeeded" if answer == "succeeded" else "failed"
+
+
+def test_a_bare_any_whose_answer_is_tried_again_waits_for_it(house):
+    run = house.run(node("a"), node("b"), node("c", "a", "b", when="any_failed"))
+    house.fail(run["a"])
+    house.fail(run["c"])
+    house.succeed(run["b"])
+
+    house.ask("retry.requested", run_of(house, run), {"tasks": ["a"], "descendants": True})
+
+    assert house.states(run["a"], run["b"], run["c"]) == ["running", "succeeded", "waiting"]
+    house.succeed(run["a"])
+    assert house.state(run["c"]) == "skipped"
+
+
+def test_what_goes_on_early_again_sees_the_settled_alone_in_each_attempt(house):
+    adding = {"type": "eval", "arguments": "result = context"}
+    run = house.run(
+        {"name": "a", **adding}, {"name": "b", **adding},
+        node("c", "a", "b", when="any_succeeded", **adding, retry={"attempts_max": 2}),
+    )  # fmt: skip
+    house.suspend(run["c"])
+    house.succeed(run["a"], {"x": 1})
+    house.fail(run["b"])
+    house.cancel(run["c"])
+
+    whole = run_of(house, run)
+    house.ask("retry.requested", whole, {"tasks": ["b", "c"]})
+
+    assert house.hand.open[run["c"]].context["context"] == {"x": 1}
+    house.succeed(run["b"], {"y": 2})
+    house.fail(run["c"])
+    house.advance(3_600)
+    assert house.hand.open[run["c"]].context["context"] == {"x": 1}

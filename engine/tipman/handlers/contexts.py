@@ -98,9 +98,33 @@ def keep_what_was_seen(instance: Instance, directory: TIPMan) -> None:
         return
     needs = data_of(directory.edges.dependencies_of(instance), task.options)
     if instance.dependencies_remaining:
-        directory.prefetch(needs)
-        found = [directory.find(need) for need in needs]
-        needs = [each.id for each in found if each is not None and each.is_settled]
+        needs = [each.id for each in _settled_among(needs, directory)]
+    _keep(needs, kept, instance, task, directory)
+
+
+def keep_of_the_settled(instance: Instance, directory: TIPMan) -> None:
+    """Keep what a task sees that is opened again before all that it depends on has settled."""
+    task = directory.task_of(instance)
+    needs = data_of(directory.edges.dependencies_of(instance), task.options)
+    settled = [each.id for each in _settled_among(needs, directory)]
+    kept = directory.runs.contexts_of((instance.id,)).get(instance.id)
+    if len(settled) < len(needs) and saw_of(kept) is None:
+        _keep(settled, kept, instance, task, directory)
+
+
+def _settled_among(needs: Sequence[bytes], directory: TIPMan) -> list[Instance]:
+    directory.prefetch(needs)
+    found = [directory.find(need) for need in needs]
+    return [each for each in found if each is not None and each.is_settled]
+
+
+def _keep(
+    needs: Sequence[bytes],
+    kept: str | None,
+    instance: Instance,
+    task: Task,
+    directory: TIPMan,
+) -> None:
     seen = directory.lineage.seen_agreed(needs, instance.run, task.options)
     added = None if kept is None else parsed(kept).get("added")
     directory.runs.keep_context(instance.id, kept_text(added, seen))

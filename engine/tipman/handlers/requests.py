@@ -13,6 +13,7 @@ from tipman.events import (
 )
 from tipman.handlers.admission import Admission, admission, cause_of, turned_back
 from tipman.handlers.awaiting import Awaiting
+from tipman.handlers.contexts import keep_of_the_settled
 from tipman.handlers.running import is_held_by_run, is_stopped_with_run
 from tipman.handlers.steps import Steps, conflict, ready
 from tipman.ids import text_of
@@ -87,8 +88,11 @@ class Requests:
             words = "its run is being stopped; try again when that has ended"
             raise ConflictError(f"{event.wire} changes nothing: {words}", instance.state)
         task = directory.task_of(instance)
-        if instance.dependencies_unmet and _is_to_hear(instance, directory):
-            self._steps.ask(event, instance, Verdict.WAIT, directory)
+        if instance.dependencies_unmet and (unheard := _unheard(instance, directory)):
+            still_open = instance.dependencies_remaining + unheard
+            counts = (still_open, instance.dependencies_unmet - unheard)
+            weighed = admission(instance, task, directory, counts=counts)
+            self._open_again(event, instance, weighed, directory)
             return []
         if task.when is None and instance.dependencies_unmet:
             cause = cause_of(directory.edges.dependencies_of(instance), directory)
@@ -103,18 +107,27 @@ class Requests:
         if weighed.reason is not None:
             words = parsed(weighed.reason)["message"]
             raise ConflictError(f"{words}; retry what it waits for first", instance.state)
-        verdict = Verdict.WAIT if weighed.verdict is Verdict.WAIT else ready(task)
-        self._steps.ask(event, instance, verdict, directory)
+        self._open_again(event, instance, weighed, directory)
         return []
 
+    def _open_again(
+        self, event: RetryRequested, instance: Instance, weighed: Admission, directory: TIPMan
+    ) -> None:
+        """Let a task go on, or wait for what its rule does not know yet."""
+        if weighed.verdict is Verdict.WAIT:
+            self._steps.ask(event, instance, Verdict.WAIT, directory)
+            return
+        keep_of_the_settled(instance, directory)
+        self._steps.ask(event, instance, ready(directory.task_of(instance)), directory)
 
-def _is_to_hear(instance: Instance, directory: TIPMan) -> bool:
-    """Tell whether a dependency has opened again and the event that says so is on its way."""
+
+def _unheard(instance: Instance, directory: TIPMan) -> int:
+    """Return how many dependencies opened again of which the event is still on its way."""
     needs = directory.edges.dependencies_of(instance)
     directory.prefetch(needs)
     found = [directory.find(identifier) for identifier in needs]
     still_open = sum(each is not None and not each.is_settled for each in found)
-    return still_open > instance.dependencies_remaining
+    return still_open - instance.dependencies_remaining
 
 
 def in_flight(event: Requested) -> str:
