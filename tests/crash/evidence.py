@@ -14,6 +14,13 @@ from pathlib import Path
 
 from tipman.ids import text_of
 
+# Registries have a log and nothing else.
+_INSTANCES = "SELECT * FROM instance WHERE kind <> 'registry'"
+_LINES = (
+    "SELECT l.* FROM log_line AS l JOIN instance AS i ON i.id = l.instance"
+    " WHERE i.kind <> 'registry' ORDER BY l.instance, l.sequence"
+)
+
 
 @dataclass
 class Evidence:
@@ -50,7 +57,7 @@ def _read(database, marks):
     integrity = database.execute("PRAGMA integrity_check").fetchone()[0]
     if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'log_line'").fetchone():
         return Evidence(integrity, 0, {}, {}, {}, {}, {}, {}, [], marks)
-    instances = {row["id"]: row for row in _rows(database, "SELECT * FROM instance")}
+    instances = {row["id"]: row for row in _rows(database, _INSTANCES)}
     dependencies = {}
     for row in _rows(database, "SELECT * FROM dependency ORDER BY dependent, position"):
         dependencies.setdefault(row["dependent"], []).append(row["dependency"])
@@ -65,7 +72,7 @@ def _read(database, marks):
         tasks={row["id"]: row for row in _rows(database, "SELECT * FROM task")},
         dependencies=dependencies,
         attempts=_grouped(database, "SELECT * FROM attempt ORDER BY instance, number"),
-        lines=_grouped(database, "SELECT * FROM log_line ORDER BY instance, sequence"),
+        lines=_grouped(database, _LINES),
         kept=kept,
         inbox=[row["event"] for row in _rows(database, "SELECT * FROM inbox")],
         marks=marks,
