@@ -66,7 +66,7 @@ def fill(task: Task, names: Mapping[str, Json]) -> Json:
     filled = fill_arguments(task.type, task.arguments, names)
     shape = SHAPES[task.type]
     try:
-        shape.model_validate(filled)
+        shape.read(filled)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if detail["type"] == "string_type":
@@ -74,7 +74,7 @@ def fill(task: Task, names: Mapping[str, Json]) -> Json:
     else:
         return filled
     try:
-        shape.model_validate(filled)
+        shape.read(filled)
     except ValidationError as error:
         faults = tuple(faults_of(error, shape, under=("arguments",)))
         raise InvalidError("; ".join(f"{f.pointer}: {f.detail}" for f in faults), faults) from None
@@ -91,7 +91,7 @@ def _shape_faults(shape: type[Shape], arguments: object) -> Iterator[Fault]:
         yield Fault("", "is missing")
         return
     try:
-        shape.model_validate(arguments)
+        shape.read(arguments)
     except ValidationError as error:
         yield from faults_of(error, shape, excused=is_templated)
 

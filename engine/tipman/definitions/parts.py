@@ -37,9 +37,9 @@ def has_parts(completed: Mapping[str, Any]) -> bool:
     """Tell whether there is anything to part; most tasks have nothing, and cost four looks."""
     return (
         "when" in completed
-        or "dependencies" in completed
         or "compensate" in completed
         or completed.get("type") in _PARTED_TYPES
+        or _has_edges(completed.get("dependencies"))
     )
 
 
@@ -47,7 +47,7 @@ def parted(completed: dict[str, Any], under: Path, read: Read) -> Parts:
     """Part a task's mapping."""
     parts = Parts(completed, {}, [])
     needs = completed.get("dependencies")
-    if isinstance(needs, list | tuple) and any(isinstance(need, Mapping) for need in needs):
+    if _has_edges(needs):
         _part_edges(parts, needs, under)
     if completed.get("when") is not None:
         names = _names(parts.plain.get("dependencies"))
@@ -95,6 +95,11 @@ def _names(needs: object) -> list[str] | None:
 
 def _is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     return isinstance(value, list | tuple)
+
+
+def _has_edges(needs: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """Tell whether dependencies are more than names, or no names."""
+    return _is_list(needs) and not {*map(type, needs)} <= {str}
 
 
 def _part_edges(parts: Parts, needs: list[Any] | tuple[Any, ...], under: Path) -> None:

@@ -176,6 +176,12 @@ class Shape(BaseModel):
         hide_input_in_errors=True,
     )
 
+    @classmethod
+    def read(cls, given: object) -> Self:
+        """Return what `model_validate` does, without the look at what else that could be told."""
+        found: Self = cls.__pydantic_validator__.validate_python(given)
+        return found
+
 
 class Retry(Shape):
     """What follows a failed attempt; see `tipman.retries`. `attempts_max` counts the first too."""
@@ -294,16 +300,11 @@ class Task(Shape):
         # What nobody gave is the default, so only a few of the many are compared.
         given = sorted(self.__pydantic_fields_set__ & _OPTIONS, key=_POSITIONS.__getitem__)
         values = self.__dict__
-        options: dict[str, Any] = {
-            name: values[name] for name in given if values[name] != DEFAULT_OPTIONS[name]
-        }
-        if "due_at" in options:
-            options["due_at"] = microseconds_of(options["due_at"])
-        if "retry" in options:
-            options["retry"] = self.retry.model_dump(mode="json", exclude_defaults=True)
-        for name in PACKED:
-            if name in options:
-                options[name] = options[name].packed
+        options: dict[str, Any] = {}
+        for name in given:
+            value = values[name]
+            if value != DEFAULT_OPTIONS[name]:
+                options[name] = _WRITERS[name](value) if name in _WRITERS else value
         return dumps(options, depth_max=STORED_DEPTH_MAX)
 
     @cached_property
@@ -369,6 +370,13 @@ _IN_ORDER = (
     "template",
     "item",
 )
+_WRITERS: Mapping[str, Callable[[Any], object]] = {
+    "due_at": microseconds_of,
+    "retry": lambda retry: retry.model_dump(mode="json", exclude_defaults=True),
+    "compensate": lambda task: task.packed,
+    "template": lambda task: task.packed,
+}
+"""How options are written that are no JSON themselves."""
 _POSITIONS = {name: position for position, name in enumerate(_IN_ORDER)}
 _OPTIONS = frozenset(_IN_ORDER)
 DEFAULT_OPTIONS: Mapping[str, Any] = {

@@ -91,7 +91,7 @@ def read_task(given: object, settings: Settings, under: Path = ()) -> Reading:
     plain, beside, faults = (completed, {}, []) if parts is None else parts
     task = None
     try:
-        task = Task.model_validate(plain)
+        task = Task.read(plain)
     except ValidationError as error:
         faults += faults_of(error, Task, under=under)
     if "exclusive" in completed:
