@@ -6,7 +6,6 @@ is kept and many have settled since.
 """
 
 import logging
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -198,6 +197,9 @@ class Retention:
         return removal
 
     def _remove_folders(self, ids: Iterable[bytes]) -> None:
+        # It brings three libraries that compress, for which nothing else has a use.
+        import shutil  # noqa: PLC0415 - see above
+
         for identifier in ids:
             folder = self._attempts / text_of(identifier)
             try:

@@ -3,7 +3,6 @@
 Nothing here reads a file or the environment: the caller hands both in.
 """
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -310,6 +309,10 @@ def _variables(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _file(text: str) -> dict[str, object]:
+    if not text:
+        return {}
+    import tomllib  # noqa: PLC0415 - most processes have no file
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

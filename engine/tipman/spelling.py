@@ -1,6 +1,5 @@
 """The known name that somebody probably meant."""
 
-import difflib
 from collections.abc import Iterable
 from itertools import islice
 
@@ -17,6 +16,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     >>> nearest("colour", ["timeout_s", "retry"]) is None
     True
     """
+    import difflib  # noqa: PLC0415 - only errors need it
+
     alike = (other for other in known if abs(len(other) - len(name)) <= _LENGTH_APART_MAX)
     found = difflib.get_close_matches(name, islice(alike, _COMPARED_MAX), n=1, cutoff=0.6)
     return found[0] if found else None

@@ -6,7 +6,7 @@ from pathlib import Path as FilePath
 from types import ModuleType
 
 from tipman.errors import Fault
-from tipman.files import json_text, toml_text
+from tipman.files import json_text
 from tipman.files.faults import InvalidFileError, PlacedFault, path_in
 from tipman.files.reading import Reading
 from tipman.jsontext import DEPTH_MAX, Json, Path, Place, place_at
@@ -130,9 +130,11 @@ def _unusable(file: str, detail: str) -> InvalidFileError:
 def _reader(format_: Format) -> ModuleType:
     if format_ is Format.JSON:
         return json_text
+    # Their libraries take memory that an engine without such files never needs.
     if format_ is Format.TOML:
+        from tipman.files import toml_text  # noqa: PLC0415 - see above
+
         return toml_text
-    # The library takes memory that an engine without YAML files never needs.
     from tipman.files import yaml_text  # noqa: PLC0415 - see above
 
     return yaml_text

@@ -1,7 +1,6 @@
 """What can go wrong with a chart, an expression, a snapshot or a step."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import NamedTuple
 
 
@@ -77,5 +76,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     >>> suggestion("x", ["draft", "review"])
     ''
     """
+    from difflib import get_close_matches  # noqa: PLC0415 - only errors need it
+
     near = get_close_matches(name, list(known), n=1)
     return f'; did you mean "{near[0]}"?' if near else ""
