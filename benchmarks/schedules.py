@@ -11,7 +11,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -159,7 +158,7 @@ def main() -> None:
             readings = ready(folder, options.count)
         else:
             readings = idle(folder, options.count, options.seconds)
-    emit("tipman", version("tipman"), **readings, **memory())
+    emit("tipman", "tipman", **readings, **memory())
 
 
 if __name__ == "__main__":

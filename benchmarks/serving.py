@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -179,7 +178,7 @@ def main() -> None:
     with TemporaryDirectory(dir=options.data) as folder:
         readings = scenarios[options.scenario](options, Path(folder))
     peer = {"ours": "tipman serve"}.get(options.server, options.server)
-    emit(peer, version("tipman"), clients=options.clients, **readings)
+    emit(peer, "tipman", clients=options.clients, **readings)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -187,7 +186,7 @@ def main() -> None:
             readings = between(folder, options.count)
         else:
             readings = settle(folder, SHAPES[options.scenario], options.count, options.times)
-    emit("tipman", version("tipman"), slots=SLOTS, **readings, **memory())
+    emit("tipman", "tipman", slots=SLOTS, **readings, **memory())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -117,7 +116,7 @@ def main() -> None:
         bench = Bench(Path(folder))
         readings = bench.due(options.seconds)
         in_force = "+".join(sorted(_in_force))
-        emit("APScheduler", version("apscheduler"), durability=in_force, **readings, **memory())
+        emit("APScheduler", "apscheduler", durability=in_force, **readings, **memory())
     # What is behind would be worked off before an orderly exit.
     os._exit(0)
 

@@ -7,7 +7,6 @@ import argparse
 import asyncio
 import os
 import sqlite3
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -77,7 +76,7 @@ def main() -> None:
             run(options.shape, options.count)
         in_force = "+".join(sorted({durability(connection) for connection in _connections}))
         readings = meter.rates(options.count)
-        emit("DBOS", version("dbos"), durability=in_force, **readings, **memory())
+        emit("DBOS", "dbos", durability=in_force, **readings, **memory())
     # Its threads would be joined at exit, and they go on.
     os._exit(0)
 
