@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import is_
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -74,6 +75,8 @@ class Workflow(Shape):
         """Return the same workflow with every task of it changed, its hooks too."""
         tasks = tuple([change(task) for task in self.tasks])
         hooks = {name: change(hook) for name, hook in self.hooks.items()}
+        if all(map(is_, (*tasks, *hooks.values()), (*self.tasks, *self.hooks.values()))):
+            return self
         return self.model_copy(update={"tasks": tasks, "hooks": hooks})
 
 
