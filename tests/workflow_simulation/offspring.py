@@ -35,8 +35,6 @@ def check_caller(task: Member, runs: Sequence[Flow]) -> None:
     Raises:
         ViolationError: it stands otherwise than its run.
     """
-    # An earlier run that somebody tries again by itself is that person's affair.
-    runs = [flow for flow in runs if flow is runs[-1] or not flow.run.reopened]
     states = [flow.run.state for flow in runs]
     where = f"{task.born.name} is {task.state}, and its runs are {states}"
     open_ = [state for state in states if state not in SETTLED]

@@ -2,6 +2,7 @@
 
 import pytest
 from core.house import PLAIN
+from tipman.errors import ConflictError
 from tipman.ids import text_of
 
 NODE = {**PLAIN, "name": "node"}
@@ -271,19 +272,53 @@ def test_retrying_a_task_of_the_run_opens_all_that_is_around_it(house):
     assert (house.state(task), run_state(house, run)) == ("awaiting", "running")
 
 
-def test_an_older_run_does_not_open_the_task(house):
+def test_an_older_run_is_not_opened_again_and_the_refusal_names_the_newer(house):
     task, first, nodes = begun(house)
     house.fail(nodes["node"])
     house.retry(task)
     _, second = runs_of(house, task)
+
+    for asked in (first, nodes["node"]):
+        with pytest.raises(ConflictError, match=f"newer run, /api/v1/runs/{text_of(second)}"):
+            house.retry(asked)
+
     house.fail(nodes_of(house, second)["node"])
     assert house.state(task) == "failed"
+    assert house.conflict("retry.requested", nodes["node"]) == "failed"
+    house.retry(second)
+    assert (run_state(house, first), run_state(house, second)) == ("failed", "running")
 
-    house.retry(first)
 
-    assert house.state(task) == "failed"
-    house.succeed(nodes["node"])
-    assert house.state(task) == "failed"
+def test_a_run_whose_task_is_about_to_start_another_is_not_opened_again(house):
+    house.register("small", NODE)
+    retry = {"attempts_max": 2, "delay_s": 10}
+    (task,) = house.submit({**child(), "retry": retry})
+    (first,) = runs_of(house, task)
+    house.fail(nodes_of(house, first)["node"])
+
+    for _ in range(2):
+        with pytest.raises(ConflictError, match="starts another run"):
+            house.retry(first)
+        if house.state(task) == "backing_off":
+            house.suspend(task)
+    house.resume(task)
+    house.advance(10)
+
+    assert [run_state(house, run) for run in runs_of(house, task)] == ["failed", "running"]
+
+
+def test_a_run_below_an_older_run_is_not_opened_again(house):
+    house.register("inner", NODE)
+    house.register("small", {**child(), "name": "call", "arguments": {"name": "inner"}})
+    (task,) = house.submit(child())
+    (first,) = runs_of(house, task)
+    (below,) = runs_of(house, nodes_of(house, first)["call"])
+    house.fail(nodes_of(house, below)["node"])
+    house.retry(task)
+    _, second = runs_of(house, task)
+
+    with pytest.raises(ConflictError, match=text_of(second)):
+        house.retry(nodes_of(house, below)["node"])
 
 
 def test_what_ended_while_the_task_was_suspended_counts_then(house):

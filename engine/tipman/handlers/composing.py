@@ -3,16 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tipman.charts import move
 from tipman.definitions import Order, Task, Workflow, ordered
 from tipman.errors import (
+    ConflictError,
     InvalidError,
     NotFoundError,
     QuotaReachedError,
     TypeOffError,
 )
-from tipman.events import Failure, TasksSubmitted
+from tipman.events import Failure, Requested, ResumeRequested, TasksSubmitted
 from tipman.handlers.attempts import sight_of
-from tipman.handlers.charges import Charge, charge_of
+from tipman.handlers.charges import Charge, charge_of, last_charge_of
 from tipman.handlers.closing import SETTLED_BELOW, Closing
 from tipman.handlers.contexts import note_added
 from tipman.handlers.kin import last_of
@@ -21,10 +23,11 @@ from tipman.handlers.submitting import Submitting
 from tipman.ids import text_of
 from tipman.instances import Instance
 from tipman.jsontext import dumps
+from tipman.outlines import Verdict
 from tipman.registry import shelf
 from tipman.registry.readings import Readings
 from tipman.registry.records import WorkflowVersion
-from tipman.resources import RUNS_URI
+from tipman.resources import RUNS_URI, URI
 from tipman.submission import Beginning, Submitter, within
 from tipman.tipman import TIPMan
 
@@ -176,6 +179,39 @@ def _context_of(run: bytes, directory: TIPMan) -> dict[str, Any]:
     options = "{}" if policy is None else dumps({"merge": policy})
     merged = lineage.seen_agreed(last_of(run, directory), run, options)
     return {key: entry.value for key, entry in merged.items() if entry.writers != (text_of(run),)}
+
+
+def refuse_overtaken(event: Requested, run: bytes | None, directory: TIPMan) -> None:
+    """See to it that nothing opens a run again after which its task has begun another.
+
+    Whatever is above that would be opened with it is looked at too.
+
+    Raises:
+        ConflictError: there is a newer run, or there is about to be one.
+    """
+    while run is not None:
+        ended = directory.find(run)
+        if ended is None or ended.parent is None or not ended.is_settled:
+            return
+        caller = directory.find(ended.parent)
+        charge = None if caller is None else last_charge_of(caller)
+        if caller is None or charge is None or charge.child is None:
+            return
+        where = f"{event.wire} changes nothing: the task {URI}{text_of(caller.id)}"
+        if charge.child != run:
+            words = f"{where} has started a newer run, {RUNS_URI}{text_of(charge.child)}"
+            raise ConflictError(f"{words}; ask that", ended.state)
+        if not caller.is_settled and _is_to_begin(caller, charge):
+            words = f"{where} is {caller.state} and starts another run"
+            raise ConflictError(f"{words}; ask that, or cancel the task first", ended.state)
+        run = caller.run if caller.is_settled else None
+
+
+def _is_to_begin(caller: Instance, charge: Charge) -> bool:
+    """Tell whether a task that is open begins another run than its last."""
+    back = move(caller.snapshot, ResumeRequested.wire, Verdict.NONE)
+    place = caller.state if back is None else back.state
+    return place != "awaiting" or charge.attempt != caller.attempt
 
 
 def _child_of(instance: Instance, directory: TIPMan) -> Instance | None:

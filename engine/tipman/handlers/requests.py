@@ -13,6 +13,7 @@ from tipman.events import (
 )
 from tipman.handlers.admission import Admission, admission, cause_of, turned_back
 from tipman.handlers.awaiting import Awaiting
+from tipman.handlers.composing import refuse_overtaken
 from tipman.handlers.contexts import keep_of_the_settled
 from tipman.handlers.running import is_held_by_run, is_stopped_with_run
 from tipman.handlers.steps import Steps, conflict, ready
@@ -84,6 +85,7 @@ class Requests:
             instance.state == "succeeded" and self._awaiting.has_failures(instance, directory)
         ):
             raise conflict(event, instance)
+        refuse_overtaken(event, instance.run, directory)
         if is_stopped_with_run(instance, directory):
             words = "its run is being stopped; try again when that has ended"
             raise ConflictError(f"{event.wire} changes nothing: {words}", instance.state)

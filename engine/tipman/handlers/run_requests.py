@@ -18,6 +18,7 @@ from tipman.events import (
     RunDrained,
     SuspendRequested,
 )
+from tipman.handlers.composing import refuse_overtaken
 from tipman.handlers.nodes import chosen_of, nodes_of
 from tipman.handlers.requests import Requests, in_flight
 from tipman.handlers.running import arm, reopen, take_step
@@ -121,6 +122,7 @@ class RunRequests:
         """Open again what ended badly, and what was skipped because of it; the rest stays."""
         run = directory.load(event.instance)
         step = _must_move(event, run)
+        refuse_overtaken(event, run.id, directory)
         nodes = nodes_of(run.id, directory)
         again = nodes.to_reopen(event, directory)
         if not again:
