@@ -363,6 +363,43 @@ def test_a_run_that_went_well_has_nothing_to_try_again(house):
     assert house.conflict("retry.requested", run) == "succeeded"
 
 
+def lenient_map(house):
+    """Let a run succeed with a map of which the second of three items failed."""
+    each = {"name": "each", "type": "map", "arguments": {
+        "over": [1, 2, 3], "task": PLAIN, "failures_max": 1,
+    }}  # fmt: skip
+    run, ids = started(house, each, plain("end", "each"))
+    for attempt in list(house.hand.open.values()):
+        if attempt.name == "each[1]":
+            house.fail(attempt.instance)
+        else:
+            house.succeed(attempt.instance)
+    house.succeed(ids["end"])
+    assert house.state(run) == "succeeded"
+    return run, ids
+
+
+@pytest.mark.parametrize("descendants", [False, True])
+def test_a_map_that_succeeded_with_failures_is_tried_again_by_its_name(house, descendants):
+    run, ids = lenient_map(house)
+
+    house.ask("retry.requested", run, {"tasks": ["each"], "descendants": descendants})
+
+    assert [a.name for a in house.hand.open.values()] == ["each[1]"]
+    assert states(house, ids) == {"each": "awaiting", "end": "succeeded"}
+    for identifier in list(house.hand.open):
+        house.succeed(identifier)
+    assert house.state(run) == "succeeded"
+    assert house.conflict("retry.requested", run, {"tasks": ["each"]}) == "succeeded"
+
+
+def test_a_run_with_such_a_map_has_nothing_to_try_again_by_itself(house):
+    run, _ = lenient_map(house)
+
+    assert house.conflict("retry.requested", run) == "succeeded"
+    assert house.conflict("retry.requested", run, {"tasks": ["end"]}) == "succeeded"
+
+
 def test_what_failed_in_a_run_that_goes_on_can_be_tried_again(house):
     run, ids = started(house, plain("a"), plain("b"))
     house.fail(ids["a"])

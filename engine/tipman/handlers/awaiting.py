@@ -146,12 +146,6 @@ class Awaiting:
                 directory.touch(child)
                 directory.raised.append(ResumeRequested(child.id, event.actor, None))
 
-    def has_failures(self, instance: Instance, directory: TIPMan) -> bool:
-        """Tell whether something below a task that succeeded did not, and can be tried again."""
-        if instance.early is None or directory.task_of(instance).type != "map":
-            return False
-        return directory.offspring.of(instance.id).failures > 0
-
     def _look(self, instance: Instance | None, directory: TIPMan) -> None:
         if instance is None or instance.configuration not in AWAITING:
             return

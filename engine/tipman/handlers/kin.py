@@ -29,6 +29,13 @@ def outcomes_below(parent: bytes, directory: TIPMan) -> Iterator[tuple[str, str,
     yield from found.values()
 
 
+def has_failures(instance: Instance, directory: TIPMan) -> bool:
+    """Tell whether an instance is a map of which an item ended without success."""
+    if instance.early is None or directory.task_of(instance).type != "map":
+        return False
+    return directory.offspring.of(instance.id).failures > 0
+
+
 def last_of(run: bytes, directory: TIPMan) -> list[bytes]:
     """Return the tasks of a run's graph that no other depends on, in their order."""
     rows = directory.database.fetch(

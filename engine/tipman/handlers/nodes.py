@@ -10,6 +10,7 @@ from tipman.errors import ConflictError, Fault, InvalidError, MergeConflictError
 from tipman.events import Requested
 from tipman.graph import topological_order
 from tipman.handlers.contexts import values_for_rule
+from tipman.handlers.kin import has_failures
 from tipman.instances import Instance
 from tipman.spelling import hint
 from tipman.tipman import TIPMan
@@ -53,8 +54,9 @@ class Nodes:
     def to_reopen(self, event: Requested, directory: TIPMan) -> list[bytes]:
         """Return what is to be tried again, each after all that it waits for.
 
-        That is what failed, was cancelled or abandoned, of the whole run or of what is named; and
-        what was skipped and may go on when that has settled anew.
+        That is what failed, was cancelled or abandoned, of the whole run or of what is named; what
+        was skipped and may go on when that has settled anew; and what is named itself and is a map
+        that succeeded with items that did not.
 
         Raises:
             InvalidError: it names a node that there is not.
@@ -63,9 +65,13 @@ class Nodes:
         choice = chosen_of(event)
         wanted = set(self.ids) if choice is None else self._named(event)
         alone = choice is not None and not choice.descendants
+        lenient = set() if choice is None else self._lenient(choice.names, directory)
+        again: list[str] = []
         reopening: dict[str, None] = {}
         for name in self.order():
             state = self.states[name]
+            if name in lenient:
+                again.append(name)
             if state not in UNSUCCESSFUL:
                 continue
             is_asked = name in wanted and (state in FAILED or alone)
@@ -76,10 +82,17 @@ class Nodes:
             standing = self._standing(name, reopening, directory)
             if standing is None:
                 reopening[name] = None
+                again.append(name)
             elif is_asked and alone:
                 words = f"{standing!r}, which {name!r} depends on, did not succeed"
                 raise ConflictError(f"{words}: retry that first", state)
-        return [self.ids[name] for name in reopening]
+        return [self.ids[name] for name in again]
+
+    def _lenient(self, names: Iterable[str], directory: TIPMan) -> set[str]:
+        """Return the maps among these that succeeded though items of theirs failed."""
+        ended_well = [name for name in names if self.states[name] == "succeeded"]
+        directory.prefetch(self.ids[name] for name in ended_well)
+        return {n for n in ended_well if has_failures(directory.load(self.ids[n]), directory)}
 
     def order(self) -> Sequence[str]:
         """Return the names, each after those it depends on."""

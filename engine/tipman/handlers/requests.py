@@ -15,6 +15,7 @@ from tipman.handlers.admission import Admission, admission, cause_of, turned_bac
 from tipman.handlers.awaiting import Awaiting
 from tipman.handlers.composing import refuse_overtaken
 from tipman.handlers.contexts import keep_of_the_settled
+from tipman.handlers.kin import has_failures
 from tipman.handlers.running import is_held_by_run, is_stopped_with_run
 from tipman.handlers.steps import Steps, conflict, ready
 from tipman.ids import text_of
@@ -82,7 +83,7 @@ class Requests:
         """Open again what ended badly, and with it what was skipped because of it."""
         instance = directory.load(event.instance)
         if instance.state not in UNSUCCESSFUL and not (
-            instance.state == "succeeded" and self._awaiting.has_failures(instance, directory)
+            instance.state == "succeeded" and has_failures(instance, directory)
         ):
             raise conflict(event, instance)
         refuse_overtaken(event, instance.run, directory)
