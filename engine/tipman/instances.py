@@ -198,8 +198,9 @@ def row_of(instance: Instance, task_row: Row) -> TaskRow:
 PLAIN: Row = (None, 1, *(0,) * 5, *(None,) * 8)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""
 _SCHEDULE = 11
+_BEFORE_SCHEDULE, _AFTER_SCHEDULE = PLAIN[:_SCHEDULE], PLAIN[_SCHEDULE + 1 :]
 
 
 def plain_run(schedule: bytes) -> Row:
     """Return `PLAIN` for a run of a schedule, which has that beside the defaults."""
-    return (*PLAIN[:_SCHEDULE], schedule, *PLAIN[_SCHEDULE + 1 :])
+    return (*_BEFORE_SCHEDULE, schedule, *_AFTER_SCHEDULE)

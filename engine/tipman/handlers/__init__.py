@@ -248,7 +248,7 @@ class Handlers:
                 directory.raised += map(TimerFired, event.instances[at:])
                 break
             try:
-                effects += self._timer_fired(TimerFired(identifier), directory)
+                effects += self._deadline_came(identifier, directory)
             except DRIVER_ERRORS:
                 raise
             except Exception:  # noqa: BLE001 - the bus says what it was, when it fails alone
@@ -257,12 +257,15 @@ class Handlers:
         return effects
 
     def _timer_fired(self, event: TimerFired, directory: TIPMan) -> list[Effect]:
-        instance = directory.find(event.instance)
+        return self._deadline_came(event.instance, directory)
+
+    def _deadline_came(self, identifier: bytes, directory: TIPMan) -> list[Effect]:
+        instance = directory.find(identifier)
         if instance is not None and instance.kind == "schedule":
             return self.firing.timer_fired(instance, directory)
         if instance is not None and instance.kind == "run":
             return self.run_requests.timer_fired(instance, directory)
-        return self.waiting.timer_fired(event, directory)
+        return self.waiting.timer_fired(TimerFired(identifier), directory)
 
     def _resumed(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:
         kind = directory.load(event.instance).kind

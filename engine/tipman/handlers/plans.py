@@ -25,7 +25,9 @@ class Plan:
     pin: tuple[str, int | None] | None
     """Name and version of the definition that the task was made from."""
     row: Row
-    """The row of the task's table, but for its id, and its options without their end."""
+    """The row of the task's table, but for its id and its options."""
+    options: str
+    """Those options, without their end."""
     policy: Policy
     jitter_s: float
     excludes: bool
@@ -35,8 +37,8 @@ class Plan:
 
     def row_for(self, identifier: bytes, slot: OpenRun) -> Row:
         """Return the row of a run's task, which the task in memory is for all of them."""
-        options = f'{self.row[-1]}"slot":[{slot.due_at},{slot.backfill},{slot.manual}]}}'
-        return (identifier, *self.row[:-1], options)
+        options = f'{self.options}"slot":[{slot.due_at},{slot.backfill},{slot.manual}]}}'
+        return (identifier, *self.row, options)
 
     def delay(self, identifier: bytes, due: int) -> int:
         """Return by how much an instant is put off; always less than until the next."""
@@ -86,7 +88,6 @@ def _made(record: Record) -> Plan:
     name, namespace, type_, arguments, options = parsed(record.task)
     task = task_from_row(type_, arguments, options, name, None, namespace)
     mark = mark_of(namespace, task.exclusive)
-    open_options = options[:-1] + ("," if options != "{}" else "")
     catch_up = schedule.catch_up
     window_us = round(catch_up.window_s * MICROSECONDS)
     return Plan(
@@ -94,7 +95,8 @@ def _made(record: Record) -> Plan:
         timetable_for(schedule, record.anchor_at),
         task,
         None if task.definition is None else reference_of(task.definition),
-        (type_, task.queue, task.priority, mark, arguments, open_options),
+        (type_, task.queue, task.priority, mark, arguments),
+        options[:-1] + ("," if options != "{}" else ""),
         Policy(catch_up.policy, window_us, catch_up.max),
         schedule.jitter_s,
         bool(schedule.exclude),

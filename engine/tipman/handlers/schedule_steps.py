@@ -68,14 +68,15 @@ def is_due(instance: Instance, directory: TIPMan) -> bool:
 
 def slot_text(slot: Slot, verdict: Verdict) -> str:
     """Return what the log says of a decision, as JSON text; instants in µs."""
-    parts = [f'{{"verdict":"{verdict}","due_at":{slot.due_at},"decision":"{slot.decision}"']
+    text = f'{{"verdict":"{verdict}","due_at":{slot.due_at},"decision":"{slot.decision}"'
     if slot.reason is not None:
-        parts.append(f'"reason":"{slot.reason}"')
-    for name, value in (("instance", slot.instance), ("blocking", slot.blocking)):
-        if value is not None:
-            parts.append(f'"{name}":"{text_of(value)}"')
+        text += f',"reason":"{slot.reason}"'
+    if slot.instance is not None:
+        text += f',"instance":"{text_of(slot.instance)}"'
+    if slot.blocking is not None:
+        text += f',"blocking":"{text_of(slot.blocking)}"'
     if slot.manual:
-        parts.append(f'"manual":{slot.manual}')
+        text += f',"manual":{slot.manual}'
     if slot.covers > 1:
-        parts.append(f'"due_until":{slot.due_until},"count":{slot.covers}')
-    return ",".join(parts) + "}"
+        text += f',"due_until":{slot.due_until},"count":{slot.covers}'
+    return text + "}"
