@@ -26,6 +26,8 @@ class Reader:
     """Reads parts of a chart file. A part that is wrong is noted, and reads as nothing."""
 
     faults: list[Fault] = field(default_factory=list)
+    compiled: dict[tuple[str, Vocabulary], Expression] = field(default_factory=dict)
+    """Expressions by their texts: one guard often stands at many transitions."""
 
     def fault(self, pointer: str, detail: str) -> None:
         """Note a fault; what comes after the first hundred is left out."""
@@ -86,11 +88,15 @@ class Reader:
         if not isinstance(form, str):
             self.fault(pointer, f"must be an expression, written as a text, not {described(form)}")
             return None
+        known = self.compiled.get((form, vocabulary))
+        if known is not None:
+            return known
         try:
-            return compile_with(form, vocabulary)
+            compiled = self.compiled[form, vocabulary] = compile_with(form, vocabulary)
         except ExpressionError as error:
             self.fault(pointer, str(error))
             return None
+        return compiled
 
     def value(self, form: Json, pointer: str, vocabulary: Vocabulary) -> Value:
         """Read a value: texts are expressions, lists and objects are made of values."""
