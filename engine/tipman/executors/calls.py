@@ -28,8 +28,7 @@ class Call(OpenAttempt):
         super().__init__(start)
         self.task = task
         # The function may change what it gets; the engine's own copy must not feel it.
-        arguments = start.arguments.get("args")
-        self._arguments = fresh(arguments) if arguments else {}
+        self._arguments = fresh(start.arguments.get("args") or {})
         self._result_bytes_max = result_bytes_max
 
     @property
@@ -137,22 +136,23 @@ def current_attempt() -> Call:
     return attempt
 
 
-def fresh(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a JSON object that shares no list and no object with it.
+def fresh(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a JSON object that shares no list and no object with this one.
+
+    It may be the very same, where there is none in it: calling by name copies the outermost.
 
     >>> days = [1, 2]
     >>> fresh({"days": days, "year": 2024})["days"] is days
     False
     """
-    return {
-        name: value if type(value) in _SCALARS else _copied(value)
-        for name, value in arguments.items()
-    }
+    if _SCALARS.issuperset(map(type, arguments.values())):
+        return arguments
+    return {name: _copied(value) for name, value in arguments.items()}
 
 
 def _copied(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return fresh(value)
+        return {name: _copied(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_copied(item) for item in value]
     return value

@@ -83,6 +83,8 @@ class Signature:
             InvalidError: names every unknown and missing parameter, and the nearest known one.
         """
         given = arguments.keys()
+        if given == self._known:
+            return
         if given >= self._required and (self._takes_any or given <= self._known):
             return
         unknown = [] if self._takes_any else sorted(given - self._known)
