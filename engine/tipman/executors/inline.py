@@ -3,7 +3,7 @@
 What such a function prints goes where the process prints; it is not kept as a task's output.
 """
 
-from functools import partial
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tipman.clock import Clock
@@ -45,10 +45,10 @@ class InlineExecutor:
         self._tasks = tasks
         self._processes = processes
         self._result_bytes_max = result_bytes_max
+        self._hand_in = hand_in or publish
         self._ledger: Ledger[Call] = Ledger(publish, clock)
-        deliver = partial(self._ledger.settle, publish=hand_in or publish)
         self._threads: Threads[Call, Report] = Threads(
-            Call.run, deliver, name="tipman-inline", threads_max=threads_max
+            Call.run, self._deliver, name="tipman-inline", threads_max=threads_max
         )
         self._loop: Coroutines | None = None
 
@@ -61,10 +61,13 @@ class InlineExecutor:
         except InvalidError as error:
             self._publish(reports.failed(attempt, Failure("invalid", str(error))))
             return
-        if task.home is Home.PROCESS:
-            self._start_process(attempt, task)
+        home = task.home
+        if home is Home.THREAD:
+            self._begin(Call(attempt, task, self._result_bytes_max), self._threads.put)
+        elif home is Home.LOOP:
+            self._begin(Call(attempt, task, self._result_bytes_max), self._put_on_loop)
         else:
-            self._begin(Call(attempt, task, self._result_bytes_max))
+            self._start_process(attempt, task)
 
     def stop(self, attempt: StopAttempt) -> None:
         """Cancel a coroutine, tell a function by `current_attempt().stopping`, end a process."""
@@ -82,24 +85,24 @@ class InlineExecutor:
             self._loop.close()
         self._threads.close(self._clock)
 
-    def _begin(self, call: Call) -> None:
+    def _begin(self, call: Call, put: Callable[[Call], None]) -> None:
         self._ledger.open(call)
         try:
-            if call.task.home is Home.LOOP:
-                self._coroutines().put(call)
-            else:
-                self._threads.put(call)
+            put(call)
         except RuntimeError as error:
             failure = Failure("no_thread", f"no thread for task {call.task.name!r}: {error}")
             self._ledger.settle(call, reports.failed(call.start, failure))
 
-    def _coroutines(self) -> "Coroutines":
+    def _deliver(self, call: Call, report: Report) -> None:
+        self._ledger.settle(call, report, self._hand_in)
+
+    def _put_on_loop(self, call: Call) -> None:
         if self._loop is None:
             # asyncio costs 6 MiB, which an engine without coroutines should not have to carry.
             from tipman.executors.coroutines import Coroutines  # noqa: PLC0415
 
             self._loop = Coroutines(self._ledger.settle)
-        return self._loop
+        self._loop.put(call)
 
     def _start_process(self, attempt: StartAttempt, task: RegisteredTask[..., Any]) -> None:
         if self._processes is None:

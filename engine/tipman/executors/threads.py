@@ -42,8 +42,12 @@ class Threads(Generic[Item, Outcome]):
         self._lock = allocate_lock()
         self._idle: list[LockType] = []
         """The gates of the threads that wait, the last to come first to go."""
-        self._coming = 0
-        """Threads that will look at `_items` before they wait: woken, new, or delivering."""
+        self._coming: list[None] = []
+        """One for each thread that will look at `_items` before it waits: woken, new, delivering.
+
+        Adding one is atomic and needs no lock: a caller who does not see it yet calls a thread
+        too many, as one does who came a moment before.
+        """
         self._closed = False
 
     def put(self, item: Item) -> None:
@@ -66,7 +70,7 @@ class Threads(Generic[Item, Outcome]):
         with self._lock:
             self._closed = True
             gates, self._idle = self._idle, []
-            self._coming += len(gates)
+            self._coming += [None] * len(gates)
         for gate in gates:
             gate.release()
         deadline = clock.monotonic() + CLOSE_WAIT_S
@@ -77,7 +81,7 @@ class Threads(Generic[Item, Outcome]):
     def _call(self) -> LockType | None:
         """Have one more thread come; return the gate that lets it go, None if it needs none."""
         if self._idle:
-            self._coming += 1
+            self._coming.append(None)
             return self._idle.pop()
         if len(self._threads) < self._threads_max:
             self._grow()
@@ -87,12 +91,12 @@ class Threads(Generic[Item, Outcome]):
         thread = threading.Thread(
             target=self._serve, name=f"{self._name}-{len(self._threads)}", daemon=True
         )
-        self._coming += 1
+        self._coming.append(None)
         self._threads.append(thread)
         try:
             thread.start()
         except RuntimeError:
-            self._coming -= 1
+            self._coming.pop()
             self._threads.pop()
             # With a thread at work the item waits for it; without any, the caller must know.
             if not self._threads:
@@ -100,12 +104,13 @@ class Threads(Generic[Item, Outcome]):
                 raise
 
     def _serve(self) -> None:
-        items, lock, work, deliver = self._items, self._lock, self._work, self._deliver
+        items, lock, coming = self._items, self._lock, self._coming
+        work, deliver = self._work, self._deliver
         gate = allocate_lock()
         gate.acquire()
         while True:
             with lock:
-                self._coming -= 1
+                coming.pop()
                 if not items:
                     if self._closed:
                         return
@@ -113,14 +118,13 @@ class Threads(Generic[Item, Outcome]):
                     item = other = None
                 else:
                     item = items.popleft()
-                    other = self._call() if items and not self._coming else None
+                    other = self._call() if items and not coming else None
             if item is None:
                 gate.acquire()
                 continue
             if other is not None:
                 other.release()
             outcome = work(item)
-            with lock:
-                self._coming += 1
+            coming.append(None)
             deliver(item, outcome)
             del item, outcome
