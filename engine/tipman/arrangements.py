@@ -1,12 +1,14 @@
 """Arrangements: the part of an engine that keeps the schedules which workflows bring along."""
 
 from abc import ABC
+from collections.abc import Mapping
 from typing import Any
 
 from tipman.definitions import Workflow
 from tipman.definitions.schemas import below
 from tipman.definitions.tasks import refusal
 from tipman.errors import InvalidError, KeyExistsError, NotFoundError
+from tipman.events import ScheduleChanged, ScheduleCreated
 from tipman.ids import text_of
 from tipman.jsontext import parsed
 from tipman.registry.records import DEFAULT
@@ -21,49 +23,43 @@ _FIXED = ("key", "name")
 class Arrangements(Timekeeping, ABC):
     """The part of an engine that makes the schedule which a workflow's file speaks of."""
 
-    def judge_schedule(self, workflow: Workflow, *, namespace: str = DEFAULT) -> None:
-        """See whether the schedule of a workflow can be what its block says, before anything is.
+    def arrangement_of(
+        self, workflow: Workflow, *, namespace: str = DEFAULT, actor: str = "local"
+    ) -> ScheduleCreated | ScheduleChanged | None:
+        """Return the event after which the schedule of a workflow is what its block says.
+
+        Its key is the block's, else the workflow's name. None where nothing is said, or all of it
+        is so already.
 
         Raises:
-            InvalidError: it can not, or is never due; pointers begin at `/schedule`.
+            InvalidError: it can not be so, or is never due; pointers begin at `/schedule`.
             KeyExistsError: the key belongs to a schedule of something else.
         """
         if workflow.schedule is None:
-            return
+            return None
         wanted = _wanted(workflow, namespace)
         try:
             self._timed(wanted)
+            found = self._found(wanted["key"], namespace)
+            if found is None:
+                return self.schedule_creation(wanted, actor=actor, coming=workflow)
+            return self._change(found, wanted, workflow, actor)
         except InvalidError as error:
             raise refusal(below("/schedule", error.faults)) from None
-        found = self._found(wanted["key"], namespace)
-        if found is not None and _spec(found).get("workflow") != workflow.name:
+
+    def _change(
+        self, found: Stored, wanted: Mapping[str, Any], workflow: Workflow, actor: str
+    ) -> ScheduleChanged | None:
+        spec = _spec(found)
+        if spec.get("workflow") != workflow.name:
             uri = views.URI + text_of(found.record.id)
             raise KeyExistsError(f"the key {wanted['key']!r} belongs to {uri}", uri)
-
-    def schedule_workflow(
-        self, workflow: Workflow, *, namespace: str = DEFAULT, actor: str = "local"
-    ) -> None:
-        """See to it that the schedule of a workflow is what its block says; none says nothing.
-
-        Its key is the block's, else the workflow's name. What `judge_schedule` took is taken here,
-        unless somebody was faster.
-
-        Raises:
-            TipmanError: as `judge_schedule`.
-        """
-        if workflow.schedule is None:
-            return
-        wanted = _wanted(workflow, namespace)
-        found = self._found(wanted["key"], namespace)
-        if found is None:
-            self.create_schedule(wanted, actor=actor)
-            return
-        spec = _spec(found)
-        said = {n: value for n, value in workflow.schedule.items() if n not in _FIXED}
+        said = {n: value for n, value in (workflow.schedule or {}).items() if n not in _FIXED}
         gone = {name: None for name in spec if name not in wanted and name != "paused"}
         changes = {**gone, **said}
-        if any(spec.get(name) != value for name, value in changes.items()):
-            self.change_schedule(found.record.id, changes, actor=actor)
+        if all(spec.get(name) == value for name, value in changes.items()):
+            return None
+        return self.schedule_change(found.record.id, changes, actor=actor, coming=workflow)
 
     def _found(self, key: str, namespace: str) -> Stored | None:
         """Return the schedule with a key, None if there is none."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from tipman.definitions import Workflow, workflow_of
 from tipman.definitions.contents import kept, unscheduled, workflow_from_source
 from tipman.errors import ConflictError
+from tipman.events import ScheduleChanged, ScheduleCreated
 from tipman.registrar import Registrar
 from tipman.registrations import WorkflowAdded, WorkflowRetired
 from tipman.registry import shelf
@@ -23,6 +24,8 @@ from tipman.registry.repeats import Memo
 TASKS_KEPT_MAX = 100_000
 """Tasks of workflows that stay ready in memory, so that their next runs need not read them."""
 LIMIT = 100
+_TRIES = 10
+"""How often somebody may change its schedule while a workflow is added."""
 
 
 class Registered(NamedTuple):
@@ -54,22 +57,34 @@ class Librarian(Registrar, ABC):
         """Keep a workflow under its name: as a new version, unless one in use is the same.
 
         A `schedule` block is no part of the version: it makes a schedule that runs the newest one,
-        or changes the one there is.
+        or changes the one there is, in the same transaction.
 
         Raises:
             InvalidError: it can not be a workflow; `faults` names everything that is wrong.
             KeyExistsError: the schedule's key belongs to a schedule of something else.
         """
         workflow = self.workflow_of(given)
-        source, content = kept(workflow)
-        self.judge_schedule(workflow, namespace=namespace)
-        event = WorkflowAdded(workflow.name, actor, namespace, content, source)
-        added: Addition = self._register(event, memo)
+        added, content = self._add(workflow, namespace, actor, memo)
         # The first run comes soon, and to read it again from its text takes a while.
         place = _place(namespace, added.name, added.version, content)
         self._keep_ready(place, unscheduled(workflow))
-        self.schedule_workflow(workflow, namespace=namespace, actor=actor)
         return added
+
+    def _add(
+        self, workflow: Workflow, namespace: str, actor: str, memo: Memo | None
+    ) -> tuple[Addition, str]:
+        source, content = kept(workflow)
+        left = _TRIES
+        while True:
+            schedule = self.arrangement_of(workflow, namespace=namespace, actor=actor)
+            event = WorkflowAdded(workflow.name, actor, namespace, content, source, schedule)
+            try:
+                return self._register(event, memo), content
+            except ConflictError as error:
+                # Somebody else changed the schedule meanwhile: look again at what is there now.
+                left -= 1
+                if error.state == "finished" or not left:
+                    raise
 
     def workflow_of(self, given: Workflow | Mapping[str, Any]) -> Workflow:
         """Return the workflow that a mapping says, as one that can be kept.
@@ -85,14 +100,10 @@ class Librarian(Registrar, ABC):
         return workflow
 
     @abstractmethod
-    def judge_schedule(self, workflow: Workflow, *, namespace: str = DEFAULT) -> None:
-        """See whether the schedule of a workflow can be what its block says."""
-
-    @abstractmethod
-    def schedule_workflow(
+    def arrangement_of(
         self, workflow: Workflow, *, namespace: str = DEFAULT, actor: str = "local"
-    ) -> None:
-        """See to it that the schedule of a workflow is what its block says."""
+    ) -> ScheduleCreated | ScheduleChanged | None:
+        """Return the event after which the schedule of a workflow is what its block says."""
 
     def retire_workflow(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tipman.events import Event
+from tipman.events import Event, ScheduleChanged, ScheduleCreated
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ class WorkflowAdded(Registered):
     """The hash of what decides how its runs go."""
     source: str
     """JSON text, validated."""
+    schedule: ScheduleCreated | ScheduleChanged | None = None
+    """What becomes of the schedule that it brings along, None for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tipman.clock import MICROSECONDS
-from tipman.definitions import Task, with_input
+from tipman.definitions import Task, Workflow, with_input
 from tipman.definitions.schedules import TARGETS, TRIGGERS, Schedule, schedule_of
 from tipman.definitions.timing import check_schedule, timetable_for
 from tipman.errors import ConflictError, Fault, InvalidError, NotFoundError
@@ -89,15 +89,19 @@ class Timekeeping(Previews, ABC):
         self._register(event, memo)
         return ScheduleHandle(event.instance, self)
 
-    def schedule_creation(self, given: Mapping[str, Any], *, actor: str) -> ScheduleCreated:
+    def schedule_creation(
+        self, given: Mapping[str, Any], *, actor: str, coming: Workflow | None = None
+    ) -> ScheduleCreated:
         """Return the event that makes a schedule, for whoever publishes it without waiting.
+
+        It may be of a workflow that is *coming*, as it will be kept by then.
 
         Raises:
             InvalidError: as `create_schedule`, what can be told without the bus.
         """
         schedule, given_task = self._timed(given)
         _check_future(schedule, self.core.clock.wall_us())
-        task = self._resolved(schedule, given_task)
+        task = self._resolved(schedule, given_task, coming)
         name = schedule.name or schedule.key or task.name
         names = (schedule.namespace, schedule.key, name)
         what = (schedule.text, task_text(task), schedule)
@@ -135,9 +139,16 @@ class Timekeeping(Previews, ABC):
         return handle
 
     def schedule_change(
-        self, identifier: bytes, patch: Mapping[str, Any], *, actor: str
+        self,
+        identifier: bytes,
+        patch: Mapping[str, Any],
+        *,
+        actor: str,
+        coming: Workflow | None = None,
     ) -> ScheduleChanged:
         """Return the event that changes a schedule, for whoever publishes it without waiting.
+
+        *coming* is as for `schedule_creation`.
 
         Raises:
             InvalidError: as `change_schedule`.
@@ -150,7 +161,7 @@ class Timekeeping(Previews, ABC):
         # What is not asked for stays as it is, pinned to its version whatever came after.
         text = found.record.task
         if {*TARGETS, "arguments", "input"} & {*patch}:
-            text = task_text(self._resolved(schedule, task))
+            text = task_text(self._resolved(schedule, task, coming))
         what = (schedule.text, text, schedule)
         changes = tuple(sorted(patch))
         return ScheduleChanged(identifier, actor, *what, found.record.revision, changes)
@@ -286,9 +297,14 @@ class Timekeeping(Previews, ABC):
             raise _refused("/at" if schedule.at else "", "is never due: all of it has passed")
         return schedule, task
 
-    def _resolved(self, schedule: Schedule, task: Task | None) -> Task:
+    def _resolved(
+        self, schedule: Schedule, task: Task | None, coming: Workflow | None = None
+    ) -> Task:
         if task is None:
             return self.task_by_definition(schedule.asked())
+        if coming is not None:
+            with_input(coming, task.arguments["input"])
+            return task.beside(namespace=schedule.namespace)
         if schedule.workflow is not None:
             self._check_workflow(task, schedule.namespace)
             return task.beside(namespace=schedule.namespace)

@@ -3,7 +3,8 @@
 import pytest
 from core.engines import Shop
 from storage.databases import new_url
-from tipman.errors import InvalidError, KeyExistsError, NotFoundError
+from tipman.errors import ConflictError, InvalidError, KeyExistsError, NotFoundError
+from tipman.registrations import WorkflowAdded
 
 TASKS = [{"name": "nap", "type": "sleep", "arguments": {"duration_s": 0}}]
 
@@ -133,3 +134,46 @@ def test_a_schedule_block_is_nothing_to_a_run(engine):
     assert run.wait(30).state == "succeeded"
     with pytest.raises(NotFoundError):
         engine.find_schedule("nightly")
+
+
+def told(commits):
+    return [sorted(line[2] for line in lines) for lines in commits if lines]
+
+
+def test_a_version_and_its_schedule_are_one_transaction(engine):
+    commits = []
+    engine.listen(commits.append)
+
+    engine.add_workflow(nightly({"every_s": 60}))
+    engine.add_workflow(nightly({"every_s": 90}, slots=1))
+    engine.unlisten(commits.append)
+
+    assert told(commits) == [
+        ["schedule.created", "workflow.added"],
+        ["schedule.changed", "workflow.added"],
+    ]
+
+
+def test_a_schedule_that_is_refused_leaves_no_version(engine):
+    needy = nightly({"every_s": 60}, input_schema={"required": ["day"]})
+
+    with pytest.raises(InvalidError) as refused:
+        engine.add_workflow(needy)
+
+    assert all(fault.pointer.startswith("/schedule") for fault in refused.value.faults)
+    with pytest.raises(NotFoundError):
+        engine.workflow_version("nightly")
+    assert schedules(engine) == []
+
+
+def test_a_version_whose_schedule_was_changed_meanwhile_is_not_kept(engine):
+    engine.add_workflow(nightly({"every_s": 60}))
+    other = engine.workflow_of(nightly({"every_s": 90}, slots=1))
+    stale = engine.arrangement_of(other)
+    engine.change_schedule("nightly", {"overlap": "allow"})
+
+    with pytest.raises(ConflictError, match="meanwhile"):
+        engine.core.bus.publish(WorkflowAdded("nightly", "ann", "default", "c", "{}", stale))
+
+    assert engine.workflow_version("nightly").version == 1
+    assert [s["every_s"] for s in schedules(engine)] == [60]

@@ -124,7 +124,6 @@ class Handlers:
         self.requests = Requests(steps, self.awaiting)
         self.awaiting.let_retry(self.requests.retry)
         self.chronicle = Chronicle(new_id)
-        self.registering = Registering(frontier, self.chronicle)
         self.run_requests = RunRequests(self.requests)
         self.aftermath = Aftermath(self.submitting, new_id)
         self.growing = Growing(steps, self.submitting)
@@ -132,6 +131,7 @@ class Handlers:
         self.launching = Launching(settings, self.submitting, self.run_requests, new_id)
         self.firing = Firing(self.submitting, self.launching, new_id, clock.wall_us())
         self.scheduling = Scheduling(self.firing)
+        self.registering = Registering(frontier, self.chronicle, self.scheduling)
         self.presence = Presence(new_id)
         self.clocks = Clocks(self.firing, self.presence)
 

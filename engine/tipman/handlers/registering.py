@@ -9,8 +9,10 @@ from typing import Any
 
 from tipman.effects import Effect
 from tipman.errors import ConflictError, InvalidError, KeyExistsError, NotFoundError
+from tipman.events import ScheduleChanged, ScheduleCreated
 from tipman.frontier import Frontier
 from tipman.handlers.chronicle import NOWHERE, Chronicle
+from tipman.handlers.scheduling import Scheduling
 from tipman.registrations import (
     AnswerRecorded,
     DefinitionAdded,
@@ -35,9 +37,10 @@ NAMESPACES_MAX = 1_000
 class Registering:
     """Writes down what happened to the registry, or says why it can not be."""
 
-    def __init__(self, frontier: Frontier, chronicle: Chronicle) -> None:
+    def __init__(self, frontier: Frontier, chronicle: Chronicle, scheduling: Scheduling) -> None:
         self._frontier = frontier
         self._chronicle = chronicle
+        self._scheduling = scheduling
 
     def namespace_created(self, event: NamespaceCreated, directory: TIPMan) -> list[Effect]:
         """Stage a namespace."""
@@ -114,16 +117,18 @@ class Registering:
         return []
 
     def workflow_added(self, event: WorkflowAdded, directory: TIPMan) -> list[Effect]:
-        """Stage a version, unless one in use has the same content."""
+        """Stage a version, unless one in use has the same content, and its schedule with it."""
         registry = directory.registry
         number = _new_number(event, registry, registry.workflows)
+        # Before anything is staged: it may be refused.
+        effects = self._arrange(event.schedule, directory)
         if number is not None:
             what = (event.content, event.source, event.actor)
             row = (event.namespace, event.name, number, *what, directory.now, None)
             version = Version(number, event.content, is_retired=False)
             registry.workflows.add(event.namespace, event.name, version, row)
             self._added(event, number, directory)
-        return []
+        return effects
 
     def workflow_retired(self, event: WorkflowRetired, directory: TIPMan) -> list[Effect]:
         """Stage that a version, or every one, takes no more runs; once is enough."""
@@ -163,6 +168,17 @@ class Registering:
         self._frontier.limit(namespace.name, namespace.slots_max)
         open_tasks = registry.open_tasks.get(namespace.name, 0)
         registry.outcome = replace(namespace, open_tasks=open_tasks)
+
+    def _arrange(
+        self, schedule: ScheduleCreated | ScheduleChanged | None, directory: TIPMan
+    ) -> list[Effect]:
+        match schedule:
+            case None:
+                return []
+            case ScheduleCreated():
+                return self._scheduling.created(schedule, directory)
+            case ScheduleChanged():
+                return self._scheduling.changed(schedule, directory)
 
     def _added(
         self, event: DefinitionAdded | WorkflowAdded, number: int, directory: TIPMan
