@@ -6,8 +6,8 @@ transaction: measured forty times cheaper than building the same statements anew
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +43,36 @@ class Insert(NamedTuple):
     several: str
 
 
+class Transaction:
+    """What is done within it is committed, or undone when it raises."""
+
+    __slots__ = ("_begin", "_run")
+
+    def __init__(self, run: Callable[..., Any], begin: str) -> None:
+        self._run = run
+        self._begin = begin
+
+    def __enter__(self) -> None:
+        self._run(self._begin)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        if kind is not None:
+            self._undo()
+            return
+        try:
+            self._run("COMMIT")
+        except BaseException:
+            self._undo()
+            raise
+
+    def _undo(self) -> None:
+        # SQLite rolls back by itself when the disk is full; that must not hide the cause.
+        with suppress(*DRIVER_ERRORS):
+            self._run("ROLLBACK")
+
+
 class Database:
     """One connection of one thread; `reader` opens another that can not write."""
 
@@ -59,7 +89,9 @@ class Database:
         self.values = Values(None if self.path is None else folder_of(self.path))
         self._read_only = read_only
         self.peewee = self._sqlite() if self.is_sqlite else self._postgresql()
-        self._cursor: Any = None
+        self._run: Callable[..., Any] = self.peewee.execute_sql
+        """Runs a statement in a cursor of its own, which it returns."""
+        self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
 
     def open(self) -> None:
         """Connect.
@@ -72,7 +104,10 @@ class Database:
                 # Before SQLite makes it for everybody to read; the log beside it follows its mode.
                 self.path.touch(mode=0o600)
             self.peewee.connect()
+            self._writer = self.peewee.cursor()
             if self.is_sqlite:
+                # Its errors are among those that a driver may raise; Peewee translates the rest's.
+                self._run = self.peewee.connection().execute
                 self.fetch("SELECT count(*) FROM sqlite_master")
             else:
                 self._set_up_session()
@@ -91,18 +126,9 @@ class Database:
         reader.open()
         return reader
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> "Transaction":
         """Commit what the block did, or nothing of it when it raises."""
-        self.peewee.begin(*(("IMMEDIATE",) if self.is_sqlite else ()))
-        try:
-            yield
-            self.peewee.commit()
-        except BaseException:
-            # SQLite rolls back by itself when the disk is full; that must not hide the cause.
-            with suppress(*DRIVER_ERRORS):
-                self.peewee.rollback()
-            raise
+        return Transaction(self._run, self._begin)
 
     def sql(self, text: str) -> str:
         """Return constant SQL in the driver's own parameter style."""
@@ -110,17 +136,12 @@ class Database:
 
     def execute(self, text: str, parameters: Sequence[Any] = ()) -> int:
         """Run one statement; return how many rows it changed."""
-        cursor = self.peewee.execute_sql(self.sql(text), tuple(parameters))
-        return int(cursor.rowcount)
+        return int(self._run(self.sql(text), tuple(parameters)).rowcount)
 
     def execute_many(self, text: str, rows: Sequence[Row]) -> int:
         """Run one statement for each of *rows*; return how many rows were changed in all."""
-        cursor = self.peewee.connection().cursor()
-        try:
-            cursor.executemany(self.sql(text), rows)
-            return int(cursor.rowcount)
-        finally:
-            cursor.close()
+        self._writer.executemany(self.sql(text), rows)
+        return int(self._writer.rowcount)
 
     def insert(self, statement: Insert, rows: Sequence[Row]) -> None:
         """Insert *rows*, as many of them at once as can be."""
@@ -136,8 +157,8 @@ class Database:
 
     def fetch(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of one query; nothing stays half read."""
-        cursor = self.peewee.execute_sql(self.sql(text), tuple(parameters))
-        return list(cursor.fetchall())
+        rows: list[Row] = self._run(self.sql(text), tuple(parameters)).fetchall()
+        return rows
 
     def fetch_in(
         self, text: str, values: Sequence[Any], *, before: Sequence[Any] = ()
