@@ -6,7 +6,7 @@ all of it arrives as one of these, in order, on the bus.
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 
 class StopReason(Enum):
@@ -214,8 +214,7 @@ class DependencyReopened(Event):
     """As a map with items that failed all the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """A task that is ready to be written down: validated, its rows built."""
 
     instance: bytes
@@ -223,14 +222,13 @@ class Submission:
     """The `tipman.definitions.Task`; calls of one function share it, but for the arguments."""
     row: tuple[Any, ...]
     """The row of the `task` table, the arguments of this instance in it."""
+    dependencies: tuple[bytes | str, ...]
+    """Ids, or keys in the same namespace that were not in the batch."""
 
     @property
     def arguments(self) -> str:
         """JSON text."""
         return str(self.row[5])
-
-    dependencies: tuple[bytes | str, ...]
-    """Ids, or keys in the same namespace that were not in the batch."""
 
 
 @dataclass(frozen=True, slots=True)

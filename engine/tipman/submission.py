@@ -207,7 +207,7 @@ def within(event: TasksSubmitted, traceparent: str) -> TasksSubmitted:
     for each in event.submissions:
         task = each.task.with_traceparent(traceparent)
         row = (*each.row[:_OPTIONS], task.options, *each.row[_OPTIONS + 1 :])
-        submissions.append(replace(each, task=task, row=row))
+        submissions.append(each._replace(task=task, row=row))
     return replace(event, submissions=tuple(submissions))
 
 
