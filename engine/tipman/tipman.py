@@ -300,7 +300,7 @@ class TIPMan(Relatives):
         for instance in self._touched.values():
             self._stored(instance)
         for instance in self._shifted.values():
-            instance.stored_sequence = instance.sequence
+            self._stored(instance)
         for instance in self._new.values():
             self._stored(instance)
         lines = self._log

@@ -8,6 +8,7 @@ from tipman import verification
 from tipman.database import sqlite_path
 from tipman.events import TimerFired
 
+CHANGED = "UPDATE instance SET sequence = 99 WHERE id = ?"
 BACK = "UPDATE schedule SET decided_until = decided_until - 60000000, next_at = next_at - 60000000"
 
 
@@ -100,6 +101,28 @@ def test_a_slot_that_is_taken_stops_the_engine_before_anything_runs_twice(house)
 
     assert house.failure is not None
     assert len(house.slots(schedule)) == 1
+
+
+def test_a_schedule_that_somebody_else_changed_stops_the_engine_when_it_fires(house):
+    schedule = house.schedule(every_s=60)
+    house.core.database.execute(CHANGED, (schedule,))
+
+    house.advance(60)
+
+    assert "changed by somebody else" in str(house.failure)
+    assert house.slots(schedule) == []
+
+
+def test_a_schedule_that_somebody_else_changed_stops_the_engine_when_its_run_ends(house):
+    schedule = house.schedule(every_s=60)
+    house.advance(60)
+    run = house.slots(schedule)[0]["instance"]
+    house.core.database.execute(CHANGED, (schedule,))
+
+    house.succeed(run)
+
+    assert "changed by somebody else" in str(house.failure)
+    assert house.states(run) == ["running"]
 
 
 def test_without_the_unique_key_the_same_would_run_twice(build, url):

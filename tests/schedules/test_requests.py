@@ -186,6 +186,17 @@ def test_a_deleted_schedule_fires_no_more(house):
     assert state(house, schedule) == "finished"
 
 
+def test_a_schedule_that_has_finished_is_not_kept_in_memory_by_the_end_of_its_run(house):
+    schedule = house.schedule(**MINUTE)
+    house.advance(60)
+    house.publish(ScheduleDeleted(schedule, ACTOR))
+
+    house.succeed(house.slots(schedule)[0]["instance"])
+
+    assert house.names(schedule)[-1] == "slot.settled"
+    assert house.core.directory.cached(schedule) is None
+
+
 def test_a_key_is_free_in_the_drain_in_which_its_schedule_ends(house):
     house.schedule(**MINUTE, key="k")
     old = house.schedule(**MINUTE, key="j")

@@ -136,7 +136,7 @@ class Firing:
 
     def _fire(self, instance: Instance, record: Record, directory: TIPMan) -> None:
         due = record.next_at or 0
-        run, refusal = self.submit(instance, record, OpenRun(due, 0, 0, held=False), directory)
+        run, refusal = self.submit(instance, record, OpenRun(due, 0, 0), directory)
         if run is None:
             self._leave_out(instance, record, directory, refusal)
             return
@@ -330,7 +330,7 @@ class Firing:
         if instance is None or instance.kind != "schedule":
             return []
         record = directory.schedules.record(instance.id)
-        record.open[event.run] = OpenRun(event.due_at, event.backfill, event.manual, held=False)
+        record.open[event.run] = OpenRun(event.due_at, event.backfill, event.manual)
         data = dumps({"verdict": "", "run": text_of(event.run)})
         step_schedule(instance, event.wire, Verdict.NONE, data, directory)
         return []

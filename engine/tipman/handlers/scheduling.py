@@ -142,7 +142,7 @@ class Scheduling:
         """Submit once more now, if overlap lets it."""
         instance, record = self._open(event, event.wire, directory)
         due, number = directory.now, record.manuals + 1
-        place = OpenRun(due, 0, number, held=False)
+        place = OpenRun(due, 0, number)
         run, (reason, blocking) = self._firing.submit(instance, record, place, directory)
         record.manuals = number
         slot = Slot(record.id, due, 0, number, "run", None, run, None, due)

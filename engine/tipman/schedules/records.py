@@ -12,7 +12,7 @@ class OpenRun(NamedTuple):
     due_at: int
     backfill: int
     manual: int
-    held: bool
+    held: bool = False
     """Whether it waits for its turn."""
 
 
