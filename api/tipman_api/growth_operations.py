@@ -64,7 +64,18 @@ COMPONENTS: Mapping[str, Schema] = {
                         "dependencies": {
                             "type": "array",
                             "minItems": 1,
-                            "items": _NAME,
+                            "items": {
+                                "anyOf": [
+                                    _NAME,
+                                    object_of(
+                                        {
+                                            "task": _NAME,
+                                            "carry": {"type": "string", "enum": ["data", "order"]},
+                                        },
+                                        optional=["carry"],
+                                    ),
+                                ]
+                            },
                         },
                     }
                 ),

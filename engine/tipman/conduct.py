@@ -76,8 +76,9 @@ class Conduct(Launches, ABC):
     ) -> None:
         """Let tasks of a run that have not begun wait for more of its tasks, all or none.
 
-        *edges* are as `{"task": "pack", "dependencies": ["test"]}`, by names of the run. One that
-        has settled already counts at once.
+        *edges* are as `{"task": "pack", "dependencies": ["test"]}`, by names of the run, or in the
+        words of a workflow's file `{"task": "test", "carry": "order"}`. One that has settled
+        already counts at once.
 
         Raises:
             InvalidError: they can not be so; `faults` names every place, below `/dependencies`.

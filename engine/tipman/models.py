@@ -302,6 +302,7 @@ OUTCOMES_BELOW = (
     "SELECT i.id, i.name, i.state, a.result FROM instance AS i LEFT JOIN attempt AS a"
     " ON a.instance = i.id AND a.number = i.attempt WHERE i.parent = ?"
 )
+UPDATE_OPTIONS = "UPDATE task SET options = ? WHERE id = ?"
 INSERT_INSTANCE = insert_of("instance", _INSTANCE)
 INSERT_PLAIN_INSTANCE = insert_of("instance", _STEADY + _OFTEN)
 """For an instance whose rarely changing columns are at their defaults: a third cheaper."""

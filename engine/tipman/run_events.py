@@ -82,8 +82,8 @@ class DependenciesAdded(Event):
     """Somebody let tasks of a run wait for more of its tasks, all or none."""
 
     wire: ClassVar[str] = "dependencies.added"
-    edges: tuple[tuple[str, str], ...]
-    """Names of the run's tasks: which one is to wait, and for which."""
+    edges: tuple[tuple[str, str, str], ...]
+    """Names of the run's tasks, which one is to wait and for which; and what the edge carries."""
     actor: str
 
 

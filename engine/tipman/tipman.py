@@ -24,6 +24,7 @@ from tipman.models import (
     INSERT_LOG_ENTRY,
     INSERT_TASK,
     SELECT_INSTANCE,
+    UPDATE_OPTIONS,
     UPSERT_KEPT,
 )
 from tipman.registry.register import Registry
@@ -63,6 +64,8 @@ class TIPMan(Relatives):
         self._rearmed: dict[bytes, Instance] = {}
         self._new_keys: dict[tuple[str, str, str], bytes] = {}
         self._freed: list[Row] = []
+        self.options: dict[bytes, str] = {}
+        """JSON text of the options of tasks on disk that this drain has given others."""
         self._kept: dict[tuple[str, str, str], str] = {}
         self._tasks: list[Row] = []
         self._attempts: list[Row] = []
@@ -179,6 +182,15 @@ class TIPMan(Relatives):
         if instance.key is not None:
             self._new_keys[instance.kind, instance.namespace, instance.key] = instance.id
 
+    def give_options(self, instance: Instance, task: Task) -> None:
+        """Stage that a task has the options of *task*, which is like it otherwise."""
+        instance.task = task
+        if instance.id not in self._new:
+            self.options[instance.id] = task.options
+            return
+        at = next(at for at, row in enumerate(self._tasks) if row[0] == instance.id)
+        self._tasks[at] = (*self._tasks[at][:-1], task.options)
+
     def free_key(self, instance: Instance) -> None:
         """Stage that the key of an instance which has ended can be had again."""
         self._new_keys.pop((instance.kind, instance.namespace, str(instance.key)), None)
@@ -257,8 +269,9 @@ class TIPMan(Relatives):
         run, insert = self._database.execute_many, self._database.insert
         self.earliest_wake = self._earliest_wake()
         self.schedules.write_first()
-        if self._freed:
+        if self._freed or self.options:
             run(FREE_KEY, self._freed)
+            run(UPDATE_OPTIONS, [(text, identifier) for identifier, text in self.options.items()])
         self.runs.write()
         if self._new:
             insert_new(self._database, self._new.values())
@@ -307,7 +320,7 @@ class TIPMan(Relatives):
         self._new, self._touched, self._new_keys = {}, {}, {}
         self._shifted, self._rearmed = {}, {}
         self._kept, self._tasks, self._attempts, self.returned = {}, [], [], {}
-        self._freed = []
+        self._freed, self.options = [], {}
         self.runs.committed()
         self.edges.committed()
         self.schedules.committed()

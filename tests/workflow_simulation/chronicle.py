@@ -217,7 +217,8 @@ class Chronicle:
             member.told = {d: self._seen_by_new(member, d) for d in self.needed(member)}
             return
         if line.name == "dependencies.added":
-            self._attach(member, [parse(text) for text in data["dependencies"]])
+            added = [parse(text) for text in data["dependencies"]]
+            self._attach(member, added, {parse(text) for text in data.get("order", ())})
             self._contexts.look_again(member, self.flows[member.born.run])
             return
         if line.name not in {"dependency.settled", "dependency.reopened"} or not member.is_node:
@@ -238,13 +239,12 @@ class Chronicle:
         other = self.members[dependency]
         return other.state if other.is_settled and other.growth < member.growth else None
 
-    def _attach(self, member: Member, dependencies: list[bytes]) -> None:
+    def _attach(self, member: Member, dependencies: list[bytes], order: set[bytes]) -> None:
         """Let a node wait for more; what has settled counts at once."""
         flow = self.flows[member.born.run]
         node = flow.graph[member.born.name]
-        names = [self.members[dependency].born.name for dependency in dependencies]
-        needs = (*node.needs, *(Need(name, is_data=True) for name in names))
-        flow.graph[member.born.name] = node._replace(needs=needs)
+        added = [Need(self.members[d].born.name, is_data=d not in order) for d in dependencies]
+        flow.graph[member.born.name] = node._replace(needs=(*node.needs, *added))
         for dependency in dependencies:
             other = self.members[dependency]
             member.told[dependency] = other.state if other.is_settled else None

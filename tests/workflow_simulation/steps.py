@@ -124,7 +124,9 @@ class Player:
         if random.random() < 0.1:
             chosen.reverse()
         if len(chosen) == 2:
-            self.world.add_dependency(flow, *(names[at] for at in chosen))
+            task, need = (names[at] for at in chosen)
+            said = random.choice((need, {"task": need, "carry": "order"}))
+            self.world.add_dependency(flow, task, said)
 
     def _report_outcome(self, random: Random) -> None:
         handed_in = self.world.handed_in

@@ -44,9 +44,9 @@ class World(world.World):
         flow.added |= {task["name"]: task for task in tasks}
         self.publish(self.submitter.addition(flow.id, added_tasks(tasks, kept.said), actor=ACTOR))
 
-    def add_dependency(self, flow: Flow, task: str, dependency: str) -> None:
-        """Ask that a task of a run waits for one more."""
-        wanted = [{"task": task, "dependencies": [dependency]}]
+    def add_dependency(self, flow: Flow, task: str, need: str | dict[str, str]) -> None:
+        """Ask that a task of a run waits for one more, as a file would say it."""
+        wanted = [{"task": task, "dependencies": [need]}]
         self.publish(DependenciesAdded(flow.id, attachments_of(wanted), ACTOR))
 
     def end_attempt(self, execution: Execution, random: Random) -> None:
@@ -81,6 +81,6 @@ class World(world.World):
         """Tell whether a dependency is there already, or closes a circle, by what is known."""
         self.audit.ledger.read(self.core.database)
         graph = self.audit.flows[event.instance].graph
-        ((task, dependency),) = event.edges
+        ((task, dependency, _),) = event.edges
         is_there = dependency in {need.task for need in graph[task].needs}
         return is_there or task == dependency or task in above(graph, dependency)

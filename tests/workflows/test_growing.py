@@ -11,7 +11,9 @@ from tipman.errors import (
     UnknownDependencyError,
 )
 from tipman.events import StopReason
-from tipman.run_events import DependenciesAdded
+from tipman.ids import text_of
+from tipman.run_events import DependenciesAdded, RunForked
+from tipman.runs.graphs import graph_of
 from workflows.runs import chain, plain, run_of, started, states
 
 
@@ -309,3 +311,74 @@ def test_the_log_of_the_run_says_what_was_added_and_by_whom(house):
     line = house.log(run)[-1]
     assert (line["name"], line["actor"]) == ("tasks.added", ACTOR)
     assert line["data"] == {"verdict": "", "tasks": ["b"], "count": 1}
+
+
+# What a late dependency carries.
+
+EVAL = {"type": "eval", "arguments": "result = context"}
+
+
+def eval_(name, *needs):
+    return {"name": name, "dependencies": list(needs), **EVAL}
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_a_late_dependency_may_carry_order_only(house, crashes):
+    run, ids = started(
+        house, eval_("a"), eval_("b"), eval_("c"), eval_("end", "a"), eval_("last", "end")
+    )
+
+    attach(house, run, end=[{"task": "b", "carry": "order"}, {"task": "c", "carry": "data"}])
+    if crashes:
+        house.crash()
+    for name in "abc":
+        house.succeed(ids[name], {name: 1})
+
+    assert house.hand.open[ids["end"]].context["context"] == {"a": 1, "c": 1}
+    assert sorted(house.hand.open[ids["end"]].context["results"]) == ["a", "c"]
+    house.succeed(ids["end"], {})
+    assert house.hand.open[ids["last"]].context["context"] == {"a": 1, "c": 1}
+
+
+def test_what_a_late_dependency_carries_is_shown_and_forked(house):
+    run, ids = started(house, plain("a"), plain("b"), plain("c"), plain("end", "a"))
+    attach(house, run, end=["b"])
+    attach(house, run, end=[{"task": "c", "carry": "order"}])
+    assert house.log(ids["end"])[-1]["data"]["order"] == [text_of(ids["c"])]
+    house.succeed(ids["a"])
+
+    new = house.submitter.new_id()
+    house.publish(RunForked(new, run, "end", "{}", None, ACTOR))
+
+    for each in (run, new):
+        edges = graph_of(house.reader, each).edges
+        assert [(e.source, e.carry) for e in edges if e.target == "end"] == [
+            ("a", "data"), ("b", "data"), ("c", "order"),
+        ]  # fmt: skip
+
+
+def test_tasks_and_order_between_them_may_be_added_in_one_drain(house):
+    run, ids = started(house, eval_("a"))
+    said = house.core.directory.runs.record(run).said
+    more = house.submitter.addition(
+        run, added_tasks([eval_("b"), eval_("c", "a")], said), actor=ACTOR
+    )
+    late = attachments_of([{"task": "c", "dependencies": [{"task": "b", "carry": "order"}]}])
+
+    house.publish(more, DependenciesAdded(run, late, ACTOR))
+    new = {each.task.name: each.instance for each in more.submissions}
+    house.succeed(ids["a"], {"a": 1})
+    house.succeed(new["b"], {"b": 1})
+
+    assert house.hand.open[new["c"]].context["context"] == {"a": 1}
+
+
+def test_an_edge_that_says_something_else_is_refused_with_its_place():
+    with pytest.raises(InvalidError) as refused:
+        attachments_of(
+            [{"task": "a", "dependencies": ["b", {"task": "c", "carry": "all"}, {"tsk": "d"}]}]
+        )
+
+    pointers = {fault.pointer for fault in refused.value.faults}
+    assert "/dependencies/0/dependencies/1/carry" in pointers
+    assert {p for p in pointers if p.startswith("/dependencies/0/dependencies/2")}

@@ -118,6 +118,8 @@ class Forking:
         copies = []
         for name, old in nodes.ids.items():
             type_, queue, priority, mark, arguments, options = (rows.get(old) or staged[old])[:6]
+            if old in directory.options:
+                options = directory.options[old]
             task = task_from_row(type_, arguments, options, name, None, origin.namespace)
             row = (ids[name], type_, queue, priority, mark, arguments, options)
             needs = tuple(ids[each] for each in nodes.dependencies[name])

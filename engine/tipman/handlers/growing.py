@@ -5,7 +5,7 @@ within the transaction, by what the run is then.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from tipman.charts import SETTLED, UNSUCCESSFUL, Move, move, move_run
 from tipman.effects import Effect
@@ -82,10 +82,17 @@ class Growing:
         }
         plans = [(tasks[name], [settled[each] for each in names]) for name, names in added.items()]
         moves = [self._weighed(task, needs, directory) for task, needs in plans]
+        orderly = {
+            (nodes.ids[task], nodes.ids[dependency])
+            for task, dependency, carry in event.edges
+            if carry == "order"
+        }
         data = {"verdict": "", "count": len(event.edges)}
         take_step(run, step, event.wire, dumps(data), directory, event.actor)
         for (task, needs), (weighed, moved) in zip(plans, moves, strict=True):
-            self._attach(task, needs, weighed, moved, event.actor, directory)
+            told = _let_order(task, needs, orderly, directory)
+            noted = weighed._replace(data=weighed.data + told)
+            self._attach(task, needs, noted, moved, event.actor, directory)
         return []
 
     @staticmethod
@@ -169,7 +176,26 @@ def _known(event: TasksAdded, directory: TIPMan) -> Mapping[str, bytes]:
     return ids
 
 
-def _added(edges: Iterable[tuple[str, str]], nodes: Nodes) -> Mapping[str, list[str]]:
+def _let_order(
+    task: Instance,
+    needs: Sequence[Instance],
+    orderly: Container[tuple[bytes, bytes]],
+    directory: TIPMan,
+) -> str:
+    """Stage which of new dependencies carry order only, before they are staged themselves.
+
+    Returns the text of a member for the log line.
+    """
+    first = len(directory.edges.dependencies_of(task))
+    places = [at for at, each in enumerate(needs, first) if (task.id, each.id) in orderly]
+    if not places:
+        return ""
+    known = directory.task_of(task)
+    directory.give_options(task, known.beside(order_only=(*known.order_only, *places)))
+    return f',"order":{dumps([text_of(needs[at - first].id) for at in places])}'
+
+
+def _added(edges: Iterable[tuple[str, str, str]], nodes: Nodes) -> Mapping[str, list[str]]:
     """Return who is to wait for whom besides, by names, each task once.
 
     Raises:
@@ -178,7 +204,7 @@ def _added(edges: Iterable[tuple[str, str]], nodes: Nodes) -> Mapping[str, list[
         CycleError: tasks would wait for one another.
     """
     added: dict[str, list[str]] = defaultdict(list)
-    for task, dependency in edges:
+    for task, dependency, _ in edges:
         for name in (task, dependency):
             if name not in nodes.ids:
                 detail = f"no task {name!r} in this run{hint(name, nodes.ids)}"

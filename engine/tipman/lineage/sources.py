@@ -94,6 +94,9 @@ class Staging(Protocol):
     returned: dict[tuple[bytes, int], str | None]
     """What attempts returned that ended in this drain, by instance and number."""
 
+    options: dict[bytes, str]
+    """The options of tasks on disk that have got others, as JSON text."""
+
     def cached(self, identifier: bytes) -> Instance | None:
         """Return an instance that is in memory."""
 
@@ -137,6 +140,7 @@ class StagedSource(Source):
             row = Node(instance.name, "", instance.run, type_, options, None, None)
         return row._replace(
             state=instance.state,
+            options=self._staging.options.get(instance.id, row.options),
             result=row.result if result is None else result,
             kept=row.kept if kept is None else kept,
         )

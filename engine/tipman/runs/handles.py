@@ -171,7 +171,10 @@ class RunHandle:
         return self._engine.add_tasks(self, tasks)
 
     def add_dependencies(self, edges: Sequence[Mapping[str, Any]]) -> "RunHandle":
-        """Let tasks that have not begun wait for more: `{"task": "b", "dependencies": ["a"]}`."""
+        """Let tasks that have not begun wait for more: `{"task": "b", "dependencies": ["a"]}`.
+
+        Dependencies are written as in a file: `{"task": "a", "carry": "order"}` is one, too.
+        """
         self._engine.add_dependencies(self, edges)
         return self
 
