@@ -53,5 +53,5 @@ def identifier_in(parameters: Parameters, name: str, collection: str) -> bytes |
         return None
     identifier = parse(text.removeprefix(collection))
     if identifier is None:
-        raise refused(name, f"must be the UUID or the URI of a {name}")
+        raise refused(name, f"must be a UUID, or a URI below {collection}")
     return identifier

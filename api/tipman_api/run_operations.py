@@ -235,6 +235,8 @@ LIST: dict[str, Any] = {
             query("workflow", "The whole name.", NAMED),
             query("key", "The whole key.", NAMED),
             query("schedule", "UUID or URI of a schedule.", TEXT),
+            query("parent", "UUID or URI of the task that started them.", TEXT),
+            query("origin", "UUID or URI of the run that they were forked of.", TEXT),
             query("since", "Submitted at this instant or later.", INSTANT),
             query("until", "Submitted before this instant.", INSTANT),
             NAMESPACE,

@@ -6,6 +6,7 @@ from tipman.ids import text_of
 from tipman.launches import run_of
 from tipman.registry.records import Answer
 from tipman.resources import RUNS_URI, SCHEDULES_URI
+from tipman.resources import URI as TASKS_URI
 from tipman.runs.views import STATES, Wanted
 
 from tipman_api import run_operations as operations
@@ -20,6 +21,9 @@ from tipman_api.routes import Router
 from tipman_api.targets import run_target_of
 from tipman_api.tasks import placed, traced
 
+_FILTERS = (
+    "state", "workflow", "key", "schedule", "parent", "origin", "since", "until", "after", "limit",
+)  # fmt: skip
 router = Router(prefix="/api/v1", tags=["runs"])
 
 
@@ -53,14 +57,15 @@ async def start_run(request: Request) -> Response:
 @router.get("/runs", scope=Scope.READ, **operations.LIST)
 async def list_runs(request: Request) -> Response:
     """List runs, newest first; their tasks are counted where one is shown by itself."""
-    names = ("state", "workflow", "key", "schedule", "since", "until", "after", "limit")
-    parameters = Parameters(request, names)
+    parameters = Parameters(request, _FILTERS)
     wanted = Wanted(
         namespace=principal_of(request).namespace_for(parameters.text("namespace")),
         states=parameters.texts("state", STATES),
         workflow=parameters.text("workflow"),
         key=parameters.text("key"),
         schedule=identifier_in(parameters, "schedule", SCHEDULES_URI),
+        parent=identifier_in(parameters, "parent", TASKS_URI),
+        origin=identifier_in(parameters, "origin", RUNS_URI),
         since_us=parameters.instant_us("since"),
         until_us=parameters.instant_us("until"),
     )

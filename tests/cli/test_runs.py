@@ -372,3 +372,17 @@ def test_what_can_not_end_well_without_a_server_is_refused(tipman, task, words):
 
     assert ended.returncode == 2
     assert words in ended.stderr
+
+
+def test_forks_of_a_run_and_runs_of_a_task_are_listed(call):
+    call("workflow", "run", "greeting", "--key", "forked", "--wait")
+    call("fork", "forked", "--key", "copy")
+    task = json.dumps({"name": "greeting"})
+    assert call("submit", "workflow", task, "--key", "caller", "--wait")[0] == 0
+
+    forks = call("list", "--kind", "run", "--origin", "forked")[1].splitlines()
+    called = call("list", "--kind", "run", "--parent", "caller")[1].splitlines()
+
+    assert [line.split("\t")[1] for line in forks] == ["copy"]
+    assert [line.split("\t")[2] for line in called] == ["greeting"]
+    assert call("list", "--origin", "forked")[0] == 2

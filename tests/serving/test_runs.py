@@ -351,3 +351,20 @@ def test_tasks_of_a_run_are_within_the_span_of_its_request(library):
     with library.engine.reading() as database:
         ((options,),) = database.fetch("SELECT options FROM task WHERE id = ?", (task,))
     assert span in options
+
+
+def test_runs_are_listed_by_what_started_them_and_by_what_they_were_forked_of(library):
+    run = start(library, "plain")
+    library.ask("GET", f"{run['uri']}", headers={"Prefer": "wait=30"})
+    fork = library.post(f"{run['uri']}/fork", {}).json
+    task = library.submit("workflow", {"name": "plain"})
+
+    def listed(query):
+        return [each["id"] for each in library.get(f"/api/v1/runs?{query}").json["items"]]
+
+    assert listed(f"origin={run['id']}") == listed(f"origin={run['uri']}") == [fork["id"]]
+    library.wait(task["uri"])
+    (child,) = library.get(f"/api/v1/runs?parent={task['id']}").json["items"]
+    assert child["parent"] == task["uri"]
+    refused = library.get("/api/v1/runs?origin=nobody")
+    assert (refused.status, refused.json["code"]) == (422, "invalid")

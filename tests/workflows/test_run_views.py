@@ -1,8 +1,10 @@
 """What people see of runs: counts, errors, lists, graphs, and where their time went."""
 
 import pytest
+from core.house import ACTOR
 from tipman.errors import InvalidError, NotFoundError
 from tipman.ids import text_of
+from tipman.run_events import RunForked
 from tipman.runs import families, summaries, views
 from tipman.runs.graphs import graph_of
 from tipman.runs.views import TasksWanted, Wanted
@@ -70,6 +72,23 @@ def test_runs_are_listed_newest_first_a_page_at_a_time(house):
     assert second.next is None
     ours = views.page(house.reader, Wanted(workflow="flow0"), after=None)
     assert len(ours.items) == 3
+
+
+def test_runs_are_found_by_the_task_that_started_them_and_by_what_they_were_forked_of(house):
+    house.register("small", plain("only"))
+    call = {"type": "workflow", "arguments": {"name": "small"}}
+    run, ids = started(house, {"name": "sub", **call}, {"name": "other", **call})
+    fork = house.submitter.new_id()
+    house.publish(RunForked(fork, run, None, "{}", None, ACTOR))
+
+    def found(**wanted):
+        return views.page(house.reader, Wanted(**wanted), after=None).items
+
+    (child,) = found(parent=ids["sub"])
+    assert child["parent"] == f"/api/v1/tasks/{text_of(ids['sub'])}"
+    assert [each["id"] for each in found(origin=run)] == [text_of(fork)]
+    assert found(origin=fork) == []
+    assert found(parent=ids["sub"], origin=run) == []
 
 
 def test_a_cursor_is_of_one_list(house):

@@ -30,8 +30,11 @@ COLUMNS = (
 _FILTERS = (
     "type", "name", "key", "queue", "run", "schedule", "parent", "since", "until", "text",
 )  # fmt: skip
-_OF_RUNS = ("key", "schedule", "since", "until")
-"""What runs have of these by the same name."""
+_OF_RUNS = ("key", "schedule", "parent", "origin", "since", "until")
+"""What runs are asked by, their names apart."""
+
+_REFERENCES = (("run", "run"), ("schedule", "schedule"), ("parent", "task"), ("origin", "run"))
+"""What is named by a REF, and of which kind it is."""
 
 
 @click.command("list")
@@ -49,7 +52,8 @@ _OF_RUNS = ("key", "schedule", "since", "until")
 @click.option("--queue", help="Of this queue.")
 @click.option("--run", metavar="REF", help="Of this run.")
 @click.option("--schedule", metavar="REF", help="Of this schedule.")
-@click.option("--parent", metavar="REF", help="Items of this map.")
+@click.option("--parent", metavar="REF", help="Items of this map, or runs this task started.")
+@click.option("--origin", metavar="REF", help="Runs that were forked of this one.")
 @namespace_option
 @click.option("--since", metavar="INSTANT", help="Submitted at or after this instant.")
 @click.option("--until", metavar="INSTANT", help="Submitted before this instant.")
@@ -90,17 +94,17 @@ def _query(session: Session, kind: str, given: dict[str, Any]) -> list[tuple[str
     """Return what options ask of a list.
 
     Raises:
-        UsageError: something that runs have not.
+        UsageError: something that those of this kind have not.
     """
-    for name, found in (("run", "run"), ("schedule", "schedule"), ("parent", "task")):
-        if given[name] is not None:
-            given[name] = session.find(given[name], {**given, "kind": found})["id"]
     names = {name: name for name in _FILTERS}
     if kind == "run":
         names = {"name": "workflow", **{name: name for name in _OF_RUNS}}
-    for name in _FILTERS:
+    for name in (*_FILTERS, "origin"):
         if name not in names and given[name] is not None:
-            raise click.UsageError(f"--{name} says nothing of runs.")
+            raise click.UsageError(f"--{name} says nothing of {kind}s.")
+    for name, found in _REFERENCES:
+        if given[name] is not None:
+            given[name] = session.find(given[name], {**given, "kind": found})["id"]
     query = [(asked, given[name]) for name, asked in names.items()]
     states = ",".join(given["state"]) or None
     return [("namespace", given["namespace"]), ("state", states), *query]

@@ -68,6 +68,10 @@ class Wanted:
     workflow: str | None = None
     key: str | None = None
     schedule: bytes | None = None
+    parent: bytes | None = None
+    """The task that started them."""
+    origin: bytes | None = None
+    """The run that they were forked of."""
     since_us: int | None = None
     until_us: int | None = None
 
@@ -83,6 +87,8 @@ class Wanted:
             ("r.name =", self.workflow),
             ("i.key =", self.key),
             ("i.schedule =", self.schedule),
+            ("r.parent =", self.parent),
+            ("r.origin =", self.origin),
             ("i.submitted_at >=", self.since_us),
             ("i.submitted_at <", self.until_us),
         ):
