@@ -30,7 +30,7 @@ def ask(served, method, path, body=None, key=None, connection=None):
 
 def count(served):
     with served.engine.reading() as database:
-        return database.fetch("SELECT count(*) FROM instance")[0][0]
+        return database.fetch("SELECT count(*) FROM instance WHERE kind <> 'registry'")[0][0]
 
 
 def ids(answer):
