@@ -42,6 +42,7 @@ class Instance:
         "snapshot",
         "started_at",
         "state",
+        "stored_deadline",
         "stored_rare",
         "stored_sequence",
         "submitted_at",
@@ -88,6 +89,8 @@ class Instance:
     """Of a run that shares its task with others of its schedule; else its task says it."""
     task: Task | None
     arguments: str
+    stored_deadline: tuple[int | None, int | None]
+    """`deadline` as it stands in the row."""
     stored_rare: Row
     stored_sequence: int
 
@@ -102,7 +105,7 @@ class Instance:
         self.name = task.name
         self.submitted_at = submitted_at
         self.task = task
-        self.stored_rare = PLAIN
+        self.stored_deadline, self.stored_rare = OPEN, PLAIN
         self.stored_sequence = self.sequence = 0
         self.opening = 1
         self.attempt = self.attempts_used = self.lost = 0
@@ -144,7 +147,7 @@ class Instance:
         self.held_by = None if self.held_by is None else bytes(self.held_by)
         self.snapshot = snapshot_of(self.kind, self.configuration, history)
         self.stored_sequence = self.sequence
-        self.stored_rare = self.rare()
+        self.stored_deadline, self.stored_rare = self.deadline(), self.rare()
         self.task, self.slot, self.arguments = None, None, ""
         return self
 
@@ -157,6 +160,17 @@ class Instance:
         return (
             self.state, self.configuration, self.sequence, self.attempt, self.epoch,
             self.wake_at, self.queued_at, self.started_at, self.settled_at, self.chain,
+        )  # fmt: skip
+
+    def deadline(self) -> tuple[int | None, int | None]:
+        """Return the columns of what is often that stand in an index."""
+        return (self.wake_at, self.settled_at)
+
+    def besides(self) -> Row:
+        """Return the columns that change with every step, without those of `deadline`."""
+        return (
+            self.state, self.configuration, self.sequence, self.attempt, self.epoch,
+            self.queued_at, self.started_at, self.chain,
         )  # fmt: skip
 
     def within(self) -> Row:
@@ -195,6 +209,8 @@ def row_of(instance: Instance, task_row: Row) -> TaskRow:
     )  # fmt: skip
 
 
+OPEN = (None, None)
+"""`Instance.deadline` of an instance that is open and wakes at no time."""
 PLAIN: Row = (None, 1, *(0,) * 5, *(None,) * 8)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""
 _SCHEDULE = 11

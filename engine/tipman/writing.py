@@ -11,6 +11,7 @@ from tipman.models import (
     INSERT_INSTANCE,
     INSERT_PLAIN_INSTANCE,
     INSERT_PLAIN_RUN,
+    UPDATE_BUT_DEADLINE,
     UPDATE_DEADLINE,
     UPDATE_INSTANCE,
     UPDATE_PLAIN_INSTANCE,
@@ -31,6 +32,7 @@ def insert_new(database: Database, instances: Iterable[Instance]) -> None:
             instance.rare(),
             instance.schedule,
         )
+        instance.stored_deadline = instance.deadline()
         if rare == PLAIN:
             plain.append(row)
             continue
@@ -54,17 +56,25 @@ def update(database: Database, instances: Collection[Instance]) -> None:
     Raises:
         BrokenInvariantError: a row is not as it was left.
     """
-    plain, full = [], []
+    still, plain, full = [], [], []
     for instance in instances:
-        row, rare = instance.often(), instance.rare()
+        rare, deadline = instance.rare(), instance.deadline()
         guard = (instance.id, instance.stored_sequence)
-        if rare == instance.stored_rare:
-            plain.append(row + guard)
+        if rare != instance.stored_rare:
+            full.append(instance.often() + rare + guard)
+        elif deadline != instance.stored_deadline:
+            plain.append(instance.often() + guard)
         else:
-            full.append(row + rare + guard)
-            instance.stored_rare = rare
-    changed = database.execute_many(UPDATE_PLAIN_INSTANCE, plain) if plain else 0
-    changed += database.execute_many(UPDATE_INSTANCE, full) if full else 0
+            still.append(instance.besides() + guard)
+        instance.stored_deadline, instance.stored_rare = deadline, rare
+    changed = 0
+    for statement, rows in (
+        (UPDATE_BUT_DEADLINE, still),
+        (UPDATE_PLAIN_INSTANCE, plain),
+        (UPDATE_INSTANCE, full),
+    ):
+        if rows:
+            changed += database.execute_many(statement, rows)
     _check(changed, len(instances))
 
 
@@ -81,6 +91,7 @@ def update_within(
         row = (*instance.within(), instance.id, instance.stored_sequence)
         if instance.id in rearmed:
             moved.append((instance.wake_at, *row))
+            instance.stored_deadline = instance.deadline()
         else:
             still.append(row)
     changed = database.execute_many(UPDATE_WITHIN, still) if still else 0
