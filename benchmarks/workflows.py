@@ -157,7 +157,7 @@ def check(path: Path, runs: int) -> None:
         found = dict(
             connection.execute(
                 "SELECT kind || ' ' || state, count(*) FROM instance"
-                " WHERE kind <> 'engine' GROUP BY 1"
+                " WHERE kind IN ('run', 'task') GROUP BY 1"
             )
         )
         assert found.get("run succeeded") == runs, found
