@@ -213,6 +213,7 @@ OPEN = (None, None)
 """`Instance.deadline` of an instance that is open and wakes at no time."""
 PLAIN: Row = (None, 1, *(0,) * 5, *(None,) * 8)
 """`Instance.rare` of an instance to which nothing unusual has happened: the column defaults."""
+_COUNTS = slice(4, 6)
 _SCHEDULE = 11
 _BEFORE_SCHEDULE, _AFTER_SCHEDULE = PLAIN[:_SCHEDULE], PLAIN[_SCHEDULE + 1 :]
 
@@ -220,3 +221,17 @@ _BEFORE_SCHEDULE, _AFTER_SCHEDULE = PLAIN[:_SCHEDULE], PLAIN[_SCHEDULE + 1 :]
 def plain_run(schedule: bytes) -> Row:
     """Return `PLAIN` for a run of a schedule, which has that beside the defaults."""
     return (*_BEFORE_SCHEDULE, schedule, *_AFTER_SCHEDULE)
+
+
+def counts_in(rare: Row) -> Row:
+    """Return, of `Instance.rare`, how many dependencies remain and how many are unmet."""
+    return rare[_COUNTS]
+
+
+def without_counts(rare: Row) -> Row:
+    """Return what `counts_in` leaves.
+
+    >>> without_counts(PLAIN) + counts_in(PLAIN) == (None, 1, 0, 0, 0, *(None,) * 8, 0, 0)
+    True
+    """
+    return rare[: _COUNTS.start] + rare[_COUNTS.stop :]

@@ -6,12 +6,13 @@ Each group has the statement with the fewest columns that says all that is new o
 from collections.abc import Collection, Container, Iterable
 
 from tipman.database import Database
-from tipman.instances import PLAIN, Instance, plain_run
+from tipman.instances import PLAIN, Instance, counts_in, plain_run, without_counts
 from tipman.models import (
     INSERT_INSTANCE,
     INSERT_PLAIN_INSTANCE,
     INSERT_PLAIN_RUN,
     UPDATE_BUT_DEADLINE,
+    UPDATE_COUNTED,
     UPDATE_DEADLINE,
     UPDATE_INSTANCE,
     UPDATE_PLAIN_INSTANCE,
@@ -56,20 +57,25 @@ def update(database: Database, instances: Collection[Instance]) -> None:
     Raises:
         BrokenInvariantError: a row is not as it was left.
     """
-    still, plain, full = [], [], []
+    still, counted, plain, full = [], [], [], []
     for instance in instances:
         rare, deadline = instance.rare(), instance.deadline()
         guard = (instance.id, instance.stored_sequence)
-        if rare != instance.stored_rare:
-            full.append(instance.often() + rare + guard)
-        elif deadline != instance.stored_deadline:
-            plain.append(instance.often() + guard)
+        is_still = deadline == instance.stored_deadline
+        if rare == instance.stored_rare:
+            if is_still:
+                still.append(instance.besides() + guard)
+            else:
+                plain.append(instance.often() + guard)
+        elif is_still and without_counts(rare) == without_counts(instance.stored_rare):
+            counted.append(instance.besides() + counts_in(rare) + guard)
         else:
-            still.append(instance.besides() + guard)
+            full.append(instance.often() + rare + guard)
         instance.stored_deadline, instance.stored_rare = deadline, rare
     changed = 0
     for statement, rows in (
         (UPDATE_BUT_DEADLINE, still),
+        (UPDATE_COUNTED, counted),
         (UPDATE_PLAIN_INSTANCE, plain),
         (UPDATE_INSTANCE, full),
     ):
