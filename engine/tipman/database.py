@@ -92,6 +92,7 @@ class Database:
         self._run: Callable[..., Any] = self.peewee.execute_sql
         """Runs a statement in a cursor of its own, which it returns."""
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
+        self._writer: Any = None
 
     def open(self) -> None:
         """Connect.
@@ -117,6 +118,12 @@ class Database:
 
     def close(self) -> None:
         """Disconnect; a closed one stays closed."""
+        if self._writer is not None:
+            # While a cursor has a statement, SQLite keeps the connection, and does not write the
+            # log back with the last one to go.
+            self._writer.close()
+            self._writer = None
+            self._run = self.peewee.execute_sql
         if not self.peewee.is_closed():
             self.peewee.close()
 

@@ -322,3 +322,15 @@ def test_attempts_that_end_after_an_engine_broke_run_again_at_the_next_start(sho
     engine = shop.start()
     assert engine.find(held.id).result == "again"
     assert outcomes(engine, held.id) == ["lost", "succeeded"]
+
+
+def test_an_engine_that_closed_leaves_its_database_in_one_file(shop):
+    engine = shop.start()
+    engine.submit(shop.echo, value=1).wait(PATIENCE_S)
+
+    engine.close()
+
+    # What SQLite keeps beside a file is gone when the last connection wrote it back.
+    assert [
+        path.name for path in shop.folder.iterdir() if path.name.endswith(("-wal", "-shm"))
+    ] == []

@@ -43,6 +43,7 @@ def republish_reports():
         start(self, effect)
 
     Worker.report = remembering(Worker.report)
+    Worker.hand_in = remembering(Worker.hand_in)
     Worker._start = start_and_republish
 
 
