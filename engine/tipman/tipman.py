@@ -210,7 +210,8 @@ class TIPMan(Relatives):
     def rearm(self, instance: Instance) -> None:
         """Stage a deadline, of an instance that took a step within its state."""
         if instance.id not in self._new:
-            self._rearmed[instance.id] = instance
+            # Were it not shifted as well, nobody would write it.
+            self._shifted[instance.id] = self._rearmed[instance.id] = instance
 
     def log(
         self,

@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from tipman.definitions.edges import needs_of
 from tipman.definitions.faults import faults_of
+from tipman.definitions.parts import Needs, needs_in
 from tipman.definitions.resolution import resolved
-from tipman.definitions.shapes import Edge, Label, References, Shape, Task, kind_of
+from tipman.definitions.shapes import Label, References, Shape, Task, kind_of
 from tipman.definitions.tasks import DEFAULTS, cycle_faults, read_tasks, refusal, twice
 from tipman.definitions.workflows import Workflow, place_faults
 from tipman.errors import Fault
@@ -70,16 +71,19 @@ def attachments_of(items: object) -> tuple[tuple[str, str, str], ...]:
     edges: list[tuple[str, str, str]] = []
     faults: list[Fault] = [] if items else [Fault("/dependencies", "must not be empty")]
     for at, item in enumerate(items):
-        named, carried, wrong = _named(item, at)
-        faults += wrong
+        named, needs = _parted(item, at)
+        faults += needs.faults
         try:
             found = Attachment.model_validate(named)
         except ValidationError as error:
             faults += faults_of(error, Attachment, under=("dependencies", at))
             continue
-        if not found.dependencies:
+        if not found.dependencies and not needs.faults:
             faults.append(Fault(f"/dependencies/{at}/dependencies", "must not be empty"))
-        edges += ((found.task, name, carried.get(name, "data")) for name in found.dependencies)
+        edges += (
+            (found.task, name, "order" if place in needs.order_only else "data")
+            for place, name in enumerate(found.dependencies)
+        )
     if len(edges) > EDGES_MAX:
         faults.append(Fault("/dependencies", f"more than {EDGES_MAX:,} dependencies"))
     if faults:
@@ -87,29 +91,13 @@ def attachments_of(items: object) -> tuple[tuple[str, str, str], ...]:
     return tuple(edges)
 
 
-def _named(item: object, at: int) -> tuple[object, dict[str, str], list[Fault]]:
-    """Return an attachment with its dependencies by names, what those carry, and what is wrong."""
-    needs = item.get("dependencies") if isinstance(item, Mapping) else None
-    if not isinstance(item, Mapping) or not isinstance(needs, list | tuple):
-        return item, {}, []
-    names: list[object] = []
-    carried: dict[str, str] = {}
-    faults: list[Fault] = []
-    for index, need in enumerate(needs):
-        if not isinstance(need, Mapping):
-            names.append(need)
-            continue
-        try:
-            edge = Edge.model_validate(need)
-        except ValidationError as error:
-            under = ("dependencies", at, "dependencies", index)
-            faults += faults_of(error, Edge, under=under)
-            # So that what is left is not empty because of it.
-            names.append(f"?{index}")
-            continue
-        names.append(edge.task)
-        carried[edge.task] = edge.carry
-    return {**item, "dependencies": names}, carried, faults
+def _parted(item: object, at: int) -> tuple[object, Needs]:
+    """Return an attachment with its dependencies by names, and those taken apart."""
+    given = item.get("dependencies") if isinstance(item, Mapping) else None
+    if not isinstance(item, Mapping) or not isinstance(given, list | tuple):
+        return item, Needs([], (), [])
+    needs = needs_in(given, ("dependencies", at, "dependencies"))
+    return {**item, "dependencies": needs.names}, needs
 
 
 def _workflow(said: Mapping[str, Any]) -> Workflow:

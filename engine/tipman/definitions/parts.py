@@ -1,6 +1,6 @@
 """What stands within a task: its edges, its rule, and the tasks it brings along."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from pydantic import ValidationError
@@ -102,9 +102,21 @@ def _has_edges(needs: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     return _is_list(needs) and not {*map(type, needs)} <= {str}
 
 
-def _part_edges(parts: Parts, needs: list[Any] | tuple[Any, ...], under: Path) -> None:
+class Needs(NamedTuple):
+    """Dependencies as somebody wrote them, taken apart."""
+
+    names: list[Any]
+    order_only: tuple[int, ...]
+    """The places in `names` of those that carry order only."""
+    faults: list[Fault]
+    """What is wrong with those that are left out of `names`."""
+
+
+def needs_in(needs: Sequence[Any], under: Path) -> Needs:
+    """Take apart dependencies that are names or `{task, carry}`; *under* is the path to them."""
     names: list[Any] = []
     order_only: list[int] = []
+    faults: list[Fault] = []
     for at, need in enumerate(needs):
         if not isinstance(need, Mapping):
             names.append(need)
@@ -112,14 +124,20 @@ def _part_edges(parts: Parts, needs: list[Any] | tuple[Any, ...], under: Path) -
         try:
             edge = Edge.model_validate(need)
         except ValidationError as error:
-            parts.faults.extend(faults_of(error, Edge, under=(*under, "dependencies", at)))
+            faults += faults_of(error, Edge, under=(*under, at))
             continue
         if edge.carry == "order":
             order_only.append(len(names))
         names.append(edge.task)
+    return Needs(names, tuple(order_only), faults)
+
+
+def _part_edges(parts: Parts, needs: Sequence[Any], under: Path) -> None:
+    names, order_only, faults = needs_in(needs, (*under, "dependencies"))
+    parts.faults.extend(faults)
     parts.plain["dependencies"] = names
     if order_only:
-        parts.beside["order_only"] = tuple(order_only)
+        parts.beside["order_only"] = order_only
 
 
 def _default_faults(completed: Mapping[str, Any], under: Path) -> Iterator[Fault]:

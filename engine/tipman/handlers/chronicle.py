@@ -7,7 +7,7 @@ in no namespace, as tokens are, stands in one of its own, seen by whoever is bou
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tipman.charts import move_registry
+from tipman.charts import Move, move_registry
 from tipman.instances import Instance, bare_instance
 from tipman.jsontext import dumps
 from tipman.tipman import TIPMan
@@ -33,15 +33,8 @@ class Chronicle:
             # Its key is the same in every namespace, so that it is found by one look.
             instance = bare_instance(KIND, self.new_id(), namespace, KIND, KIND, directory.now)
             directory.add_row(instance)
-            before = ""
-        else:
-            before = instance.configuration
-            directory.touch(instance)
-        step = move_registry(instance.snapshot, name)
-        if step is None:
-            raise ValueError(f"{name} is no event of a registry")
-        instance.take(step)
-        directory.log(instance, name, before, dumps(data), actor)
+        write_down(instance, move_registry(instance.snapshot, name), name, dumps(data),
+                   directory, actor)  # fmt: skip
         if name == _ENDING:
             instance.settled_at = directory.now
             directory.free_key(instance)
@@ -53,3 +46,24 @@ def _open_one(namespace: str, directory: TIPMan) -> Instance | None:
     found = None if identifier is None else directory.find(identifier)
     # One whose namespace has ended in this drain still has its key on disk.
     return None if found is None or found.is_settled else found
+
+
+def write_down(
+    instance: Instance,
+    step: Move | None,
+    name: str,
+    data: str,
+    directory: TIPMan,
+    actor: str = "engine",
+) -> None:
+    """Stage a line of an instance that only keeps a log; *data* is JSON text.
+
+    Raises:
+        ValueError: its chart has no step for such an event.
+    """
+    if step is None:
+        raise ValueError(f"{name} is no event of a {instance.kind}")
+    before = instance.configuration if instance.sequence else ""
+    instance.take(step)
+    directory.touch(instance)
+    directory.log(instance, name, before, data, actor)

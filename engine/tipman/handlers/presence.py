@@ -4,17 +4,18 @@ from collections.abc import Callable
 
 from tipman.charts import move_engine
 from tipman.effects import Effect
+from tipman.handlers.chronicle import NOWHERE, write_down
 from tipman.instances import bare_instance
 from tipman.jsontext import dumps
 from tipman.notices import RequestRefused
 from tipman.tipman import TIPMan
 
-NOWHERE = ""
-"""An engine is in no namespace: who is bound to one does not see it."""
-
 
 class Presence:
-    """Makes the instance when there is something to say, and keeps its log."""
+    """Makes the instance when there is something to say, and keeps its log.
+
+    It is in no namespace: who is bound to one does not see it.
+    """
 
     def __init__(self, new_id: Callable[[], bytes]) -> None:
         self._id = new_id()
@@ -37,17 +38,10 @@ class Presence:
 
     def note(self, name: str, data: str, directory: TIPMan) -> None:
         """Stage a line of the log; *data* is JSON text."""
-        instance, before = directory.find(self._id), ""
+        instance = directory.find(self._id)
         if instance is None:
             named = f"engine-{directory.epoch}"
             instance = bare_instance("engine", self._id, NOWHERE, None, named, directory.now)
             instance.settled_at = directory.now
             directory.add_row(instance)
-        else:
-            before = instance.configuration
-            directory.touch(instance)
-        step = move_engine(instance.snapshot, name)
-        if step is None:
-            raise ValueError(f"{name} is no event of an engine's own")
-        instance.take(step)
-        directory.log(instance, name, before, data)
+        write_down(instance, move_engine(instance.snapshot, name), name, data, directory)
