@@ -78,7 +78,9 @@ class Core:
         )
         self.bus.is_alone = self._is_alone
         self.worker = Worker(factories, self._report, self._hand_in)
-        self.scheduler = Scheduler(clock, self.bus.publish_nowait, self.database.reader)
+        self.scheduler = Scheduler(
+            clock, self.bus.publish_nowait, self.database.reader, self.directory.deadlines.limits
+        )
         self.retention = Retention(
             clock, self.bus, self.directory, self.frontier, settings, self.database.reader
         )
@@ -140,7 +142,7 @@ class Core:
         self.database.close()
 
     def _perform(self, effects: list[Effect], entries: list[Row]) -> None:
-        wake_at = self.directory.earliest_wake
+        wake_at = self.directory.deadlines.earliest
         if wake_at is not None:
             self.scheduler.notice(wake_at)
         if self.telemetry is not None:

@@ -47,6 +47,7 @@ class Instance:
         "stored_sequence",
         "submitted_at",
         "task",
+        "times_out_at",
         "wake_at",
     )
 
@@ -71,6 +72,8 @@ class Instance:
     epoch: int | None
     due_at: int | None
     wake_at: int | None
+    times_out_at: int | None
+    """When the attempt that runs is ended."""
     queued_at: int | None
     started_at: int | None
     settled_at: int | None
@@ -110,7 +113,7 @@ class Instance:
         self.opening = 1
         self.attempt = self.attempts_used = self.lost = 0
         self.dependencies_remaining = self.dependencies_unmet = self.dependents = 0
-        self.cause = self.epoch = self.due_at = self.wake_at = None
+        self.cause = self.epoch = self.due_at = self.wake_at = self.times_out_at = None
         self.queued_at = self.started_at = self.settled_at = None
         self.early = self.run = self.schedule = self.parent = self.reason = self.held_by = None
         self.slot = None
@@ -134,9 +137,10 @@ class Instance:
         (
             identifier, self.kind, self.namespace, self.key, self.name, self.submitted_at,
             self.state, self.configuration, self.sequence, self.attempt, self.epoch,
-            self.wake_at, self.queued_at, self.started_at, self.settled_at, chain,
-            history, self.opening, self.attempts_used, self.lost, self.dependencies_remaining,
-            self.dependencies_unmet, self.dependents, self.cause, self.due_at, self.early,
+            self.wake_at, self.times_out_at, self.queued_at, self.started_at, self.settled_at,
+            chain, history, self.opening, self.attempts_used, self.lost,
+            self.dependencies_remaining, self.dependencies_unmet, self.dependents, self.cause,
+            self.due_at, self.early,
             self.run, self.schedule, self.parent, self.reason, self.held_by,
         ) = row  # fmt: skip
         self.id, self.chain = bytes(identifier), bytes(chain)
@@ -159,7 +163,8 @@ class Instance:
         """Return the columns that change with every step."""
         return (
             self.state, self.configuration, self.sequence, self.attempt, self.epoch,
-            self.wake_at, self.queued_at, self.started_at, self.settled_at, self.chain,
+            self.wake_at, self.times_out_at, self.queued_at, self.started_at, self.settled_at,
+            self.chain,
         )  # fmt: skip
 
     def deadline(self) -> tuple[int | None, int | None]:
@@ -170,7 +175,7 @@ class Instance:
         """Return the columns that change with every step, without those of `deadline`."""
         return (
             self.state, self.configuration, self.sequence, self.attempt, self.epoch,
-            self.queued_at, self.started_at, self.chain,
+            self.times_out_at, self.queued_at, self.started_at, self.chain,
         )  # fmt: skip
 
     def within(self) -> Row:
@@ -193,7 +198,7 @@ def bare_instance(
     """Return an instance that is no task and has taken no step yet."""
     steady = (identifier, kind, namespace, key, name, now)
     first = initial_of(kind)
-    often = (first.state, first.configuration, 0, 0, None, None, None, None, None, identifier)
+    often = (first.state, first.configuration, 0, 0, *(None,) * 6, identifier)
     return Instance.from_row((*steady, *often, *PLAIN))
 
 

@@ -47,6 +47,9 @@ class Epoch(Table):
 class Instance(Table):
     """What lives: TIPMan's directory. `sequence` counts its log lines and guards every update.
 
+    `wake_at` stands in an index, as it has to be found after a start. `times_out_at` is for the
+    attempt that runs, which does not outlive its engine: that remembers whom it has to end.
+
     From `state` on the columns change: up to `chain`, the last link over its log entries, with
     every step, the rest rarely.
     """
@@ -63,6 +66,7 @@ class Instance(Table):
     attempt = IntegerField()
     epoch = BigIntegerField(null=True)
     wake_at = BigIntegerField(null=True)
+    times_out_at = BigIntegerField(null=True)
     queued_at = BigIntegerField(null=True)
     started_at = BigIntegerField(null=True)
     settled_at = BigIntegerField(null=True)

@@ -259,14 +259,14 @@ def explain(database: Database, identifier: bytes, obstacle: str) -> dict[str, A
         NotFoundError: it never existed, or was pruned.
     """
     rows = database.fetch(
-        "SELECT state, configuration, attempt, wake_at, due_at, schedule FROM instance"
-        " WHERE id = ?",
+        "SELECT state, configuration, attempt, coalesce(wake_at, times_out_at), due_at, schedule"
+        " FROM instance WHERE id = ?",
         (identifier,),
     )
     if not rows:
         raise NotFoundError(f"no task at {URI}{text_of(identifier)}")
-    state, configuration, attempt, wake_at, due_at, schedule = rows[0]
-    until = None if wake_at is None else rfc3339(wake_at)
+    state, configuration, attempt, deadline, due_at, schedule = rows[0]
+    until = None if deadline is None else rfc3339(deadline)
     waiting: list[dict[str, Any]] = []
     if state == "waiting" and schedule is not None:
         uri = SCHEDULES_URI + text_of(bytes(schedule))

@@ -1,7 +1,9 @@
-"""The scheduler: one alarm, armed for the earliest deadline among the rows.
+"""The scheduler: one alarm, armed for the earliest deadline.
 
-Deadlines are `wake_at` of instances. The alarm never sleeps longer than `ALARM_S_MAX`, so that a
-wall clock that was moved is noticed; where no row has a deadline, none is armed.
+Deadlines are `wake_at` of instances, found in their rows, and `times_out_at` of attempts that run,
+which stands in their rows as well but is found in memory, as it dies with the engine. The alarm
+never sleeps longer than `ALARM_S_MAX`, so that a wall clock that was moved is noticed; where
+nobody has a deadline, none is armed.
 """
 
 import threading
@@ -32,10 +34,15 @@ class Scheduler:
         clock: Clock,
         publish: Callable[[Event], Receipt],
         reader: Callable[[], Database],
+        limits: Mapping[bytes, int],
     ) -> None:
-        """Take *publish* to publish with, and *reader* to open a database connection with."""
+        """Take *publish* to publish with, and *reader* to open a database connection with.
+
+        *limits* says when attempts are ended, by their instances; the bus changes it meanwhile.
+        """
         self._clock = clock
         self._publish = publish
+        self._limits = limits
         self._open_reader = reader
         self._reader: Database | None = None
         self._lock = threading.Lock()
@@ -47,7 +54,7 @@ class Scheduler:
         self._closed = False
 
     def start(self) -> None:
-        """Look at the rows and arm the alarm."""
+        """Look at what is due and arm the alarm."""
         with self._lock:
             self._reader = self._open_reader()
             self._look()
@@ -86,12 +93,20 @@ class Scheduler:
         while due := reader.fetch(_DUE, (last, after, now, _BATCH)):
             self._tell([bytes(identifier) for identifier, _ in due], told)
             after, last = due[-1]
-        rows = reader.fetch(
+        # One step as far as other threads can tell; the bus may be changing it.
+        limits = list(self._limits.items())
+        ended = [identifier for identifier, at in limits if at <= now]
+        for low in range(0, len(ended), _BATCH):
+            self._tell(ended[low : low + _BATCH], told)
+        ((earliest,),) = reader.fetch(
             "SELECT min(wake_at) FROM instance WHERE settled_at IS NULL AND wake_at > ?", (now,)
         )
-        if rows[0][0] is not None:
-            self._arm(rows[0][0])
-        elif last >= 0:
+        ahead = [at for _, at in limits if at > now]
+        if earliest is not None:
+            ahead.append(earliest)
+        if ahead:
+            self._arm(min(ahead))
+        elif last >= 0 or ended:
             # What was just published may be refused by a clock that was set back meanwhile.
             self._arm(now + round(ALARM_S_MAX * MICROSECONDS))
 

@@ -6,10 +6,12 @@ changes are staged and `write` puts them into the transaction with a handful of 
 
 import json
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from tipman.chain import link
 from tipman.database import Database, Row
+from tipman.deadlines import Deadlines
 from tipman.definitions import Task, task_from_row
 from tipman.edges import Edges
 from tipman.errors import NotFoundError
@@ -55,6 +57,7 @@ class TIPMan(Relatives):
         self.returned: dict[tuple[bytes, int], str | None] = {}
         self.lineage = Lineage(StagedSource(database, self), database)
         self.offspring = Offspring(database)
+        self.deadlines = Deadlines()
         self.now = 0
         self._cache: dict[bytes, Instance] = {}
         self._tolerated = 0
@@ -72,8 +75,6 @@ class TIPMan(Relatives):
         self._log: list[Row] = []
         self._inbox: list[Row] = []
         self._handled: list[Row] = []
-        self.earliest_wake: int | None = None
-        """The first deadline among the rows of the last `write`, None for none."""
         self.raised: list[Event] = []
         """Events that handlers published, for the bus to take."""
 
@@ -268,7 +269,9 @@ class TIPMan(Relatives):
     def write(self) -> None:
         """Put all that is staged into the open transaction."""
         run, insert = self._database.execute_many, self._database.insert
-        self.earliest_wake = self._earliest_wake()
+        self.deadlines.gather(
+            chain(self._new.values(), self._touched.values(), self._rearmed.values())
+        )
         self.schedules.write_first()
         if self._freed or self.options:
             run(FREE_KEY, self._freed)
@@ -294,10 +297,6 @@ class TIPMan(Relatives):
             insert(INSERT_INBOX, self._inbox)
         if self._handled:
             run(DELETE_INBOX, self._handled)
-
-    def _earliest_wake(self) -> int | None:
-        staged = (*self._new.values(), *self._touched.values(), *self._rearmed.values())
-        return min((i.wake_at for i in staged if i.wake_at is not None), default=None)
 
     @property
     def is_dirty(self) -> bool:

@@ -45,6 +45,20 @@ def test_forgotten_tasks_are_suspended_and_come_back_by_history(house):
     assert set(house.states(*delayed)) == {"running", "queued"}
 
 
+def test_what_has_settled_has_nowhere_to_come_back_to(house):
+    identifier = house.task()
+    house.suspend(identifier)
+    house.fail(identifier)
+
+    histories = house.core.database.fetch("SELECT history FROM instance WHERE kind = 'task'")
+
+    assert histories == [(None,)]
+    house.retry(identifier)
+    house.suspend(identifier)
+    house.resume(identifier)
+    assert house.configuration(identifier) == "executing"
+
+
 def test_what_never_existed_is_not_found_whatever_memory_holds(house):
     house.submit(*[PLAIN] * COUNT)
 

@@ -195,6 +195,33 @@ def test_the_alarm_is_armed_again_after_a_start(house):
     assert house.clock.next_alarm_s() == 20
 
 
+@pytest.mark.parametrize("end", ["succeed", "fail", "cancel", "suspend"])
+def test_the_time_out_of_an_attempt_is_remembered_until_it_ends(house, end):
+    identifier = house.task(timeout_s=5)
+    assert house.core.directory.deadlines.limits == {identifier: house.clock.wall_us() + 5_000_000}
+
+    if end == "suspend":
+        house.ask("suspend.requested", identifier, {"in_flight": "stop"})
+    else:
+        getattr(house, end)(identifier)
+
+    assert house.core.directory.deadlines.limits == {}
+    house.advance(5)
+    assert "timer.fired" not in house.names(identifier)
+
+
+def test_a_time_out_that_died_with_its_engine_ends_no_later_attempt(house):
+    identifier = house.task(timeout_s=5)
+    house.advance(3)
+    house.crash()
+
+    house.advance(4)
+
+    assert house.outcomes(identifier) == ["lost"]
+    house.advance(1)
+    assert house.configuration(identifier) == "ending"
+
+
 # Clocks that are moved.
 
 

@@ -198,7 +198,7 @@ def test_a_deadline_that_is_committed_while_the_alarm_rings_is_not_forgotten(clo
         noticing[0].start()
         noticing[0].join(0.2)
 
-    scheduler = Scheduler(clock, lambda _event: Receipt(), lambda: OneRead(commit))
+    scheduler = Scheduler(clock, lambda _event: Receipt(), lambda: OneRead(commit), {})
     scheduler.start()
     scheduler.notice(soon)
 

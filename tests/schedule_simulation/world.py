@@ -35,7 +35,7 @@ ACTOR = "simulation"
 _HOUR_S = 3_600
 _TURNS_MAX = 100_000
 _BOOM = Failure("exception", "boom", None, ("exception:ValueError",))
-_WAKE = "SELECT min(wake_at) FROM instance WHERE settled_at IS NULL"
+_WAKE = "SELECT min(coalesce(wake_at, times_out_at)) FROM instance WHERE settled_at IS NULL"
 _POSITION = "SELECT max(position) FROM log_entry"
 _SPEC = (
     "SELECT s.spec, s.task, s.revision, i.state FROM schedule AS s"

@@ -177,7 +177,7 @@ class Audit:
     @staticmethod
     def check_alarm(database: Database, clock: ManualClock, *, has_jumped: bool) -> None:
         """Check that an alarm is set for the next deadline; that a jump is noticed in time."""
-        ((wake_at,),) = database.fetch("SELECT min(wake_at) FROM instance")
+        ((wake_at,),) = database.fetch("SELECT min(coalesce(wake_at, times_out_at)) FROM instance")
         if wake_at is None:
             return
         until_s = (wake_at - clock.wall_us()) / MICROSECONDS

@@ -36,7 +36,8 @@ class Line(NamedTuple):
 
 _INSTANCES = (
     "SELECT id, state, configuration, sequence, opening, attempt, dependencies_remaining,"
-    " dependencies_unmet, cause, wake_at, settled_at FROM instance WHERE kind = 'task' ORDER BY id"
+    " dependencies_unmet, cause, coalesce(wake_at, times_out_at), settled_at FROM instance"
+    " WHERE kind = 'task' ORDER BY id"
 )
 _LINES = (
     'SELECT position, instance, sequence, name, at, "before", "after", data'

@@ -24,8 +24,9 @@ ROWS = {
     Instance: {
         "id": ID, "kind": "task", "namespace": ODD, "key": "k", "name": ODD,
         "submitted_at": LATE, "state": "running", "configuration": "executing",
-        "sequence": 2**31 - 1, "attempt": 3, "epoch": LATE, "wake_at": LATE, "queued_at": 1,
-        "started_at": -1, "settled_at": None, "chain": OTHER, "history": ODD, "opening": 2,
+        "sequence": 2**31 - 1, "attempt": 3, "epoch": LATE, "wake_at": LATE,
+        "times_out_at": LATE, "queued_at": 1, "started_at": -1, "settled_at": None,
+        "chain": OTHER, "history": ODD, "opening": 2,
         "attempts_used": 3, "lost": 4, "dependencies_remaining": 5, "dependencies_unmet": 6,
         "dependents": 7, "cause": OTHER, "due_at": LATE, "early": ODD, "run": OTHER,
         "schedule": OTHER, "parent": OTHER, "reason": ODD,

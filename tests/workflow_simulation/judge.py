@@ -23,8 +23,9 @@ from workflow_simulation.reasons import check_reasons
 from workflow_simulation.reference import FAILED, SETTLED, holds, outcome_of, reads_context
 
 _ROWS = (
-    "SELECT id, state, configuration, sequence, opening, attempt, wake_at, settled_at"
-    " FROM instance WHERE kind IN ('task', 'run') ORDER BY id"
+    "SELECT id, state, configuration, sequence, opening, attempt,"
+    " coalesce(wake_at, times_out_at), settled_at FROM instance"
+    " WHERE kind IN ('task', 'run') ORDER BY id"
 )
 _EDGES = "SELECT dependent, dependency FROM dependency ORDER BY dependent, position"
 _ONCE = {"suspend.requested", "resume.requested", "retry.requested", "cancel.requested"}
@@ -253,7 +254,7 @@ class Judge:
     @staticmethod
     def check_alarm(database: Database, clock: ManualClock, *, has_jumped: bool) -> None:
         """Check that an alarm is set for the next deadline; that a jump is noticed in time."""
-        ((wake_at,),) = database.fetch("SELECT min(wake_at) FROM instance")
+        ((wake_at,),) = database.fetch("SELECT min(coalesce(wake_at, times_out_at)) FROM instance")
         if wake_at is None:
             return
         until_s = (wake_at - clock.wall_us()) / MICROSECONDS

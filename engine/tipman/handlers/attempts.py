@@ -80,13 +80,13 @@ class Attempts:
         kept = None if name is None else directory.kept(namespace, "class", name)
         self._frontier.take(entry, number)
         instance.attempt, instance.epoch, instance.started_at = number, epoch, directory.now
-        if timeout_s is not None:
-            instance.wake_at = directory.now + round(timeout_s * MICROSECONDS)
         data = f'{{"attempt":{number}}}'
         if sight.resolved:
             merged = resolutions_text(sight.resolved, directory)
             data = f'{{"attempt":{number},"merged":{merged}}}'
         self._steps.advance(directory, instance, step, "attempt.started", data)
+        if timeout_s is not None:
+            directory.deadlines.limit(instance, directory.now + round(timeout_s * MICROSECONDS))
         if instance.run is not None:
             begin_run(instance.run, directory)
         if failure is not None:

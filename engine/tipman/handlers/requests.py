@@ -44,7 +44,7 @@ class Requests:
             self._awaiting.cancelled(instance, directory)
         if was != "running":
             return []
-        instance.wake_at = None
+        directory.deadlines.limit(instance, None)
         return [self._steps.stop(instance, StopReason.CANCELLED)]
 
     def suspend(self, event: SuspendRequested, directory: TIPMan) -> list[Effect]:
@@ -53,7 +53,7 @@ class Requests:
         verdict = Verdict.STOP if in_flight(event) == "stop" else Verdict.NONE
         self._steps.ask(event, instance, verdict, directory)
         if instance.configuration == "parking":
-            instance.wake_at = None
+            directory.deadlines.limit(instance, None)
             return [self._steps.stop(instance, StopReason.SUSPENDED)]
         if instance.state == "suspended":
             self._awaiting.suspended(event, instance, directory)

@@ -68,6 +68,8 @@ class Steps:
         first = announced[0] if announced else None
         directory.log(instance, name, before, data, actor, first)
         if was != step.state:
+            if instance.times_out_at is not None:
+                directory.deadlines.limit(instance, None)
             if was == "queued" and step.state != "running":
                 self.frontier.remove(instance.id, instance.queued_at or 0)
             elif was in SETTLED:

@@ -31,7 +31,8 @@ class Waiting:
     def timer_fired(self, event: TimerFired, directory: TIPMan) -> list[Effect]:
         """Go on when the instant has come; a timer that was overtaken does nothing."""
         instance = directory.find(event.instance)
-        if instance is None or instance.wake_at is None or instance.wake_at > directory.now:
+        deadline = None if instance is None else instance.times_out_at or instance.wake_at
+        if instance is None or deadline is None or deadline > directory.now:
             return []
         if instance.state == "awaiting":
             self._awaiting.timed_out(instance, directory)
@@ -39,6 +40,7 @@ class Waiting:
         verdict = ready(directory.task_of(instance))
         step = move(instance.snapshot, event.wire, verdict)
         instance.wake_at = None
+        directory.deadlines.limit(instance, None)
         if step is None:
             # An attempt that is being ended for another reason has no deadline any more.
             directory.touch(instance)
