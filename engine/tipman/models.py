@@ -50,6 +50,8 @@ class Instance(Table):
     `wake_at` stands in an index, as it has to be found after a start. `times_out_at` is for the
     attempt that runs, which does not outlive its engine: that remembers whom it has to end.
 
+    Of a schedule, `attempt`, `queued_at` and `started_at` say where it stands: see `Schedule`.
+
     From `state` on the columns change: up to `chain`, the last link over its log entries, with
     every step, the rest rarely.
     """
@@ -325,8 +327,10 @@ UPDATE_COUNTED = update_sql(
 _WITHIN = ["configuration", "sequence", "chain"]
 UPDATE_WITHIN = update_sql("instance", _WITHIN, _GUARD)
 """For one that stayed in its state, and waits for what it waited for: no index is touched."""
-UPDATE_DEADLINE = update_sql("instance", ["wake_at", *_WITHIN], _GUARD)
-"""For one that stayed in its state, with another deadline."""
+UPDATE_REARMED = update_sql(
+    "instance", ["wake_at", "attempt", "queued_at", "started_at", *_WITHIN], _GUARD
+)
+"""For a schedule that stayed in its state, with another deadline."""
 INSERT_TASK = insert_of("task", columns_of(Task))
 INSERT_DEPENDENCY = insert_of("dependency", columns_of(Dependency))
 INSERT_ATTEMPT = insert_of("attempt", columns_of(Attempt))

@@ -209,7 +209,7 @@ class TIPMan(Relatives):
             self._shifted[instance.id] = instance
 
     def rearm(self, instance: Instance) -> None:
-        """Stage a deadline, of an instance that took a step within its state."""
+        """Stage where a schedule stands that took a step within its state, and its deadline."""
         if instance.id not in self._new:
             # Were it not shifted as well, nobody would write it.
             self._shifted[instance.id] = self._rearmed[instance.id] = instance

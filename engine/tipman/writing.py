@@ -13,9 +13,9 @@ from tipman.models import (
     INSERT_PLAIN_RUN,
     UPDATE_BUT_DEADLINE,
     UPDATE_COUNTED,
-    UPDATE_DEADLINE,
     UPDATE_INSTANCE,
     UPDATE_PLAIN_INSTANCE,
+    UPDATE_REARMED,
     UPDATE_WITHIN,
 )
 
@@ -96,12 +96,13 @@ def update_within(
     for instance in instances:
         row = (*instance.within(), instance.id, instance.stored_sequence)
         if instance.id in rearmed:
-            moved.append((instance.wake_at, *row))
+            stands = (instance.attempt, instance.queued_at, instance.started_at)
+            moved.append((instance.wake_at, *stands, *row))
             instance.stored_deadline = instance.deadline()
         else:
             still.append(row)
     changed = database.execute_many(UPDATE_WITHIN, still) if still else 0
-    changed += database.execute_many(UPDATE_DEADLINE, moved) if moved else 0
+    changed += database.execute_many(UPDATE_REARMED, moved) if moved else 0
     _check(changed, len(instances))
 
 

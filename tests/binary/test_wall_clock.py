@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.binary, pytest.mark.timeout(900)]
 SOURCE = Path(__file__).with_name("wall.c")
 OVERLAPS = ("skip", "queue_one", "latest", "allow", "cancel_running")
 SCHEDULES = 20
+_LAST = "SELECT min(started_at) FROM instance WHERE kind = 'schedule'"
 HOUR_S = 3_600
 DAY_S = 86_400
 
@@ -68,7 +69,7 @@ def test_a_clock_that_is_set_and_a_kill_lose_and_double_nothing(one_file, tmp_pa
 
     def until_decided():
         instant = wall.now_us()
-        eventually(lambda: fetched(file, "SELECT min(decided_until) FROM schedule") >= instant)
+        eventually(lambda: fetched(file, _LAST) >= instant)
 
     with one_file.serving(**wall.variables) as server:
         for number in range(SCHEDULES):

@@ -16,7 +16,7 @@ from crash.tasks import LANDED
 from tipman.bus import Bus
 from tipman.database import Database
 from tipman.leases import FileLock
-from tipman.schedules.ledger import Ledger
+from tipman.tipman import TIPMan
 
 LIFE = {
     "commit.before": (1, 60),
@@ -82,8 +82,8 @@ def install(aim):
     before(Database, "execute_many", lambda: aim.passed("write"))
     before(peewee.SqliteDatabase, "execute_sql", lambda: aim.passed_in_phase("statement"))
     after(FileLock, "take", lambda: aim.passed("boot.locked"))
-    if hasattr(Ledger, "arm_late"):
-        before(Ledger, "arm_late", lambda: aim.passed("arm.before"))
+    if hasattr(TIPMan, "arm_late"):
+        before(TIPMan, "arm_late", lambda: aim.passed("arm.before"))
     _with_checkpoints(aim)
 
 

@@ -16,8 +16,7 @@ from tipman.handlers import attempts
 from tipman.models import INSERT_LOG_ENTRY
 from tipman.registry.models import UPSERT_ANSWER
 from tipman.registry.register import Registry
-from tipman.schedules.ledger import Ledger
-from tipman.schedules.models import UPDATE_SCHEDULE
+from tipman.tipman import TIPMan
 from tipman.worker import Worker
 
 
@@ -83,6 +82,10 @@ def leftovers_in_memory():
     Bus._leave_rest = lambda _self: None
 
 
+STANDING = (
+    "SELECT started_at, queued_at, attempt, wake_at, id FROM instance WHERE kind = 'schedule'"
+)
+STAND = "UPDATE instance SET started_at = ?, queued_at = ?, attempt = ?, wake_at = ? WHERE id = ?"
 BARE_SLOT = (
     "CREATE TABLE bare_slot AS SELECT * FROM slot",
     "DROP TABLE slot",
@@ -141,28 +144,31 @@ def answers_of_their_own():
 
 def arm_later():
     """Commit a decision first, then where its schedule stands; and let slots have no key."""
-    write, committed = Ledger.write, Ledger.committed
+    write, committed = TIPMan.write, TIPMan.committed
 
     def write_decisions(self):
         if not hasattr(self, "late"):
             for statement in BARE_SLOT:
-                self._database.execute(statement)
-        self.late = [(*record.changing(), record.id) for record in self._touched.values()]
-        self._touched = {}
+                self.database.execute(statement)
+        before = {row[-1]: row for row in self.database.fetch(STANDING)}
         write(self)
+        after = self.database.fetch(STANDING)
+        self.late = [row for row in after if before.get(row[-1], row) != row]
+        self.database.execute_many(STAND, [before[row[-1]] for row in self.late])
 
     def write_where_it_stands(self):
-        committed(self)
+        entries = committed(self)
         if getattr(self, "late", []):
             self.arm_late()
+        return entries
 
     def arm_late(self):
-        with self._database.transaction():
-            self._database.execute_many(UPDATE_SCHEDULE, self.late)
+        with self.database.transaction():
+            self.database.execute_many(STAND, self.late)
         self.late = []
 
-    Ledger.write, Ledger.committed = write_decisions, write_where_it_stands
-    Ledger.arm_late = arm_late
+    TIPMan.write, TIPMan.committed = write_decisions, write_where_it_stands
+    TIPMan.arm_late = arm_late
 
 
 CONTROLS = {

@@ -33,7 +33,7 @@ PLACES = {
     "checkpoint": (1, 8),
     **aims.BOOT,
 }
-_LAST = "SELECT min(decided_until) FROM schedule"
+_LAST = "SELECT min(started_at) FROM instance WHERE kind = 'schedule'"
 _WAIT_S = 0.05
 
 

@@ -3,7 +3,6 @@
 from schedule_simulation.world import World
 from simulation.world import Crashed
 from tipman.schedules.ledger import Ledger
-from tipman.schedules.models import UPDATE_SCHEDULE
 
 _SLOT_WITHOUT_KEY = (
     "CREATE TABLE bare_slot AS SELECT * FROM slot",
@@ -12,34 +11,44 @@ _SLOT_WITHOUT_KEY = (
 )
 
 
-class _LateLedger(Ledger):
-    """Writes a decision in one transaction, and in the next one where the schedule stands."""
+STANDING = (
+    "SELECT started_at, queued_at, attempt, wake_at, id FROM instance WHERE kind = 'schedule'"
+)
+STAND = "UPDATE instance SET started_at = ?, queued_at = ?, attempt = ?, wake_at = ? WHERE id = ?"
 
-    def __init__(self, database, world):
-        super().__init__(database)
-        self._world = world
+
+class _Late:
+    """Writes a decision in one transaction, and in the next one where its schedule stands."""
+
+    def __init__(self, world):
+        self._world, self._database = world, world.core.database
+        self._write, self._committed = world.core.directory.write, world.core.directory.committed
         self._late = []
 
     def write(self):
-        self._late = [(*record.changing(), record.id) for record in self._touched.values()]
-        self._touched = {}
-        super().write()
+        before = {row[-1]: row for row in self._database.fetch(STANDING)}
+        self._write()
+        self._late = [
+            row for row in self._database.fetch(STANDING) if before.get(row[-1], row) != row
+        ]
+        self._database.execute_many(STAND, [before[row[-1]] for row in self._late])
 
     def committed(self):
-        super().committed()
+        entries = self._committed()
         if self._late and self._world.effects_before_crash is not None:
             raise Crashed
         if self._late:
             with self._database.transaction():
-                self._database.execute_many(UPDATE_SCHEDULE, self._late)
-            self._late = []
+                self._database.execute_many(STAND, self._late)
+        return entries
 
 
 class FiringAndArmingApart(World):
     """The decision and the next deadline are not committed together."""
 
     def guard(self):
-        self.core.directory.schedules = _LateLedger(self.core.database, self)
+        late = _Late(self)
+        self.core.directory.write, self.core.directory.committed = late.write, late.committed
 
 
 class WithoutTheKey(FiringAndArmingApart):

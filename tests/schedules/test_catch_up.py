@@ -213,7 +213,7 @@ def test_what_is_due_at_once_is_read_with_a_query_for_all_of_it(house):
     house.core.bus.drain()
 
     assert sum("FROM instance WHERE id IN" in statement for statement in asked) == 1
-    assert sum("FROM schedule WHERE id IN" in statement for statement in asked) == 1
+    assert sum("WHERE s.id IN" in statement for statement in asked) == 1
     assert all(len(house.slots(schedule)) == 1 for schedule in schedules)
 
 

@@ -9,7 +9,10 @@ from tipman.database import sqlite_path
 from tipman.events import TimerFired
 
 CHANGED = "UPDATE instance SET sequence = 99 WHERE id = ?"
-BACK = "UPDATE schedule SET decided_until = decided_until - 60000000, next_at = next_at - 60000000"
+BACK = (
+    "UPDATE instance SET started_at = started_at - 60000000, queued_at = queued_at - 60000000"
+    " WHERE kind = 'schedule'"
+)
 
 
 @pytest.mark.parametrize("drains", range(1, 9))

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playhouse.migrations import Runner
 from storage.databases import TABLES, new_url
 from tipman import migrations
 from tipman.clock import ManualClock
@@ -15,6 +16,7 @@ from tipman.database import Database
 from tipman.errors import EngineRunningError
 from tipman.models import columns_of
 from tipman.runtime import Engine
+from tipman.schedules.views import stored
 from tipman.settings import Settings
 
 START = Path(__file__).with_name("start.py")
@@ -86,6 +88,30 @@ def test_the_indexes_are_those_of_the_models(url):
     for table in TABLES:
         assert {index._name for index in table._meta.fields_to_index()} <= found, table
     database.close()
+
+
+def test_where_schedules_stood_is_carried_over(url):
+    database, schedule = opened(url), b"s" * 16
+    runner = Runner(database.peewee, migrations.__path__[0], table_name="schema_migration")
+    runner.up(migrations.known()[migrations.known().index("0010_standing") - 1])
+    database.execute(
+        "INSERT INTO instance (id, kind, namespace, name, submitted_at, state, configuration,"
+        " sequence, attempt, chain) VALUES (?, 'schedule', 'default', '', 1, 'active', 'idle',"
+        " 1, 0, ?)",
+        (schedule, schedule),
+    )
+    database.execute(
+        "INSERT INTO schedule (id, spec, task, revision, anchor_at, decided_until, next_at, runs,"
+        " failures, manuals, backfills) VALUES (?, '{}', '[]', 1, 2, 3, 4, 5, 6, 7, 8)",
+        (schedule,),
+    )
+
+    runner.up()
+
+    record = stored(database, schedule).record
+    database.close()
+    assert (record.decided_until, record.next_at, record.runs) == (3, 4, 5)
+    assert (record.anchor_at, record.failures, record.backfills) == (2, 6, 8)
 
 
 def test_a_file_says_in_its_header_whose_it_is(tmp_path):

@@ -107,6 +107,7 @@ class Firing:
             return
         if record.backlog_until is not None or due <= self.awake_since:
             self._look_back(record, plan, due)
+            directory.schedules.touch(record)
         if plan.excludes and plan.is_excluded(due):
             self._leave_out(instance, record, directory, (Reason.EXCLUDED, None))
         elif record.backlog_until is not None:
@@ -252,6 +253,7 @@ class Firing:
         due = plan.timetable.next_after(found.last) if can_break else None
         ends = found.instants or due is None or due > until or plan.is_excluded(due)
         record.stretch_at = None if ends else record.stretch_at or first
+        directory.schedules.touch(record)
         for slot in slots:
             directory.schedules.decide(slot)
         told = Slot(
@@ -289,7 +291,6 @@ class Firing:
         elif record.next_at is None and not record.open:
             verdict = Verdict.FINISH
         step_schedule(instance, "slot.decided", verdict, slot_text(slot, verdict), directory)
-        directory.schedules.touch(record)
         arm(instance, record, directory)
 
     # What becomes of runs.

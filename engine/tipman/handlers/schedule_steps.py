@@ -54,8 +54,9 @@ def take_step(
 
 
 def arm(instance: Instance, record: Record, directory: TIPMan) -> None:
-    """Set the deadline of a schedule to its next instant; only an active one has any."""
-    instance.wake_at = None
+    """Stage where a schedule stands, and its deadline; only an active one has any."""
+    instance.started_at, instance.queued_at = record.decided_until, record.next_at
+    instance.attempt, instance.wake_at = record.runs, None
     if instance.state == "active" and record.next_at is not None:
         instance.wake_at = record.next_at + plan_of(record).delay(record.id, record.next_at)
     directory.rearm(instance)

@@ -107,7 +107,6 @@ class Scheduling:
             if slot.held:
                 directory.raised.append(CancelRequested(run, event.actor, None))
         record.next_at = None
-        directory.schedules.touch(record)
         directory.schedules.free_key(record, instance.namespace)
         instance.key = None
         step_schedule(instance, event.wire, Verdict.NONE, None, directory, event.actor)
@@ -124,7 +123,6 @@ class Scheduling:
             raise _unmoved(event.wire, instance)
         self._ask(event, instance, Verdict.NONE, directory)
         arm(instance, record, directory)
-        directory.schedules.touch(record)
         return []
 
     def resumed(self, event: ResumeRequested, directory: TIPMan) -> list[Effect]:

@@ -18,7 +18,6 @@ from tipman.schedules.models import (
     SELECT_SCHEDULE,
     STRETCH_SLOT,
     SUPERSEDE_SLOT,
-    UPDATE_PLAIN_SCHEDULE,
     UPDATE_SCHEDULE,
 )
 from tipman.schedules.records import OpenRun, Record, Slot
@@ -56,7 +55,7 @@ class Ledger:
         missing = [i for i in dict.fromkeys(identifiers) if i not in self._records]
         if not missing:
             return
-        for row in self._database.fetch_in(f"{SELECT_SCHEDULE} WHERE id IN (??)", missing):
+        for row in self._database.fetch_in(f"{SELECT_SCHEDULE} WHERE s.id IN (??)", missing):
             record = Record.from_row(row)
             self._records[record.id] = record
         runs = self._database.fetch_in(OPEN_RUNS, missing)
@@ -96,7 +95,7 @@ class Ledger:
             self._new_keys[namespace, record.key] = record.id
 
     def touch(self, record: Record) -> None:
-        """Stage what decisions change of a record."""
+        """Stage what few decisions change of a record; where it stands is its instance's."""
         if record.id not in self._new:
             self._touched[record.id] = record
 
@@ -145,13 +144,12 @@ class Ledger:
         if self._new:
             run(INSERT_SCHEDULE, [record.row() for record in self._new.values()])
         if self._respecified:
-            for identifier, record in self._respecified.items():
+            for identifier in self._respecified:
                 self._touched.pop(identifier, None)
-                record.stored_rare = record.rare()
             rows = [(*r.specified(), r.id) for r in self._respecified.values()]
             run(RESPECIFY_SCHEDULE, rows)
         if self._touched:
-            self._update()
+            run(UPDATE_SCHEDULE, [(*r.changing(), r.id) for r in self._touched.values()])
         if self._plain_slots:
             self._database.insert(INSERT_PLAIN_SLOT, self._plain_slots)
         if self._slots:
@@ -159,19 +157,6 @@ class Ledger:
         for sql, rows in ((STRETCH_SLOT, self._stretched), (SUPERSEDE_SLOT, self._superseded)):
             if rows:
                 run(sql, rows)
-
-    def _update(self) -> None:
-        plain, full = [], []
-        for record in self._touched.values():
-            often, rare = record.often(), record.rare()
-            if rare == record.stored_rare:
-                plain.append((*often, record.id))
-            else:
-                full.append((*often, *rare, record.id))
-                record.stored_rare = rare
-        for sql, rows in ((UPDATE_PLAIN_SCHEDULE, plain), (UPDATE_SCHEDULE, full)):
-            if rows:
-                self._database.execute_many(sql, rows)
 
     def committed(self) -> None:
         """Forget what was staged, now that it is on disk."""

@@ -10,15 +10,18 @@ from tipman.models import Table, columns_of, insert_of, insert_sql, update_sql
 
 
 class Schedule(Table):
-    """What a schedule is beside its row in the directory; from `decided_until` on often changed.
+    """What a schedule is beside its row in the directory; few decisions change it.
+
+    What each of them changes stands in that other row, which it changes anyway: `started_at` is
+    the instant up to which every one has its slot, `queued_at` the first after it, `attempt` the
+    number of runs that came with their time.
 
     `key` stays here when the schedule is deleted and its key in the directory is free again.
-    `spec` is as it was asked for, `task` what it submits. Every instant up to `decided_until` has
-    its slot; `next_at` is the first after it. `stretch_at` names the slot that the next missed or
-    paused instant belongs to, while it is one row for many. Of the instants whose time had come,
-    jitter included, when somebody was there again at `backlog_until`, those from `wanted_from` to
-    `wanted_until` are caught up, the rest is missed. Those up to `paused_until` were due while it
-    was paused.
+    `spec` is as it was asked for, `task` what it submits. `stretch_at` names the slot that the
+    next missed or paused instant belongs to, while it is one row for many. Of the instants whose
+    time had come, jitter included, when somebody was there again at `backlog_until`, those from
+    `wanted_from` to `wanted_until` are caught up, the rest is missed. Those up to `paused_until`
+    were due while it was paused.
     """
 
     id = BlobField(primary_key=True)
@@ -27,9 +30,6 @@ class Schedule(Table):
     task = TextField()
     revision = IntegerField()
     anchor_at = BigIntegerField()
-    decided_until = BigIntegerField()
-    next_at = BigIntegerField(null=True)
-    runs = IntegerField()
     failures = IntegerField()
     manuals = IntegerField()
     backfills = IntegerField()
@@ -75,17 +75,15 @@ class Slot(Table):
 TABLES: tuple[type[Table], ...] = (Schedule, Slot)
 
 COLUMNS = columns_of(Schedule)
-CHANGING = COLUMNS[COLUMNS.index("decided_until") :]
-OFTEN = 3
-"""So many of those change with every decision, the rest rarely."""
+CHANGING = COLUMNS[COLUMNS.index("failures") :]
 SPECIFIED = COLUMNS[COLUMNS.index("spec") :]
-SELECT_SCHEDULE = "SELECT {} FROM schedule".format(  # noqa: S608 - our names
-    ", ".join(f'"{name}"' for name in COLUMNS)
-)
+_FIXED = COLUMNS[: -len(CHANGING)]
+_STANDING = ["i.started_at", "i.queued_at", "i.attempt"]
+RECORD = ", ".join([f"s.{name}" for name in _FIXED] + _STANDING + [f"s.{n}" for n in CHANGING])
+"""What makes a `Record`: of the row of a schedule, `s`, and of its instance's, `i`."""
+SELECT_SCHEDULE = f"SELECT {RECORD} FROM schedule AS s JOIN instance AS i ON i.id = s.id"  # noqa: S608 - our names
 INSERT_SCHEDULE = insert_sql("schedule", COLUMNS)
 UPDATE_SCHEDULE = update_sql("schedule", CHANGING, ["id"])
-UPDATE_PLAIN_SCHEDULE = update_sql("schedule", CHANGING[:OFTEN], ["id"])
-"""For a schedule of which only what every decision changes has changed."""
 RESPECIFY_SCHEDULE = update_sql("schedule", SPECIFIED, ["id"])
 INSERT_SLOT = insert_of("slot", columns_of(Slot))
 _INTO_SLOT = (

@@ -20,7 +20,8 @@ class OpenRun(NamedTuple):
 class Record:
     """The row of a schedule, its open runs beside it; instants in µs.
 
-    The first five are as its last revision made them, the rest changes with every decision.
+    Up to `anchor_at` all is as its last revision made it. The three after it change with every
+    decision and stand in the row of its instance, where `arm` puts them; few change the rest.
     """
 
     id: bytes
@@ -44,20 +45,16 @@ class Record:
     paused_until: int | None = None
     open: dict[bytes, OpenRun] = field(default_factory=dict)
     """In the order of their decisions."""
-    stored_rare: Row | None = None
-    """The rarely changing columns as they are on disk, None where nobody knows."""
     plan: Any = None
     """What the handlers made of spec and task; None before somebody did."""
 
     @classmethod
     def from_row(cls, row: Row) -> "Record":
         """Return what a row of `SELECT_SCHEDULE` says, its runs not loaded yet."""
-        found = cls(bytes(row[0]), *row[1:])
-        found.stored_rare = found.rare()
-        return found
+        return cls(bytes(row[0]), *row[1:])
 
     def row(self) -> Row:
-        """Return all columns."""
+        """Return all columns of its own row."""
         return (self.id, self.key, *self.specified())
 
     def specified(self) -> Row:
@@ -65,14 +62,6 @@ class Record:
         return (self.spec, self.task, self.revision, self.anchor_at, *self.changing())
 
     def changing(self) -> Row:
-        """Return the columns that decisions change."""
-        return (*self.often(), *self.rare())
-
-    def often(self) -> Row:
-        """Return the columns that every decision changes."""
-        return (self.decided_until, self.next_at, self.runs)
-
-    def rare(self) -> Row:
         """Return the columns that few decisions change."""
         return (
             self.failures, self.manuals, self.backfills, self.stretch_at, self.backlog_until,

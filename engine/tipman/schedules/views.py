@@ -14,16 +14,14 @@ from tipman.errors import Fault, InvalidError, NotFoundError
 from tipman.ids import parse, text_of
 from tipman.resources import RUNS_URI
 from tipman.resources import URI as TASKS_URI
-from tipman.schedules.models import COLUMNS
+from tipman.schedules.models import RECORD
 from tipman.schedules.records import Record
 
 URI = "/api/v1/schedules/"
 STATES = frozenset({"active", "paused", "finished"})
 LIMIT = 100
 _HEAD = "i.namespace, i.name, i.state, i.submitted_at, i.settled_at, i.wake_at"
-_SELECT = "SELECT {}, {} FROM instance AS i JOIN schedule AS s ON s.id = i.id".format(  # noqa: S608 - our names
-    _HEAD, ", ".join(f"s.{name}" for name in COLUMNS)
-)
+_SELECT = f"SELECT {_HEAD}, {RECORD} FROM instance AS i JOIN schedule AS s ON s.id = i.id"  # noqa: S608 - our names
 _OPEN = (
     "SELECT i.schedule, i.id, i.kind FROM instance AS i"
     " WHERE i.settled_at IS NULL AND i.schedule IN (??) ORDER BY i.id"
