@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from tipman.checkpoints import Checkpoints
 from tipman.clock import Clock
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
@@ -75,6 +76,7 @@ class Bus:
         self._signalled = False
         self._company = Company()
         self.interludes = Interludes(database, self.attend)
+        self._checkpoints = Checkpoints(database)
         self.is_running = False
 
     # Publishing, from any thread.
@@ -148,7 +150,12 @@ class Bus:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._internal or not self._queue.empty() or self.interludes.is_waited_for)
+        return bool(
+            self._internal
+            or not self._queue.empty()
+            or self.interludes.is_waited_for
+            or self._checkpoints.is_due
+        )
 
     def run(self, stopped: Callable[[], bool]) -> None:
         """Drain until *stopped* says so or the bus has failed; `wake` makes it look."""
@@ -182,7 +189,12 @@ class Bus:
         """Handle what is waiting, commit it, answer; return whether there was anything."""
         with self._turn:
             did = self._drain()
-            return self.interludes.take() or did
+            if self.interludes.take():
+                self._checkpoints.note()
+                did = True
+            if self._checkpoints.is_due and self._closed is None:
+                self._checkpoints.take()
+            return did
 
     def _drain(self) -> bool:
         directory = self._directory
@@ -207,6 +219,7 @@ class Bus:
             return False
         entries = directory.committed()
         self._registry.committed()
+        self._checkpoints.note()
         try:
             self.perform(effects, entries)
         except Exception as error:  # noqa: BLE001 - what was to happen can be derived at a start

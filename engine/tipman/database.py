@@ -25,6 +25,8 @@ ROWS_AT_ONCE = 16
 BUSY_TIMEOUT_S = 10.0
 _CACHE_KIB = 2048
 _JOURNAL_BYTES_MAX = 64 * 1024 * 1024
+LOG_PAGES_MAX = 4_000
+"""Pages in SQLite's log beyond which a commit writes it back itself, if nothing else has."""
 
 # Python's driver looks for an adapter for every value that is not int, float or str, and takes ten
 # times as long when there is none. These change no value; nothing that Python can call is quicker.
@@ -162,6 +164,19 @@ class Database:
         if whole < len(rows):
             self.execute_many(statement.single, rows[whole:])
 
+    @property
+    def rows_changed(self) -> int:
+        """How many rows SQLite has changed since `open`; 0 with PostgreSQL."""
+        return int(self.peewee.connection().total_changes) if self.is_sqlite else 0
+
+    def write_back(self) -> None:
+        """Write SQLite's log into the database's file, as far as no reader needs it there.
+
+        PostgreSQL sees to its own.
+        """
+        if self.is_sqlite:
+            self.fetch("PRAGMA wal_checkpoint(PASSIVE)")
+
     def fetch(self, text: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of one query; nothing stays half read."""
         rows: list[Row] = self._run(self.sql(text), tuple(parameters)).fetchall()
@@ -190,6 +205,7 @@ class Database:
                 ("journal_mode", "wal"),
                 ("synchronous", self.durability),
                 ("journal_size_limit", _JOURNAL_BYTES_MAX),
+                ("wal_autocheckpoint", LOG_PAGES_MAX),
             ]
         # Opened so, it can not even write back a log that an engine left when it was killed.
         mode = "ro" if self._read_only else "rwc"
