@@ -15,7 +15,7 @@ from pathlib import Path
 
 from crash import aims, sabotage
 from crash.tasks import registry_of
-from tipman import bus
+from tipman import bus, checkpoints
 from tipman.errors import TipmanError
 from tipman.ids import text_of
 from tipman.runtime import Engine
@@ -25,6 +25,8 @@ NOT_STARTED = 3
 """Exit code of a child whose engine did not start; its error stands in the folder's log."""
 
 
+LOG_PAGES = 60
+"""Lives are short: the log of none would ever be long enough to be written back."""
 VARIABLE = "TIPMAN_TEST_ORDERS"
 """In whose environment orders stand as JSON, where they can not be handed over."""
 
@@ -128,6 +130,7 @@ def run(orders, listener):
 
 def prepare(orders, aim):
     """Change the engine's classes in this process as the orders say."""
+    checkpoints.LOG_PAGES = LOG_PAGES
     if orders.drain_events_max is not None:
         bus.EVENTS_MAX = orders.drain_events_max
     if orders.file_bytes_max is not None:
