@@ -80,7 +80,7 @@ def install(aim):
     _around_transactions(aim)
     before(Bus, "_answer", lambda: aim.passed("effects.after"))
     before(Database, "execute_many", lambda: aim.passed("write"))
-    before(peewee.SqliteDatabase, "execute_sql", lambda: aim.passed_in_phase("statement"))
+    _before_statements(aim)
     after(FileLock, "take", lambda: aim.passed("boot.locked"))
     if hasattr(TIPMan, "arm_late"):
         before(TIPMan, "arm_late", lambda: aim.passed("arm.before"))
@@ -99,6 +99,27 @@ def _around_transactions(aim):
         aim.passed("commit.after")
 
     Database.transaction = transaction
+
+
+def _before_statements(aim):
+    def note():
+        aim.passed_in_phase("statement")
+
+    before(peewee.SqliteDatabase, "execute_sql", note)
+    plain = Database.open
+
+    def open_and_watch(self):
+        plain(self)
+        run = self._run
+
+        def noted(*args):
+            note()
+            return run(*args)
+
+        # Once it is open, most statements go to the driver's connection without Peewee.
+        self._run = noted
+
+    Database.open = open_and_watch
 
 
 def before(owner, name, note):
