@@ -28,6 +28,7 @@ class Worker:
         self._hand_in = hand_in
         self._factories = factories(self)
         self._made: dict[Factory, Executor] = {}
+        self._executors: dict[str, Executor] = {}
         self._running: dict[tuple[bytes, int], Executor] = {}
 
     def executor(self, kind: str) -> Executor:
@@ -36,13 +37,8 @@ class Worker:
         Raises:
             LookupError: this engine runs no such tasks.
         """
-        factory = self._factories.get(kind)
-        if factory is None:
-            raise LookupError(f"this engine runs no {kind} tasks")
-        made = self._made.get(factory)
-        if made is None:
-            made = self._made[factory] = factory()
-        return made
+        found = self._executors.get(kind)
+        return self._make(kind) if found is None else found
 
     @property
     def running(self) -> list[tuple[bytes, int]]:
@@ -80,6 +76,17 @@ class Worker:
         """End everything."""
         for executor in self._made.values():
             executor.close()
+
+    def _make(self, kind: str) -> Executor:
+        factory = self._factories.get(kind)
+        if factory is None:
+            raise LookupError(f"this engine runs no {kind} tasks")
+        # Several types may share one.
+        made = self._made.get(factory)
+        if made is None:
+            made = self._made[factory] = factory()
+        self._executors[kind] = made
+        return made
 
     def _start(self, effect: StartAttempt) -> None:
         try:

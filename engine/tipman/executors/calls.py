@@ -20,15 +20,14 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 class Call(OpenAttempt):
     """One attempt at a registered task; `tipman.current_attempt()` gives it to the function."""
 
-    __slots__ = ("_arguments", "_result_bytes_max", "task")
+    __slots__ = ("_result_bytes_max", "task")
 
     def __init__(
         self, start: StartAttempt, task: RegisteredTask[..., Any], result_bytes_max: int
     ) -> None:
-        super().__init__(start)
+        # As `super()` would, which takes a third as long again.
+        OpenAttempt.__init__(self, start)
         self.task = task
-        # The function may change what it gets; the engine's own copy must not feel it.
-        self._arguments = fresh(start.arguments.get("args") or {})
         self._result_bytes_max = result_bytes_max
 
     @property
@@ -74,20 +73,24 @@ class Call(OpenAttempt):
         if self.reason is not None:
             return reports.stopped(self.start, self.reason)
         if task.fields is None:
-            return self._ended(task.target(**self._arguments), None)
+            return self._ended(task.target(**self._arguments()))
         instance = task.fields.fresh(self.start.kept)
-        return self._ended(task.adapted(instance.run)(**self._arguments), instance)
+        return self._ended(task.adapted(instance.run)(**self._arguments()), instance)
 
     async def _outcome_on_loop(self) -> Report:
         task = self.task
         if self.reason is not None:
             return reports.stopped(self.start, self.reason)
         if task.fields is None:
-            return self._ended(await task.target(**self._arguments), None)
+            return self._ended(await task.target(**self._arguments()))
         instance = task.fields.fresh(self.start.kept)
-        return self._ended(await task.adapted(instance.run)(**self._arguments), instance)
+        return self._ended(await task.adapted(instance.run)(**self._arguments()), instance)
 
-    def _ended(self, result: object, instance: object) -> Report:
+    def _arguments(self) -> Mapping[str, Any]:
+        # The function may change what it gets; the engine's own copy must not feel it.
+        return fresh(self.start.arguments.get("args") or {})
+
+    def _ended(self, result: object, instance: object = None) -> Report:
         what = "result"
         try:
             text, kept = dumps(result), None
@@ -105,7 +108,7 @@ class Call(OpenAttempt):
 
     def _is_too_large(self, text: str) -> bool:
         limit = self._result_bytes_max
-        return len(text) > limit // _UTF8_BYTES_MAX and len(text.encode()) > limit
+        return len(text) * _UTF8_BYTES_MAX > limit and len(text.encode()) > limit
 
     def _too_large(self, noun: str) -> Report:
         limit = f"{self._result_bytes_max:,} bytes"
@@ -145,9 +148,10 @@ def fresh(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     >>> fresh({"days": days, "year": 2024})["days"] is days
     False
     """
-    if _SCALARS.issuperset(map(type, arguments.values())):
-        return arguments
-    return {name: _copied(value) for name, value in arguments.items()}
+    for value in arguments.values():
+        if type(value) not in _SCALARS:
+            return {name: _copied(value) for name, value in arguments.items()}
+    return arguments
 
 
 def _copied(value: Any) -> Any:

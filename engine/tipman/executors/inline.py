@@ -57,17 +57,26 @@ class InlineExecutor:
         arguments = attempt.arguments
         try:
             task = self._tasks.get(arguments["task"])
-            task.check(arguments.get("args") or {})
+            task.signature.check(arguments.get("args") or {})
         except InvalidError as error:
             self._publish(reports.failed(attempt, Failure("invalid", str(error))))
             return
         home = task.home
+        put: Callable[[Call], None]
         if home is Home.THREAD:
-            self._begin(Call(attempt, task, self._result_bytes_max), self._threads.put)
+            put = self._threads.put
         elif home is Home.LOOP:
-            self._begin(Call(attempt, task, self._result_bytes_max), self._put_on_loop)
+            put = self._put_on_loop
         else:
             self._start_process(attempt, task)
+            return
+        call = Call(attempt, task, self._result_bytes_max)
+        self._ledger.open(call)
+        try:
+            put(call)
+        except RuntimeError as error:
+            failure = Failure("no_thread", f"no thread for task {task.name!r}: {error}")
+            self._ledger.settle(call, reports.failed(attempt, failure))
 
     def stop(self, attempt: StopAttempt) -> None:
         """Cancel a coroutine, tell a function by `current_attempt().stopping`, end a process."""
@@ -84,14 +93,6 @@ class InlineExecutor:
         if self._loop is not None:
             self._loop.close()
         self._threads.close(self._clock)
-
-    def _begin(self, call: Call, put: Callable[[Call], None]) -> None:
-        self._ledger.open(call)
-        try:
-            put(call)
-        except RuntimeError as error:
-            failure = Failure("no_thread", f"no thread for task {call.task.name!r}: {error}")
-            self._ledger.settle(call, reports.failed(call.start, failure))
 
     def _deliver(self, call: Call, report: Report) -> None:
         self._ledger.settle(call, report, self._hand_in)

@@ -45,8 +45,10 @@ class Threads(Generic[Item, Outcome]):
         self._coming: list[None] = []
         """One for each thread that will look at `_items` before it waits: woken, new, delivering.
 
-        Adding one is atomic and needs no lock: a caller who does not see it yet calls a thread
-        too many, as one does who came a moment before.
+        Adding and taking one is atomic and needs no lock, which would cost more than the rest:
+        who puts an item looks here afterwards, and who takes one from here looks at `_items`
+        afterwards, so no item is left alone. A caller who does not see one yet calls a thread too
+        many, as one does who came a moment before.
         """
         self._closed = False
 
@@ -57,10 +59,8 @@ class Threads(Generic[Item, Outcome]):
             RuntimeError: the system gives no thread and there is none yet; nothing was queued.
         """
         self._items.append(item)
-        with self._lock:
-            gate = None if self._coming else self._call()
-        if gate is not None:
-            gate.release()
+        if not self._coming:
+            self._call()
 
     def close(self, clock: Clock) -> None:
         """Let every thread end when nothing is queued, and wait for them for a bounded time.
@@ -78,14 +78,19 @@ class Threads(Generic[Item, Outcome]):
             if thread is not threading.current_thread():
                 thread.join(max(0.0, deadline - clock.monotonic()))
 
-    def _call(self) -> LockType | None:
-        """Have one more thread come; return the gate that lets it go, None if it needs none."""
-        if self._idle:
-            self._coming.append(None)
-            return self._idle.pop()
-        if len(self._threads) < self._threads_max:
-            self._grow()
-        return None
+    def _call(self) -> None:
+        """Have one more thread come, unless one does anyway or there is none to be had."""
+        gate = None
+        with self._lock:
+            if self._coming or not self._items:
+                return
+            if self._idle:
+                self._coming.append(None)
+                gate = self._idle.pop()
+            elif len(self._threads) < self._threads_max:
+                self._grow()
+        if gate is not None:
+            gate.release()
 
     def _grow(self) -> None:
         thread = threading.Thread(
@@ -104,27 +109,37 @@ class Threads(Generic[Item, Outcome]):
                 raise
 
     def _serve(self) -> None:
-        items, lock, coming = self._items, self._lock, self._coming
+        items, coming = self._items, self._coming
         work, deliver = self._work, self._deliver
         gate = allocate_lock()
         gate.acquire()
-        while True:
-            with lock:
-                coming.pop()
-                if not items:
-                    if self._closed:
-                        return
-                    self._idle.append(gate)
-                    item = other = None
-                else:
+        # A new thread stands at the lock there until who started it goes on. Let through, it
+        # would start the next at once, and a row of quick items would have a thread each.
+        while self._rest(gate):
+            while items:
+                try:
                     item = items.popleft()
-                    other = self._call() if items and not coming else None
-            if item is None:
-                gate.acquire()
-                continue
-            if other is not None:
-                other.release()
-            outcome = work(item)
-            coming.append(None)
-            deliver(item, outcome)
-            del item, outcome
+                except IndexError:
+                    # Another thread had the last.
+                    break
+                coming.pop()
+                if items and not coming:
+                    self._call()
+                outcome = work(item)
+                coming.append(None)
+                deliver(item, outcome)
+                del item, outcome
+
+    def _rest(self, gate: LockType) -> bool:
+        """Wait for work behind *gate*; return whether to look for it, False at the end."""
+        with self._lock:
+            self._coming.pop()
+            if self._items:
+                # It was put by one who still saw this thread come.
+                self._coming.append(None)
+                return True
+            if self._closed:
+                return False
+            self._idle.append(gate)
+        gate.acquire()
+        return True
