@@ -81,8 +81,8 @@ def text_of(identifier: bytes) -> str:
     >>> text_of(bytes.fromhex("0192f5a0b1c27d3e8f00112233445566"))
     '0192f5a0-b1c2-7d3e-8f00-112233445566'
     """
-    digits = identifier.hex()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    pairs = identifier.hex("-", 2)
+    return f"{pairs[:4]}{pairs[5:29]}{pairs[30:34]}{pairs[35:]}"
 
 
 def made_at(identifier: bytes) -> int:

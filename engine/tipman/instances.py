@@ -182,6 +182,13 @@ class Instance:
         """Return the columns that change with every step within a state."""
         return (self.configuration, self.sequence, self.chain)
 
+    def rearmed(self) -> Row:
+        """Return the columns that change with a decision of a schedule within its state."""
+        return (
+            self.wake_at, self.attempt, self.queued_at, self.started_at,
+            self.configuration, self.sequence, self.chain,
+        )  # fmt: skip
+
     def rare(self) -> Row:
         """Return the columns that change rarely."""
         return (

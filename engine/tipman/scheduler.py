@@ -7,7 +7,7 @@ nobody has a deadline, none is armed.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from tipman.clock import MICROSECONDS, Alarm, Clock
 from tipman.database import Database
@@ -48,8 +48,8 @@ class Scheduler:
         self._lock = threading.Lock()
         self._alarm: Alarm | None = None
         self._armed_for: int | None = None
-        self._told: dict[bytes, Receipt] = {}
-        """What was due at the last look, with the receipt of the event that it was in."""
+        self._told: list[tuple[Sequence[bytes], Receipt]] = []
+        """What was published, with its receipt, as long as the bus may have yet to reach it."""
         self._times = self._read()
         self._closed = False
 
@@ -88,7 +88,8 @@ class Scheduler:
         self._armed_for = None
         self._compare()
         now = self._clock.wall_us()
-        told, self._told = self._told, {}
+        self._told = [each for each in self._told if not each[1].is_decided]
+        told = {identifier for instances, _ in self._told for identifier in instances}
         last, after = -1, b""
         while due := reader.fetch(_DUE, (last, after, now, _BATCH)):
             self._tell([bytes(identifier) for identifier, _ in due], told)
@@ -123,17 +124,15 @@ class Scheduler:
             awake_since = self._clock.wall_us() - round(monotonic * MICROSECONDS)
             self._publish(ClockJumped(awake_since, round(set_s, 3), round(slept_s, 3)))
 
-    def _tell(self, due: Sequence[bytes], told: Mapping[bytes, Receipt]) -> None:
-        """Publish deadlines, unless the bus has yet to reach the event of an earlier look.
+    def _tell(self, due: Sequence[bytes], told: Container[bytes]) -> None:
+        """Publish deadlines, unless the bus has yet to reach what was *told* by an earlier look.
 
         One that it has reached and that is still due was refused, by a clock that was set back
         meanwhile.
         """
-        waiting = {i: told[i] for i in due if i in told and not told[i].is_decided}
-        fresh = tuple([i for i in due if i not in waiting])
-        self._told.update(waiting)
+        fresh = tuple([identifier for identifier in due if identifier not in told])
         if fresh:
-            self._told.update(dict.fromkeys(fresh, self._publish(TimersFired(fresh[0], fresh))))
+            self._told.append((fresh, self._publish(TimersFired(fresh[0], fresh))))
 
     def _arm(self, wake_at: int) -> None:
         if self._closed:

@@ -94,13 +94,12 @@ def update_within(
     """
     still, moved = [], []
     for instance in instances:
-        row = (*instance.within(), instance.id, instance.stored_sequence)
+        guard = (instance.id, instance.stored_sequence)
         if instance.id in rearmed:
-            stands = (instance.attempt, instance.queued_at, instance.started_at)
-            moved.append((instance.wake_at, *stands, *row))
+            moved.append(instance.rearmed() + guard)
             instance.stored_deadline = instance.deadline()
         else:
-            still.append(row)
+            still.append(instance.within() + guard)
     changed = database.execute_many(UPDATE_WITHIN, still) if still else 0
     changed += database.execute_many(UPDATE_REARMED, moved) if moved else 0
     _check(changed, len(instances))

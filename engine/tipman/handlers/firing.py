@@ -73,10 +73,8 @@ class Firing:
     def load(due: Sequence[bytes], directory: TIPMan) -> None:
         """Bring what is due into memory with a few queries for all of it."""
         directory.prefetch(due)
-        found = [directory.cached(identifier) for identifier in due]
-        directory.schedules.prefetch(
-            [each.id for each in found if each is not None and each.kind == "schedule"]
-        )
+        found = map(directory.cached, due)
+        directory.schedules.prefetch([i.id for i in found if i and i.kind == "schedule"])
 
     def timer_fired(self, instance: Instance, directory: TIPMan) -> list[Effect]:
         """Decide about the next instant, if it has come."""
@@ -319,7 +317,7 @@ class Firing:
         if verdict is Verdict.PAUSE and instance.state == "active":
             # What was due by now was due while it was active.
             self.decide_all(instance, directory)
-        data = f'{{"verdict":"{verdict}","run":"{text_of(event.run)}","state":"{event.state}"}}'
+        data = f'{{"verdict":"{verdict!s}","run":"{text_of(event.run)}","state":"{event.state}"}}'
         step_schedule(instance, event.wire, verdict, data, directory)
         if instance.state != "active":
             arm(instance, record, directory)

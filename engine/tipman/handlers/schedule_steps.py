@@ -40,12 +40,11 @@ def take_step(
     """Be where the step leads, and stage the row and its log lines."""
     before = instance.configuration if instance.sequence else ""
     was = instance.state
-    instance.take(step)
+    instance.snapshot, instance.configuration, instance.state, announced = step
     if step.state == was:
         directory.shift(instance)
     else:
         directory.touch(instance)
-    announced = step.announced
     directory.log(instance, name, before, data, actor, announced[0] if announced else None)
     for label in announced[1:]:
         directory.log(instance, label, step.configuration, None)
@@ -55,10 +54,11 @@ def take_step(
 
 def arm(instance: Instance, record: Record, directory: TIPMan) -> None:
     """Stage where a schedule stands, and its deadline; only an active one has any."""
-    instance.started_at, instance.queued_at = record.decided_until, record.next_at
+    due = record.next_at
+    instance.started_at, instance.queued_at = record.decided_until, due
     instance.attempt, instance.wake_at = record.runs, None
-    if instance.state == "active" and record.next_at is not None:
-        instance.wake_at = record.next_at + plan_of(record).delay(record.id, record.next_at)
+    if instance.state == "active" and due is not None:
+        instance.wake_at = due + plan_of(record).delay(record.id, due)
     directory.rearm(instance)
 
 
@@ -69,7 +69,7 @@ def is_due(instance: Instance, directory: TIPMan) -> bool:
 
 def slot_text(slot: Slot, verdict: Verdict) -> str:
     """Return what the log says of a decision, as JSON text; instants in µs."""
-    text = f'{{"verdict":"{verdict}","due_at":{slot.due_at},"decision":"{slot.decision}"'
+    text = f'{{"verdict":"{verdict!s}","due_at":{slot.due_at},"decision":"{slot.decision}"'
     if slot.reason is not None:
         text += f',"reason":"{slot.reason}"'
     if slot.instance is not None:

@@ -108,7 +108,7 @@ class Submitting:
         draft.cause, draft.reason = weighed.cause, weighed.reason
         if draft.dependencies_remaining and weighed.verdict is not Verdict.WAIT:
             keep_what_was_seen(draft, directory)
-        data = f'{{"verdict":"{weighed.verdict}"{weighed.data}}}'
+        data = f'{{"verdict":"{weighed.verdict!s}"{weighed.data}}}'
         self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, actor)
 
     def slot_submitted(
@@ -123,7 +123,7 @@ class Submitting:
         verdict = Verdict.WAIT if slot.held else undelayed(task, directory.now)
         step = must_move(draft, TasksSubmitted.wire, verdict)
         directory.add(draft, row, [])
-        data = f'{{"verdict":"{verdict}"}}'
+        data = f'{{"verdict":"{verdict!s}"}}'
         self._steps.advance(directory, draft, step, TasksSubmitted.wire, data, "schedule")
 
 

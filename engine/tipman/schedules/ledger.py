@@ -39,6 +39,8 @@ class Ledger:
         self._stretched: list[Row] = []
         self._superseded: list[Row] = []
         self._freed: list[Row] = []
+        self.rows_staged = 0
+        """How many rows are staged beside those that every event has."""
 
     # Finding.
 
@@ -107,6 +109,7 @@ class Ledger:
 
     def decide(self, slot: Slot) -> None:
         """Stage a slot."""
+        self.rows_staged += 1
         if slot.decision == "run" and not (slot.backfill or slot.manual):
             self._plain_slots.append((slot.schedule, slot.due_at, slot.instance, slot.decided_at))
         else:
@@ -127,11 +130,6 @@ class Ledger:
             self._freed.append((record.id,))
 
     # Writing.
-
-    @property
-    def rows_staged(self) -> int:
-        """How many rows are staged beside those that every event has."""
-        return len(self._slots) + len(self._plain_slots)
 
     def write_first(self) -> None:
         """Put into the open transaction what must be there before the directory is written."""
@@ -163,8 +161,8 @@ class Ledger:
         if self._new or self._respecified:
             self._new, self._new_keys, self._respecified = {}, {}, {}
             self._new_places = []
-        if self._touched or self._slots or self._plain_slots:
-            self._touched, self._plain_slots = {}, []
+        if self._touched or self.rows_staged:
+            self._touched, self._plain_slots, self.rows_staged = {}, [], 0
             self._slots, self._stretched, self._superseded = [], [], []
         self._freed = []
 
