@@ -95,6 +95,7 @@ class Database:
         """Runs a statement in a cursor of its own, which it returns."""
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN"
         self._writer: Any = None
+        self._connection: Any = None
 
     def open(self) -> None:
         """Connect.
@@ -110,7 +111,8 @@ class Database:
             self._writer = self.peewee.cursor()
             if self.is_sqlite:
                 # Its errors are among those that a driver may raise; Peewee translates the rest's.
-                self._run = self.peewee.connection().execute
+                self._connection = self.peewee.connection()
+                self._run = self._connection.execute
                 self.fetch("SELECT count(*) FROM sqlite_master")
             else:
                 self._set_up_session()
@@ -125,6 +127,7 @@ class Database:
             # log back with the last one to go.
             self._writer.close()
             self._writer = None
+            self._connection = None
             self._run = self.peewee.execute_sql
         if not self.peewee.is_closed():
             self.peewee.close()
@@ -167,7 +170,7 @@ class Database:
     @property
     def rows_changed(self) -> int:
         """How many rows SQLite has changed since `open`; 0 with PostgreSQL."""
-        return int(self.peewee.connection().total_changes) if self.is_sqlite else 0
+        return int(self._connection.total_changes) if self.is_sqlite else 0
 
     def write_back(self) -> None:
         """Write SQLite's log into the database's file, as far as no reader needs it there.
