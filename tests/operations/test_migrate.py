@@ -32,7 +32,10 @@ def columns_of(database):
 
 
 def make_older(url, folder):
-    """Take back the last migration: drop what a database that never had it does not have."""
+    """Take back the last migration: drop what a database that never had it does not have.
+
+    A column that it dropped comes back empty.
+    """
     scratch = Database(f"sqlite:///{folder / 'scratch.db'}")
     scratch.open()
     Runner(scratch.peewee, str(Path(migrations.__file__).parent)).up(migrations.known()[-2])
@@ -42,12 +45,14 @@ def make_older(url, folder):
     database = Database(url)
     database.open()
     added = sorted(pair for pair in columns_of(database) - columns if pair[0] in kept)
+    dropped = sorted(columns - columns_of(database))
     found = database.fetch("SELECT type, name FROM sqlite_master WHERE sql IS NOT NULL")
     made = sorted((kind, name) for kind, name in found if name not in kept | {"schema_migration"})
     # Indexes come first by their kind's name, and a table takes its own along.
     drops = [f'DROP {kind} IF EXISTS "{name}"' for kind, name in made if "schema_" not in name]
     drops += [f'ALTER TABLE "{table}" DROP COLUMN "{column}"' for table, column in added]
-    assert drops, "the last migration makes nothing; take it back otherwise"
+    drops += [f'ALTER TABLE "{table}" ADD COLUMN "{column}"' for table, column in dropped]
+    assert drops, "the last migration changes no table; take it back otherwise"
     database.close()
     execute(url, *drops, f"DELETE FROM schema_migration WHERE name = '{LAST}'")  # noqa: S608 - ours
 
