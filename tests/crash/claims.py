@@ -1,6 +1,7 @@
 """What the clients know: each request, and whether it was acknowledged, refused or neither."""
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 ACKNOWLEDGED = "acknowledged"
@@ -64,6 +65,8 @@ class Claims:
     unexpected: list = field(default_factory=list)
     """Answers for which the request gave no reason, as sentences."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+    repeating: dict = field(default_factory=dict)
+    """By idempotency key, what keeps a request from being repeated by two clients at once."""
 
     def add(self, claim):
         """Write a claim down."""
@@ -78,6 +81,17 @@ class Claims:
                 for claim in (*self.submitted, *self.sent)
                 if claim.repeat is not None and claim.outcome != REFUSED
             ]
+
+    @contextmanager
+    def alone(self, claim):
+        """Keep others from repeating a request; yield whether it may be repeated.
+
+        A refusal is not kept: what was refused once may be carried out when it comes again.
+        """
+        with self.repeating.setdefault(claim.repeat, threading.Lock()):
+            with self.lock:
+                known = next(c for c in self._kind(claim) if c.repeat == claim.repeat)
+            yield known.outcome != REFUSED
 
     def repeated(self, claim, outcome, **more):
         """Note what the repeat of a request was answered: what the request was, if it was."""

@@ -48,6 +48,11 @@ class RestClient(Client):
         if not self._repeatable:
             return
         claim = self._random.choice(self._repeatable)
+        with self._claims.alone(claim) as may_be_repeated:
+            if may_be_repeated:
+                self._repeat_it(claim)
+
+    def _repeat_it(self, claim):
         if isinstance(claim, Submitted):
             answer = self._connection.ask("submit", tasks=claim.tasks, repeat=claim.repeat)
             more = {"ids": tuple(answer.get("ok", ()))}

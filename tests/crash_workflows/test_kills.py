@@ -10,7 +10,7 @@ from crash.nest import Nest
 from crash_workflows.campaign import KEEPER, Life
 from simulation.violation import ViolationError
 
-KILLS = int(os.environ.get("TIPMAN_TEST_WORKFLOW_KILLS", "80"))
+KILLS = int(os.environ.get("TIPMAN_TEST_WORKFLOW_KILLS", "200"))
 KILL_S_MAX = 6
 ROUNDS_MAX = 50
 LIVES_S = 2.0
