@@ -1,6 +1,7 @@
 """`eval`: code in an interpreter of its own, which cannot harm anything but its own attempt."""
 
 import json
+import sys
 
 import pytest
 from executors.house import House, eventually, processes_with, token
@@ -245,3 +246,27 @@ def test_an_interpreter_that_does_not_work_is_named(tmp_path, kind, python, why)
         assert isinstance(report, AttemptFailed)
         assert report.failure.code == "interpreter"
         assert why in report.failure.message
+
+
+LAST_WORDS = """#!{python}
+import fcntl, os, pathlib, struct, sys, termios, time
+os.write(2, b"no such library\\n")
+while struct.unpack("i", fcntl.ioctl(2, termios.FIONREAD, b"1234"))[0]:
+    time.sleep(0.001)
+pathlib.Path({folder!r}, "heard-" + str(os.getpid())).touch()
+os.read(int(sys.argv[-1]), 1)
+sys.exit(3)
+"""
+
+
+def test_the_last_words_of_an_interpreter_are_told_though_they_came_before_the_attempt(tmp_path):
+    python = tmp_path / "python"
+    python.write_text(LAST_WORDS.format(python=sys.executable, folder=str(tmp_path)))
+    python.chmod(0o755)
+    with House(tmp_path, python=str(python)) as house:
+        house.run("eval", "result = 1")
+        # The second attempt gets one of two that were started ahead, and have said it all.
+        eventually(lambda: len(list(tmp_path.glob("heard-*"))) == 3)
+        report = house.run("eval", "result = 1")
+
+    assert report.failure.message.endswith("exit code 3 before its use: no such library")

@@ -165,6 +165,7 @@ class Keeper:
         self._phase = _Phase.RUNNING
         self._is_stale = self._ready = False
         self._exit = self._broken = None
+        self._idle_output = b""
         if self._child is not None:
             self._close_child(self._child)
         for index in tuple(self._pipes):
@@ -324,14 +325,17 @@ class Keeper:
         self._drain()
         for index in tuple(self._pipes):
             self._close_pipe(index)
-        last_line = text_of_bytes(self._idle_output).strip().rpartition("\n")[2]
-        program = self._spec["argv"][0]
+        program, last_line = self._spec["argv"][0], self._last_idle_line()
         self._broken = f"{program} ended with exit code {self._exit} before its use: {last_line}"
         self._say({"broken": self._broken})
 
     def _end_facts(self, attempt: _Attempt) -> dict[str, Any]:
         """Close the attempt's files and return all that is known of its end."""
         self._drain()
+        last_line = attempt.files.streams[1].last_line()
+        if not last_line and not self._ready:
+            # The attempt came between the last words of a broken interpreter and its end.
+            last_line = self._last_idle_line()
         facts = {
             "end": attempt.serial,
             "program": self._spec["argv"][0],
@@ -339,13 +343,16 @@ class Keeper:
             "stopped": self._stopped,
             "ready": self._ready,
             "cut_off": self._cut_off,
-            "last_line": attempt.files.streams[1].last_line(),
+            "last_line": last_line,
             "outcome": self._outcome,
             "output_faults": attempt.files.close(),
         }
         if "result_bytes_max" in self._spec:
             facts["written"] = attempt.files.written(self._spec["result_bytes_max"])
         return facts
+
+    def _last_idle_line(self) -> str:
+        return text_of_bytes(self._idle_output).strip().rpartition("\n")[2]
 
     def _drain(self) -> None:
         """Take what is in the pipes now; whoever goes on writing does not hold it up."""
