@@ -91,8 +91,8 @@ def settle(folder: Path, shape: Shape, count: int, times: int) -> Readings:
         runs = [engine.run_submission("flow", {}, actor="bench") for _ in range(times)]
         with Meter() as meter:
             for run in runs:
-                engine.core.bus.publish_nowait(run).result()
-                bench.until_settled()
+                with bench.settling(count):
+                    engine.core.bus.publish_nowait(run).result()
         in_force = writers_durability(opened)
     check(path, times)
     return {"durability": in_force, **meter.rates(count * times)}
