@@ -9,11 +9,12 @@ import logging
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from tipman.checkpoints import Checkpoints
-from tipman.clock import Clock
+from tipman.clock import MICROSECONDS, Clock
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
 from tipman.errors import DatabaseError, RepeatedError, TipmanError
@@ -23,6 +24,7 @@ from tipman.interludes import Interludes
 from tipman.receipts import Answer, Company, Receipt
 from tipman.registry.repeats import Memo
 from tipman.run_events import DependentsSettled
+from tipman.ticks import LEAD_US_MAX, Tick
 from tipman.tipman import TIPMan
 
 EVENTS_MAX = 2_000
@@ -69,6 +71,7 @@ class Bus:
         """Whether nobody could report anything but the one who asks; from any thread."""
         self._queue: SimpleQueue[tuple[Event, Receipt | None]] = SimpleQueue()
         self._internal: deque[tuple[Event, int | None]] = deque()
+        self._ticks: deque[Tick] = deque()
         self._next_number = 1
         self._closed: TipmanError | None = None
         self._turn = allocate_lock()
@@ -107,6 +110,19 @@ class Bus:
         """Put an event onto the bus and expect no answer, as executors and timers do."""
         self._queue.put((event, None))
         self.attend()
+
+    def prepare(self, event: Event, at: int) -> Receipt:
+        """Have an event handled as of *at* (µs), shortly before, and committed when that comes.
+
+        What waits already is handled first, as long as there is time.
+        """
+        receipt = Receipt()
+        self._ticks.append(Tick(event, at, receipt))
+        closed = self._closed
+        if closed is not None:
+            self._refuse_waiting(closed)
+        self.attend()
+        return receipt
 
     def hand_in(self, event: Event) -> None:
         """Put an event onto the bus, and handle it on this thread if it is all there is to do.
@@ -153,6 +169,7 @@ class Bus:
         return bool(
             self._internal
             or not self._queue.empty()
+            or self._ticks
             or self.interludes.is_waited_for
             or self._checkpoints.is_due
         )
@@ -189,6 +206,8 @@ class Bus:
         """Handle what is waiting, commit it, answer; return whether there was anything."""
         with self._turn:
             did = self._drain()
+            if self._ticks and self._closed is None and self._drain_tick():
+                did = True
             if self.interludes.take():
                 self._checkpoints.note()
                 did = True
@@ -196,24 +215,32 @@ class Bus:
                 self._checkpoints.take()
             return did
 
-    def _drain(self) -> bool:
+    def _drain_tick(self) -> bool:
+        """Prepare the next tick, unless others can go before it."""
+        tick = self._ticks[0]
+        early_us = tick.at - self._clock.wall_us()
+        if early_us > 0 and (self._internal or not self._queue.empty()):
+            return False
+        self._ticks.popleft()
+        # After a clock that was set back, nothing of it will be found due.
+        return self._drain(tick if 0 < early_us <= LEAD_US_MAX else tick._replace(at=0))
+
+    def _drain(self, tick: Tick | None = None) -> bool:
         directory = self._directory
         if self._closed is not None:
             return False
         directory.now = self._clock.wall_us()
+        if tick is not None:
+            directory.now = max(directory.now, tick.at)
         effects: list[Effect] = []
         answers: list[Answer] = []
         try:
-            self._take(effects, answers)
+            self._take(self._queue if tick is None else tick.queued(), effects, answers)
             if not directory.is_dirty and not effects and not self._registry.is_dirty:
                 self._answer(answers, None)
                 return bool(answers)
             self._leave_rest()
-            began_at = self._clock.monotonic()
-            with self._database.transaction():
-                directory.write()
-                self._registry.write(directory.now)
-            self._company.took(self._clock.monotonic() - began_at)
+            self._commit(tick)
         except Exception as error:  # noqa: BLE001 - whatever it is, the engine stops and says so
             self._fail(error, answers)
             return False
@@ -229,6 +256,22 @@ class Bus:
         self._company.note(answers, self._queue.qsize())
         self._answer(answers, None)
         return True
+
+    def _commit(self, tick: Tick | None) -> None:
+        began_at = self._clock.monotonic()
+        with self._database.transaction():
+            self._directory.write()
+            self._registry.write(self._directory.now)
+            if tick is not None:
+                self._await_instant(tick.at)
+        if tick is None:
+            self._company.took(self._clock.monotonic() - began_at)
+
+    def _await_instant(self, at: int) -> None:
+        # By the clock as it is: one that is set back now is set back after this instant.
+        left_us = at - self._clock.wall_us()
+        if 0 < left_us <= LEAD_US_MAX:
+            self._clock.wait(left_us / MICROSECONDS)
 
     def restore(self) -> None:
         """Take up the internal events that an earlier engine committed and did not reach."""
@@ -246,6 +289,9 @@ class Bus:
 
     def _refuse_waiting(self, error: TipmanError) -> None:
         self.interludes.close(error)
+        while self._ticks:
+            with suppress(IndexError):
+                self._ticks.popleft().receipt.settle(error)
         while True:
             try:
                 item = self._queue.get_nowait()
@@ -256,10 +302,11 @@ class Bus:
 
     def _take(
         self,
+        queue: SimpleQueue[tuple[Event, Receipt | None]],
         effects: list[Effect],
         answers: list[Answer],
     ) -> None:
-        directory, queue, raised = self._directory, self._queue, self._directory.raised
+        directory, raised = self._directory, self._directory.raised
         count = 0
         deadline = self._clock.monotonic() + DRAIN_S_MAX
         item: tuple[Event, Receipt | None] | None = _WAKE

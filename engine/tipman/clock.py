@@ -35,6 +35,9 @@ class Clock(Protocol):
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Alarm:
         """Call *call* once after *delay_s* seconds, from a thread of the clock's choosing."""
 
+    def wait(self, seconds: float) -> None:
+        """Return once so many seconds have passed; for an instant that is known and near."""
+
 
 class SystemClock:
     """The clock of this machine."""
@@ -58,6 +61,10 @@ class SystemClock:
         timer.daemon = True
         timer.start()
         return timer
+
+    def wait(self, seconds: float) -> None:
+        """Sleep."""
+        time.sleep(seconds)
 
 
 class _ManualAlarm:
@@ -95,6 +102,10 @@ class ManualClock:
         alarm = _ManualAlarm(self.monotonic() + max(delay_s, 0.0), call)
         heapq.heappush(self._alarms, (alarm.due, next(self._order), alarm))
         return alarm
+
+    def wait(self, seconds: float) -> None:
+        """Move forward: nobody else does while somebody waits."""
+        self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
         """Move forward, ringing every alarm that falls due on the way, each at its time."""

@@ -79,7 +79,12 @@ class Core:
         self.bus.is_alone = self._is_alone
         self.worker = Worker(factories, self._report, self._hand_in)
         self.scheduler = Scheduler(
-            clock, self.bus.publish_nowait, self.database.reader, self.directory.deadlines.limits
+            clock,
+            self.bus.publish_nowait,
+            self.database.reader,
+            self.directory.deadlines.limits,
+            prepare=self.bus.prepare,
+            lead=self.handlers.lead,
         )
         self.retention = Retention(
             clock, self.bus, self.directory, self.frontier, settings, self.database.reader
@@ -142,9 +147,9 @@ class Core:
         self.database.close()
 
     def _perform(self, effects: list[Effect], entries: list[Row]) -> None:
-        wake_at = self.directory.deadlines.earliest
-        if wake_at is not None:
-            self.scheduler.notice(wake_at)
+        deadlines = self.directory.deadlines
+        if deadlines.earliest is not None:
+            self.scheduler.notice(deadlines.earliest, deadlines.together)
         if self.telemetry is not None:
             effects = self.telemetry.outfit(effects)
         self.worker.perform(effects)

@@ -13,6 +13,8 @@ class Deadlines:
         """When the attempts that run are ended, by their instances; the scheduler reads it too."""
         self.earliest: int | None = None
         """The first deadline among what was last gathered, None for none."""
+        self.together = 0
+        """How many of those have it."""
         self._earliest_limit: int | None = None
 
     def limit(self, instance: Instance, times_out_at: int | None) -> None:
@@ -28,8 +30,12 @@ class Deadlines:
     def gather(self, staged: Iterable[Instance]) -> None:
         """Look for the first deadline of what is *staged*, and of the limits since last time."""
         earliest, self._earliest_limit = self._earliest_limit, None
+        together = 0
         for instance in staged:
             wake_at = instance.wake_at
-            if wake_at is not None and (earliest is None or wake_at < earliest):
-                earliest = wake_at
-        self.earliest = earliest
+            if wake_at is None:
+                continue
+            if earliest is None or wake_at < earliest:
+                earliest, together = wake_at, 0
+            together += wake_at == earliest
+        self.earliest, self.together = earliest, together

@@ -14,6 +14,7 @@ from tipman.database import Database
 from tipman.events import Event, TimersFired
 from tipman.notices import ClockJumped
 from tipman.receipts import Receipt
+from tipman.ticks import Lead
 
 ALARM_S_MAX = 30.0
 JUMP_S_MIN = 0.5
@@ -23,6 +24,14 @@ _BATCH = 1_000
 _DUE = (
     "SELECT id, wake_at FROM instance WHERE settled_at IS NULL AND (wake_at, id) > (?, ?)"
     " AND wake_at <= ? ORDER BY wake_at, id LIMIT ?"
+)
+_TOGETHER = (
+    "SELECT count(*) FROM (SELECT 1 FROM instance WHERE settled_at IS NULL AND wake_at = ?"
+    " LIMIT ?) AS due"
+)
+_DUE_AT = (
+    "SELECT id, kind = 'schedule' AND configuration = 'idle' FROM instance"
+    " WHERE settled_at IS NULL AND wake_at = ? ORDER BY id LIMIT ?"
 )
 
 
@@ -35,13 +44,19 @@ class Scheduler:
         publish: Callable[[Event], Receipt],
         reader: Callable[[], Database],
         limits: Mapping[bytes, int],
+        *,
+        prepare: Callable[[Event, int], Receipt],
+        lead: Lead,
     ) -> None:
         """Take *publish* to publish with, and *reader* to open a database connection with.
 
         *limits* says when attempts are ended, by their instances; the bus changes it meanwhile.
+        *prepare* publishes what is due at an instant still to come, and *lead* says how soon.
         """
         self._clock = clock
         self._publish = publish
+        self._prepare = prepare
+        self._lead = lead
         self._limits = limits
         self._open_reader = reader
         self._reader: Database | None = None
@@ -59,13 +74,13 @@ class Scheduler:
             self._reader = self._open_reader()
             self._look()
 
-    def notice(self, wake_at: int) -> None:
-        """Take note of a committed deadline; re-arms only for one that is earlier."""
+    def notice(self, wake_at: int, together: int = 1) -> None:
+        """Take note of a committed deadline that so many have; re-arms only for an earlier one."""
         if self._armed_for is not None and self._armed_for <= wake_at:
             return
         with self._lock:
             if self._armed_for is None or wake_at < self._armed_for:
-                self._arm(wake_at)
+                self._arm(wake_at, self._lead.us(together))
 
     def close(self) -> None:
         """Call the alarm off."""
@@ -99,15 +114,19 @@ class Scheduler:
         ended = [identifier for identifier, at in limits if at <= now]
         for low in range(0, len(ended), _BATCH):
             self._tell(ended[low : low + _BATCH], told)
-        ((earliest,),) = reader.fetch(
-            "SELECT min(wake_at) FROM instance WHERE settled_at IS NULL AND wake_at > ?", (now,)
-        )
+        earliest = _first_after(reader, now)
+        lead_us = self._lead_for(reader, earliest)
+        is_told = bool(last >= 0 or ended)
+        if earliest is not None and earliest - lead_us <= now:
+            lead_us, is_told = 0, True
+            if self._tell_ahead(reader, earliest, told):
+                earliest = _first_after(reader, earliest)
         ahead = [at for _, at in limits if at > now]
         if earliest is not None:
             ahead.append(earliest)
         if ahead:
-            self._arm(min(ahead))
-        elif last >= 0 or ended:
+            self._arm(min(ahead), lead_us)
+        elif is_told:
             # What was just published may be refused by a clock that was set back meanwhile.
             self._arm(now + round(ALARM_S_MAX * MICROSECONDS))
 
@@ -134,11 +153,38 @@ class Scheduler:
         if fresh:
             self._told.append((fresh, self._publish(TimersFired(fresh[0], fresh))))
 
-    def _arm(self, wake_at: int) -> None:
+    def _lead_for(self, reader: Database, at: int | None) -> int:
+        if at is None or not self._lead.us(_BATCH):
+            return 0
+        ((together,),) = reader.fetch(_TOGETHER, (at, _BATCH))
+        return self._lead.us(together)
+
+    def _tell_ahead(self, reader: Database, at: int, told: Container[bytes]) -> bool:
+        """Have schedules decided about that will be due then; tell whether nobody else will be.
+
+        One of which a run is open may see it end before then, so it is left for its time.
+        """
+        due = reader.fetch(_DUE_AT, (at, _BATCH))
+        idle = [bytes(identifier) for identifier, is_idle in due if is_idle]
+        fresh = tuple([identifier for identifier in idle if identifier not in told])
+        if len(fresh) < self._lead.least:
+            return False
+        self._told.append((fresh, self._prepare(TimersFired(fresh[0], fresh), at)))
+        return len(fresh) == len(due) < _BATCH
+
+    def _arm(self, wake_at: int, lead_us: int = 0) -> None:
+        """Have the alarm ring then, or that much before."""
         if self._closed:
             return
         if self._alarm is not None:
             self._alarm.cancel()
         self._armed_for = wake_at
-        delay_s = (wake_at - self._clock.wall_us()) / MICROSECONDS
+        delay_s = (wake_at - lead_us - self._clock.wall_us()) / MICROSECONDS
         self._alarm = self._clock.call_later(min(max(delay_s, 0.0), ALARM_S_MAX), self._ring)
+
+
+def _first_after(reader: Database, instant: int) -> int | None:
+    ((earliest,),) = reader.fetch(
+        "SELECT min(wake_at) FROM instance WHERE settled_at IS NULL AND wake_at > ?", (instant,)
+    )
+    return None if earliest is None else int(earliest)

@@ -16,6 +16,7 @@ from tipman.runtime import Engine
 from tipman.scheduler import Scheduler
 from tipman.settings import Settings
 from tipman.submission import Submitter
+from tipman.ticks import Lead
 
 MORE_THAN_A_DRAIN = 2_500
 
@@ -198,7 +199,10 @@ def test_a_deadline_that_is_committed_while_the_alarm_rings_is_not_forgotten(clo
         noticing[0].start()
         noticing[0].join(0.2)
 
-    scheduler = Scheduler(clock, lambda _event: Receipt(), lambda: OneRead(commit), {})
+    scheduler = Scheduler(
+        clock, lambda _event: Receipt(), lambda: OneRead(commit), {},
+        prepare=lambda _event, _at: Receipt(), lead=Lead(),
+    )  # fmt: skip
     scheduler.start()
     scheduler.notice(soon)
 

@@ -94,4 +94,13 @@ class BlindToDowntimes(World):
         self.core.handlers.firing.awake_since = 0
 
 
-ALL = (FiringAndArmingApart, WithoutTheKey, ForgettingRuns, DeafToTheClock, BlindToDowntimes)
+class Hasty(World):
+    """What was prepared is committed as soon as it is."""
+
+    def guard(self):
+        self.clock.wait = lambda _seconds: None
+
+
+ALL = (
+    FiringAndArmingApart, WithoutTheKey, ForgettingRuns, DeafToTheClock, BlindToDowntimes, Hasty,
+)  # fmt: skip

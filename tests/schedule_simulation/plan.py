@@ -56,6 +56,8 @@ class Plan:
     """How many instances are kept in memory."""
     lag_s: float
     """By how much an alarm rings late at most."""
+    lead_us: int
+    """How long before its instant a decision is prepared; 0 for decisions that are not."""
     steps: tuple[Step, ...]
 
     def only(self, positions) -> "Plan":
@@ -93,5 +95,6 @@ def _plan(seed: int, schedules: int, days: int, rhythm: Rhythm) -> Plan:
         rows_max=random.choice((1, 9, 20_000, 20_000)),
         cache_max=random.choice((2, 5, 50_000, 50_000)),
         lag_s=random.choice((0, 0, 0.5, 20)),
+        lead_us=random.choice((0, 100_000)),
         steps=tuple(Step(at_s, kind, random.getrandbits(48)) for at_s, kind in sorted(moments)),
     )

@@ -9,6 +9,7 @@ from random import Random
 from schedule_simulation.clock import LeapingClock
 from schedule_simulation.evidence import Absence, Setback
 from schedule_simulation.plan import Plan
+from schedules.leads import fix_lead
 from simulation.executions import Execution, Executions
 from simulation.violation import ViolationError
 from simulation.world import NODE, Crashed
@@ -34,6 +35,8 @@ from tipman.settings import Durability, Settings
 ACTOR = "simulation"
 _HOUR_S = 3_600
 _TURNS_MAX = 100_000
+_AT = 3
+"""Where a log entry says when it was."""
 _BOOM = Failure("exception", "boom", None, ("exception:ValueError",))
 _WAKE = "SELECT min(coalesce(wake_at, times_out_at)) FROM instance WHERE settled_at IS NULL"
 _POSITION = "SELECT max(position) FROM log_entry"
@@ -97,6 +100,8 @@ class World:
         # The same seed has the same ids.
         self.core.handlers.firing._new_id = self.new_id
         self.core.handlers.presence._id = self.new_id()
+        if self.plan.lead_us:
+            fix_lead(self.core, self.plan.lead_us)
         self._perform = self.core.bus.perform
         self.core.bus.perform = self._perform_or_crash
         self.core.bus.failed = self._failed
@@ -157,6 +162,8 @@ class World:
         self.core.database.close()
 
     def _perform_or_crash(self, effects, lines) -> None:
+        if any(line[_AT] > self.clock.wall_us() for line in lines):
+            raise ViolationError("it is on disk before its time")
         if self.effects_before_crash is None:
             self._perform(effects, lines)
             return
@@ -296,6 +303,9 @@ class World:
         if away <= 0:
             # What is due may have to wait until somebody looks at a clock that was set.
             return now + round(alarm_s * MICROSECONDS) + 1
+        if away > 2 * self.plan.lead_us > 0:
+            # Some time around that at which it would be prepared.
+            return now + away - round(2 * self.random.random() * self.plan.lead_us)
         return now + away + round(self.random.random() * self.plan.lag_s * MICROSECONDS)
 
     # Turns.

@@ -96,6 +96,7 @@ from tipman.run_events import (
     TasksAdded,
 )
 from tipman.settings import Settings
+from tipman.ticks import Lead
 from tipman.tipman import TIPMan
 
 Handler = Callable[[Any, TIPMan], list[Effect]]
@@ -134,6 +135,9 @@ class Handlers:
         self.registering = Registering(frontier, self.chronicle, self.scheduling)
         self.presence = Presence(new_id)
         self.clocks = Clocks(self.firing, self.presence)
+        self.lead = Lead()
+        """How long before its instant a tick is to begin; learns from those that were."""
+        self._clock = clock
 
     def adopt(
         self,
@@ -241,6 +245,7 @@ class Handlers:
 
     def _timers_fired(self, event: TimersFired, directory: TIPMan) -> list[Effect]:
         effects: list[Effect] = []
+        began_at = self._clock.monotonic()
         self.firing.load(event.instances, directory)
         for at, identifier in enumerate(event.instances):
             if directory.schedules.rows_staged > SLOTS_MAX:
@@ -254,6 +259,7 @@ class Handlers:
             except Exception:  # noqa: BLE001 - the bus says what it was, when it fails alone
                 # It has staged nothing, and takes none of those that come after it with it.
                 directory.raised.append(TimerFired(identifier))
+        self.lead.took(len(event.instances), self._clock.monotonic() - began_at)
         return effects
 
     def _timer_fired(self, event: TimerFired, directory: TIPMan) -> list[Effect]:
