@@ -9,12 +9,11 @@ import logging
 from _thread import allocate_lock
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from tipman.checkpoints import Checkpoints
-from tipman.clock import MICROSECONDS, Clock
+from tipman.clock import Clock
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
 from tipman.errors import DatabaseError, RepeatedError, TipmanError
@@ -24,7 +23,7 @@ from tipman.interludes import Interludes
 from tipman.receipts import Answer, Company, Receipt
 from tipman.registry.repeats import Memo
 from tipman.run_events import DependentsSettled
-from tipman.ticks import LEAD_US_MAX, Tick
+from tipman.ticks import Published, Tick, Ticks
 from tipman.tipman import TIPMan
 
 EVENTS_MAX = 2_000
@@ -69,9 +68,8 @@ class Bus:
         self.failed: Callable[[BaseException], None] = lambda _error: None
         self.is_alone: Callable[[], bool] = lambda: False
         """Whether nobody could report anything but the one who asks; from any thread."""
-        self._queue: SimpleQueue[tuple[Event, Receipt | None]] = SimpleQueue()
+        self._queue: SimpleQueue[Published] = SimpleQueue()
         self._internal: deque[tuple[Event, int | None]] = deque()
-        self._ticks: deque[Tick] = deque()
         self._next_number = 1
         self._closed: TipmanError | None = None
         self._turn = allocate_lock()
@@ -79,6 +77,7 @@ class Bus:
         self._signalled = False
         self._company = Company()
         self.interludes = Interludes(database, self.attend)
+        self.ticks = Ticks(clock, self.attend)
         self._checkpoints = Checkpoints(database)
         self.is_running = False
 
@@ -110,19 +109,6 @@ class Bus:
         """Put an event onto the bus and expect no answer, as executors and timers do."""
         self._queue.put((event, None))
         self.attend()
-
-    def prepare(self, event: Event, at: int) -> Receipt:
-        """Have an event handled as of *at* (µs), shortly before, and committed when that comes.
-
-        What waits already is handled first, as long as there is time.
-        """
-        receipt = Receipt()
-        self._ticks.append(Tick(event, at, receipt))
-        closed = self._closed
-        if closed is not None:
-            self._refuse_waiting(closed)
-        self.attend()
-        return receipt
 
     def hand_in(self, event: Event) -> None:
         """Put an event onto the bus, and handle it on this thread if it is all there is to do.
@@ -169,7 +155,7 @@ class Bus:
         return bool(
             self._internal
             or not self._queue.empty()
-            or self._ticks
+            or self.ticks.is_waited_for
             or self.interludes.is_waited_for
             or self._checkpoints.is_due
         )
@@ -206,7 +192,8 @@ class Bus:
         """Handle what is waiting, commit it, answer; return whether there was anything."""
         with self._turn:
             did = self._drain()
-            if self._ticks and self._closed is None and self._drain_tick():
+            tick = self.ticks.take()
+            if tick is not None and self._drain(tick):
                 did = True
             if self.interludes.take():
                 self._checkpoints.note()
@@ -214,16 +201,6 @@ class Bus:
             if self._checkpoints.is_due and self._closed is None:
                 self._checkpoints.take()
             return did
-
-    def _drain_tick(self) -> bool:
-        """Prepare the next tick, unless others can go before it."""
-        tick = self._ticks[0]
-        early_us = tick.at - self._clock.wall_us()
-        if early_us > 0 and (self._internal or not self._queue.empty()):
-            return False
-        self._ticks.popleft()
-        # After a clock that was set back, nothing of it will be found due.
-        return self._drain(tick if 0 < early_us <= LEAD_US_MAX else tick._replace(at=0))
 
     def _drain(self, tick: Tick | None = None) -> bool:
         directory = self._directory
@@ -263,15 +240,9 @@ class Bus:
             self._directory.write()
             self._registry.write(self._directory.now)
             if tick is not None:
-                self._await_instant(tick.at)
+                self.ticks.await_instant(tick)
         if tick is None:
             self._company.took(self._clock.monotonic() - began_at)
-
-    def _await_instant(self, at: int) -> None:
-        # By the clock as it is: one that is set back now is set back after this instant.
-        left_us = at - self._clock.wall_us()
-        if 0 < left_us <= LEAD_US_MAX:
-            self._clock.wait(left_us / MICROSECONDS)
 
     def restore(self) -> None:
         """Take up the internal events that an earlier engine committed and did not reach."""
@@ -289,9 +260,7 @@ class Bus:
 
     def _refuse_waiting(self, error: TipmanError) -> None:
         self.interludes.close(error)
-        while self._ticks:
-            with suppress(IndexError):
-                self._ticks.popleft().receipt.settle(error)
+        self.ticks.close(error)
         while True:
             try:
                 item = self._queue.get_nowait()
@@ -302,14 +271,14 @@ class Bus:
 
     def _take(
         self,
-        queue: SimpleQueue[tuple[Event, Receipt | None]],
+        queue: SimpleQueue[Published],
         effects: list[Effect],
         answers: list[Answer],
     ) -> None:
         directory, raised = self._directory, self._directory.raised
         count = 0
         deadline = self._clock.monotonic() + DRAIN_S_MAX
-        item: tuple[Event, Receipt | None] | None = _WAKE
+        item: Published | None = _WAKE
         while True:
             if item is not None:
                 self._handle_published(item, effects, answers)
@@ -333,7 +302,7 @@ class Bus:
 
     def _handle_published(
         self,
-        item: tuple[Event, Receipt | None],
+        item: Published,
         effects: list[Effect],
         answers: list[Answer],
     ) -> None:
@@ -412,19 +381,11 @@ class Bus:
                 self._internal[index] = (event, number)
                 self._directory.leave(number, text_of(event))
 
-    def _answer(
-        self,
-        answers: Sequence[Answer],
-        failure: BaseException | None,
-    ) -> None:
+    def _answer(self, answers: Sequence[Answer], failure: BaseException | None) -> None:
         for answer in answers:
             answer.receipt.settle(failure or answer.error)
 
-    def _fail(
-        self,
-        error: BaseException,
-        answers: Sequence[Answer],
-    ) -> None:
+    def _fail(self, error: BaseException, answers: Sequence[Answer]) -> None:
         failure = DatabaseError(f"the engine stopped, nothing of this was kept: {error}")
         failure.__cause__ = error
         self._closed = failure

@@ -78,14 +78,7 @@ class Core:
         )
         self.bus.is_alone = self._is_alone
         self.worker = Worker(factories, self._report, self._hand_in)
-        self.scheduler = Scheduler(
-            clock,
-            self.bus.publish_nowait,
-            self.database.reader,
-            self.directory.deadlines.limits,
-            prepare=self.bus.prepare,
-            lead=self.handlers.lead,
-        )
+        self.scheduler = Scheduler(clock, self.bus, self.database.reader, self.directory.deadlines)
         self.retention = Retention(
             clock, self.bus, self.directory, self.frontier, settings, self.database.reader
         )

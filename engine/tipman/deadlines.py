@@ -1,8 +1,45 @@
-"""Deadlines: when the attempts that run are ended, and the first instant that a commit brought."""
+"""Deadlines: when attempts are ended, the first instant of a commit, how long many take."""
 
 from collections.abc import Iterable
 
+from tipman.clock import MICROSECONDS
 from tipman.instances import Instance
+
+TICK_MIN = 50
+"""So many schedules due at one instant are worth a tick; fewer are decided in milliseconds."""
+LEAD_US_MAX = 250_000
+"""No tick begins sooner than that before its instant, in µs."""
+_FIRST_US = 50.0
+"""What a decision is taken to take before one has shown it, in µs; a slow machine's."""
+_WHOLE = 3.0
+"""What a tick takes, some to spare, of what its decisions take: it is dispatched and written."""
+_SLOWER = 0.25
+"""By how much of the difference a lead gets shorter with a quicker tick; longer, by all of it."""
+
+
+class Lead:
+    """How long before its instant a tick has to begin, as earlier ones have shown.
+
+    The bus's thread teaches it, and the scheduler asks it from any.
+    """
+
+    def __init__(self, least: int = TICK_MIN) -> None:
+        self.least = least
+        """Schedules below which there is no tick."""
+        self._each_us = _FIRST_US
+
+    def us(self, count: int) -> int:
+        """Return it for so many decisions, in µs; 0 where they are too few."""
+        if count < self.least:
+            return 0
+        return min(round(count * self._each_us * _WHOLE), LEAD_US_MAX)
+
+    def took(self, count: int, seconds: float) -> None:
+        """Learn that so many decisions took *seconds*, without what comes after them."""
+        if count >= self.least:
+            each_us = seconds * MICROSECONDS / count
+            quicker = self._each_us + (each_us - self._each_us) * _SLOWER
+            self._each_us = max(each_us, quicker)
 
 
 class Deadlines:
@@ -15,6 +52,7 @@ class Deadlines:
         """The first deadline among what was last gathered, None for none."""
         self.together = 0
         """How many of those have it."""
+        self.lead = Lead()
         self._earliest_limit: int | None = None
 
     def limit(self, instance: Instance, times_out_at: int | None) -> None:

@@ -7,14 +7,15 @@ nobody has a deadline, none is armed.
 """
 
 import threading
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 
+from tipman.bus import Bus
 from tipman.clock import MICROSECONDS, Alarm, Clock
 from tipman.database import Database
-from tipman.events import Event, TimersFired
+from tipman.deadlines import Deadlines
+from tipman.events import TimersFired
 from tipman.notices import ClockJumped
 from tipman.receipts import Receipt
-from tipman.ticks import Lead
 
 ALARM_S_MAX = 30.0
 JUMP_S_MIN = 0.5
@@ -41,28 +42,25 @@ class Scheduler:
     def __init__(
         self,
         clock: Clock,
-        publish: Callable[[Event], Receipt],
+        bus: Bus,
         reader: Callable[[], Database],
-        limits: Mapping[bytes, int],
-        *,
-        prepare: Callable[[Event, int], Receipt],
-        lead: Lead,
+        deadlines: Deadlines,
     ) -> None:
-        """Take *publish* to publish with, and *reader* to open a database connection with.
+        """Take *bus* to publish with, and *reader* to open a database connection with.
 
-        *limits* says when attempts are ended, by their instances; the bus changes it meanwhile.
-        *prepare* publishes what is due at an instant still to come, and *lead* says how soon.
+        *deadlines* says when attempts are ended, which the bus changes meanwhile, and how long
+        before its instant a tick begins.
         """
         self._clock = clock
-        self._publish = publish
-        self._prepare = prepare
-        self._lead = lead
-        self._limits = limits
+        self._bus = bus
+        self._deadlines = deadlines
         self._open_reader = reader
         self._reader: Database | None = None
         self._lock = threading.Lock()
         self._alarm: Alarm | None = None
         self._armed_for: int | None = None
+        self._lead_us = self._together = 0
+        """By how much the alarm rings before that, and how many are known to have it."""
         self._told: list[tuple[Sequence[bytes], Receipt]] = []
         """What was published, with its receipt, as long as the bus may have yet to reach it."""
         self._times = self._read()
@@ -76,11 +74,19 @@ class Scheduler:
 
     def notice(self, wake_at: int, together: int = 1) -> None:
         """Take note of a committed deadline that so many have; re-arms only for an earlier one."""
-        if self._armed_for is not None and self._armed_for <= wake_at:
+        armed_for = self._armed_for
+        if armed_for is not None and armed_for < wake_at:
+            return
+        if armed_for == wake_at:
+            # Whether they are others does not matter: who was counted twice is looked at sooner.
+            together += self._together
+        lead_us = self._deadlines.lead.us(together)
+        if armed_for == wake_at and lead_us <= self._lead_us:
+            self._together = together
             return
         with self._lock:
-            if self._armed_for is None or wake_at < self._armed_for:
-                self._arm(wake_at, self._lead.us(together))
+            if self._armed_for is None or wake_at <= self._armed_for:
+                self._arm(wake_at, lead_us, together)
 
     def close(self) -> None:
         """Call the alarm off."""
@@ -110,7 +116,7 @@ class Scheduler:
             self._tell([bytes(identifier) for identifier, _ in due], told)
             after, last = due[-1]
         # One step as far as other threads can tell; the bus may be changing it.
-        limits = list(self._limits.items())
+        limits = list(self._deadlines.limits.items())
         ended = [identifier for identifier, at in limits if at <= now]
         for low in range(0, len(ended), _BATCH):
             self._tell(ended[low : low + _BATCH], told)
@@ -141,7 +147,7 @@ class Scheduler:
         set_s, slept_s = wall - boot, boot - monotonic
         if max(abs(set_s), slept_s) >= JUMP_S_MIN:
             awake_since = self._clock.wall_us() - round(monotonic * MICROSECONDS)
-            self._publish(ClockJumped(awake_since, round(set_s, 3), round(slept_s, 3)))
+            self._bus.publish_nowait(ClockJumped(awake_since, round(set_s, 3), round(slept_s, 3)))
 
     def _tell(self, due: Sequence[bytes], told: Container[bytes]) -> None:
         """Publish deadlines, unless the bus has yet to reach what was *told* by an earlier look.
@@ -151,13 +157,13 @@ class Scheduler:
         """
         fresh = tuple([identifier for identifier in due if identifier not in told])
         if fresh:
-            self._told.append((fresh, self._publish(TimersFired(fresh[0], fresh))))
+            self._told.append((fresh, self._bus.publish_nowait(TimersFired(fresh[0], fresh))))
 
     def _lead_for(self, reader: Database, at: int | None) -> int:
-        if at is None or not self._lead.us(_BATCH):
+        if at is None or not self._deadlines.lead.us(_BATCH):
             return 0
         ((together,),) = reader.fetch(_TOGETHER, (at, _BATCH))
-        return self._lead.us(together)
+        return self._deadlines.lead.us(together)
 
     def _tell_ahead(self, reader: Database, at: int, told: Container[bytes]) -> bool:
         """Have schedules decided about that will be due then; tell whether nobody else will be.
@@ -167,18 +173,18 @@ class Scheduler:
         due = reader.fetch(_DUE_AT, (at, _BATCH))
         idle = [bytes(identifier) for identifier, is_idle in due if is_idle]
         fresh = tuple([identifier for identifier in idle if identifier not in told])
-        if len(fresh) < self._lead.least:
+        if len(fresh) < self._deadlines.lead.least:
             return False
-        self._told.append((fresh, self._prepare(TimersFired(fresh[0], fresh), at)))
+        self._told.append((fresh, self._bus.ticks.put(TimersFired(fresh[0], fresh), at)))
         return len(fresh) == len(due) < _BATCH
 
-    def _arm(self, wake_at: int, lead_us: int = 0) -> None:
-        """Have the alarm ring then, or that much before."""
+    def _arm(self, wake_at: int, lead_us: int = 0, together: int = 1) -> None:
+        """Have the alarm ring then, or that much before; so many have that deadline."""
         if self._closed:
             return
         if self._alarm is not None:
             self._alarm.cancel()
-        self._armed_for = wake_at
+        self._armed_for, self._lead_us, self._together = wake_at, lead_us, together
         delay_s = (wake_at - lead_us - self._clock.wall_us()) / MICROSECONDS
         self._alarm = self._clock.call_later(min(max(delay_s, 0.0), ALARM_S_MAX), self._ring)
 

@@ -6,21 +6,19 @@ has come. Nothing fires early, as nothing of it is there before the commit; and 
 waits no longer than for the same tick had it begun on its instant.
 """
 
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import NamedTuple
 
-from tipman.clock import MICROSECONDS
+from tipman.clock import MICROSECONDS, Clock
+from tipman.deadlines import LEAD_US_MAX
+from tipman.errors import TipmanError
 from tipman.events import Event
 from tipman.receipts import Receipt
 
-TICK_MIN = 50
-"""So many schedules at one instant are worth it; fewer are decided in some milliseconds."""
-LEAD_US_MAX = 250_000
-"""No tick begins sooner than that before its instant, in µs."""
-_WHOLE = 3.0
-"""What a tick takes, some to spare, of what its decisions take: it is dispatched and written."""
-_SLOWER = 0.25
-"""By how much of the difference a lead gets shorter with a quicker tick; longer, by all of it."""
+Published = tuple[Event, Receipt | None]
 
 
 class Tick(NamedTuple):
@@ -30,33 +28,54 @@ class Tick(NamedTuple):
     at: int
     receipt: Receipt
 
-    def queued(self) -> SimpleQueue[tuple[Event, Receipt | None]]:
+    def queued(self) -> SimpleQueue[Published]:
         """Return a queue of this event alone."""
-        queue: SimpleQueue[tuple[Event, Receipt | None]] = SimpleQueue()
+        queue: SimpleQueue[Published] = SimpleQueue()
         queue.put((self.event, self.receipt))
         return queue
 
 
-class Lead:
-    """How long before its instant a tick has to begin, as earlier ones have shown.
+class Ticks:
+    """Events that wait to be prepared; `put` may come from any thread."""
 
-    The bus's thread teaches it, and the scheduler asks it from any.
-    """
+    def __init__(self, clock: Clock, wake: Callable[[], None]) -> None:
+        self._clock = clock
+        self._wake = wake
+        self._waiting: deque[Tick] = deque()
+        self._closed: TipmanError | None = None
 
-    def __init__(self, least: int = TICK_MIN) -> None:
-        self.least = least
-        """Schedules below which there is no tick."""
-        self._each_us = 0.0
+    def put(self, event: Event, at: int) -> Receipt:
+        """Have an event handled as of *at* (µs), shortly before, and committed when that comes."""
+        receipt = Receipt()
+        self._waiting.append(Tick(event, at, receipt))
+        if self._closed is not None:
+            self.close(self._closed)
+        self._wake()
+        return receipt
 
-    def us(self, count: int) -> int:
-        """Return it for so many decisions, in µs; 0 where they are too few, or the first."""
-        if count < self.least:
-            return 0
-        return min(round(count * self._each_us * _WHOLE), LEAD_US_MAX)
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether one waits for its turn."""
+        return bool(self._waiting)
 
-    def took(self, count: int, seconds: float) -> None:
-        """Learn that so many decisions took *seconds*, without what comes after them."""
-        if count >= self.least:
-            each_us = seconds * MICROSECONDS / count
-            before = self._each_us or each_us
-            self._each_us = max(each_us, before + (each_us - before) * _SLOWER)
+    def take(self) -> Tick | None:
+        """Return the next, None for none; whoever has the bus's turn calls this."""
+        if not self._waiting or self._closed is not None:
+            return None
+        tick = self._waiting.popleft()
+        early_us = tick.at - self._clock.wall_us()
+        # After a clock that was set back, nothing of it will be found due.
+        return tick if 0 < early_us <= LEAD_US_MAX else tick._replace(at=0)
+
+    def await_instant(self, tick: Tick) -> None:
+        """Return when it has come; a clock that is set back now is set back after it."""
+        left_us = tick.at - self._clock.wall_us()
+        if 0 < left_us <= LEAD_US_MAX:
+            self._clock.wait(left_us / MICROSECONDS)
+
+    def close(self, error: TipmanError) -> None:
+        """Take no more; tell those who wait."""
+        self._closed = error
+        while self._waiting:
+            with suppress(IndexError):
+                self._waiting.popleft().receipt.settle(error)

@@ -265,7 +265,7 @@ def test_a_deadline_that_the_bus_has_not_reached_is_published_once(house):
     for after_s in (10, 11, 12):
         house.task(after_s=after_s)
     told = []
-    house.core.scheduler._publish = lambda event: told.append(event) or Receipt()
+    house.core.bus.publish_nowait = lambda event: told.append(event) or Receipt()
 
     for _ in range(3):
         house.clock.advance(5)
@@ -277,7 +277,7 @@ def test_a_deadline_that_was_refused_is_published_again_at_the_next_look(house):
     house.task(after_s=10)
     house.task(after_s=11)
     told = []
-    house.core.scheduler._publish = lambda event: told.append(event) or refused()
+    house.core.bus.publish_nowait = lambda event: told.append(event) or refused()
 
     house.clock.advance(10)
     house.clock.advance(1)

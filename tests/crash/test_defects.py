@@ -3,10 +3,12 @@
 import sqlite3
 import threading
 from contextlib import closing, suppress
+from types import SimpleNamespace
 
 import pytest
 from tipman.clock import MICROSECONDS, ManualClock
 from tipman.core import Core
+from tipman.deadlines import Deadlines
 from tipman.definitions import task_of
 from tipman.events import FinishReported
 from tipman.executors.functions import Registry
@@ -16,7 +18,6 @@ from tipman.runtime import Engine
 from tipman.scheduler import Scheduler
 from tipman.settings import Settings
 from tipman.submission import Submitter
-from tipman.ticks import Lead
 
 MORE_THAN_A_DRAIN = 2_500
 
@@ -199,10 +200,8 @@ def test_a_deadline_that_is_committed_while_the_alarm_rings_is_not_forgotten(clo
         noticing[0].start()
         noticing[0].join(0.2)
 
-    scheduler = Scheduler(
-        clock, lambda _event: Receipt(), lambda: OneRead(commit), {},
-        prepare=lambda _event, _at: Receipt(), lead=Lead(),
-    )  # fmt: skip
+    bus = SimpleNamespace(publish_nowait=lambda _event: Receipt())
+    scheduler = Scheduler(clock, bus, lambda: OneRead(commit), Deadlines())
     scheduler.start()
     scheduler.notice(soon)
 

@@ -1,6 +1,6 @@
 """A lead that is given instead of learnt, so that a test says what is prepared, and when."""
 
-from tipman.ticks import Lead
+from tipman.deadlines import Lead
 
 
 class FixedLead(Lead):
@@ -16,4 +16,4 @@ class FixedLead(Lead):
 
 def fix_lead(core, lead_us):
     """Have all that is due decided so long before its instant."""
-    core.handlers.lead = core.scheduler._lead = FixedLead(lead_us)
+    core.directory.deadlines.lead = FixedLead(lead_us)

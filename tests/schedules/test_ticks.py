@@ -8,9 +8,9 @@ from core.house import BOOM, PLAIN
 from schedules.leads import fix_lead
 from tipman import Engine, current_attempt, task
 from tipman.clock import MICROSECONDS, SystemClock, microseconds_of, rfc3339
+from tipman.deadlines import LEAD_US_MAX, TICK_MIN, Lead
 from tipman.errors import UnavailableError
 from tipman.events import TimersFired
-from tipman.ticks import LEAD_US_MAX, TICK_MIN, Lead
 
 MINUTE = {"every_s": 60}
 NEAR_S = 59.95
@@ -188,7 +188,7 @@ def test_a_bus_that_is_closed_prepares_nothing(house):
     house.clock.advance(NEAR_S)
 
     house.core.bus.close(UnavailableError("the engine has stopped"))
-    late = house.core.bus.prepare(TimersFired(schedule, (schedule,)), house.clock.wall_us() + 9)
+    late = house.core.bus.ticks.put(TimersFired(schedule, (schedule,)), house.clock.wall_us() + 9)
 
     assert not house.core.bus.drain()
     for receipt in (late, *(receipt for _, receipt in house.core.scheduler._told)):
@@ -210,29 +210,31 @@ def test_what_falls_into_a_queue_with_few_slots_waits_for_them(build):
 # How long before.
 
 
-def test_the_first_tick_shows_how_long_the_next_one_takes():
+def test_a_lead_is_as_long_as_so_many_take_and_the_rest_of_a_tick():
     lead = Lead()
-    assert lead.us(1_000) == 0
+    lead.took(1_000, 0.06)
 
-    lead.took(1_000, 0.02)
-
-    assert lead.us(1_000) == pytest.approx(60_000)
-    assert lead.us(500) == pytest.approx(30_000)
+    assert lead.us(1_000) == pytest.approx(180_000)
+    assert lead.us(500) == pytest.approx(90_000)
     assert lead.us(TICK_MIN - 1) == 0
+
+
+def test_the_first_tick_has_a_lead_too():
+    assert 0 < Lead().us(1_000) < LEAD_US_MAX
 
 
 def test_a_lead_grows_at_once_and_shrinks_slowly():
     lead = Lead()
-    for seconds in (0.02, 0.04, 0.02):
+    for seconds in (0.06, 0.04):
         lead.took(1_000, seconds)
 
-    assert lead.us(1_000) == pytest.approx(105_000)
+    assert lead.us(1_000) == pytest.approx(165_000)
 
 
 def test_few_decisions_teach_nothing_and_no_lead_is_too_long():
     lead = Lead()
     lead.took(TICK_MIN - 1, 5.0)
-    assert lead.us(1_000) == 0
+    assert lead.us(1_000) == Lead().us(1_000)
 
     lead.took(TICK_MIN, 5.0)
 
@@ -252,15 +254,15 @@ def test_many_schedules_are_prepared_once_it_is_known_how_long_that_takes(tmp_pa
     _ran.clear()
     prepared = threading.Semaphore(0)
     with Engine(f"sqlite:///{tmp_path / 'tipman.db'}", slots=MANY) as engine:
-        scheduler = engine.core.scheduler
-        prepare = scheduler._prepare
+        ticks = engine.core.bus.ticks
+        put = ticks.put
 
         def watched(event, at):
-            receipt = prepare(event, at)
+            receipt = put(event, at)
             prepared.release()
             return receipt
 
-        scheduler._prepare = watched
+        ticks.put = watched
         starts_at = rfc3339(SystemClock().wall_us() + MICROSECONDS)
         for _ in range(MANY):
             engine.schedule(tick, every_s=0.5, starts_at=starts_at)

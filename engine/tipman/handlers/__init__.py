@@ -96,7 +96,6 @@ from tipman.run_events import (
     TasksAdded,
 )
 from tipman.settings import Settings
-from tipman.ticks import Lead
 from tipman.tipman import TIPMan
 
 Handler = Callable[[Any, TIPMan], list[Effect]]
@@ -135,8 +134,6 @@ class Handlers:
         self.registering = Registering(frontier, self.chronicle, self.scheduling)
         self.presence = Presence(new_id)
         self.clocks = Clocks(self.firing, self.presence)
-        self.lead = Lead()
-        """How long before its instant a tick is to begin; learns from those that were."""
         self._clock = clock
 
     def adopt(
@@ -259,7 +256,8 @@ class Handlers:
             except Exception:  # noqa: BLE001 - the bus says what it was, when it fails alone
                 # It has staged nothing, and takes none of those that come after it with it.
                 directory.raised.append(TimerFired(identifier))
-        self.lead.took(len(event.instances), self._clock.monotonic() - began_at)
+        took_s = self._clock.monotonic() - began_at
+        directory.deadlines.lead.took(len(event.instances), took_s)
         return effects
 
     def _timer_fired(self, event: TimerFired, directory: TIPMan) -> list[Effect]:
