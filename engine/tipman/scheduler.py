@@ -58,9 +58,11 @@ class Scheduler:
         self._reader: Database | None = None
         self._lock = threading.Lock()
         self._alarm: Alarm | None = None
-        self._armed_for: int | None = None
-        self._lead_us = self._together = 0
-        """By how much the alarm rings before that, and how many are known to have it."""
+        self._armed_for = 0
+        self._rings_at: int | None = None
+        """When the alarm rings, None for never: at the deadline it is armed for, or before it."""
+        self._together = 0
+        """How many are known to have that deadline."""
         self._told: list[tuple[Sequence[bytes], Receipt]] = []
         """What was published, with its receipt, as long as the bus may have yet to reach it."""
         self._times = self._read()
@@ -73,20 +75,16 @@ class Scheduler:
             self._look()
 
     def notice(self, wake_at: int, together: int = 1) -> None:
-        """Take note of a committed deadline that so many have; re-arms only for an earlier one."""
-        armed_for = self._armed_for
-        if armed_for is not None and armed_for < wake_at:
-            return
-        if armed_for == wake_at:
+        """Take note of a committed deadline that so many have; re-arms only to ring earlier."""
+        if wake_at == self._armed_for:
             # Whether they are others does not matter: who was counted twice is looked at sooner.
-            together += self._together
-        lead_us = self._deadlines.lead.us(together)
-        if armed_for == wake_at and lead_us <= self._lead_us:
-            self._together = together
+            self._together = together = together + self._together
+        rings_at = wake_at - self._deadlines.lead.us(together)
+        if self._is_soon_enough(rings_at):
             return
         with self._lock:
-            if self._armed_for is None or wake_at <= self._armed_for:
-                self._arm(wake_at, lead_us, together)
+            if not self._is_soon_enough(rings_at):
+                self._arm(wake_at, rings_at, together)
 
     def close(self) -> None:
         """Call the alarm off."""
@@ -106,7 +104,7 @@ class Scheduler:
         if self._closed or reader is None:
             return
         # Whoever commits a deadline from here on must wait for the lock, not trust this alarm.
-        self._armed_for = None
+        self._rings_at = None
         self._compare()
         now = self._clock.wall_us()
         self._told = [each for each in self._told if not each[1].is_decided]
@@ -121,20 +119,21 @@ class Scheduler:
         for low in range(0, len(ended), _BATCH):
             self._tell(ended[low : low + _BATCH], told)
         earliest = _first_after(reader, now)
-        lead_us = self._lead_for(reader, earliest)
+        rings_at = self._begin_of(reader, earliest)
         is_told = bool(last >= 0 or ended)
-        if earliest is not None and earliest - lead_us <= now:
-            lead_us, is_told = 0, True
+        if earliest is not None and rings_at <= now:
+            is_told = True
             if self._tell_ahead(reader, earliest, told):
                 earliest = _first_after(reader, earliest)
-        ahead = [at for _, at in limits if at > now]
-        if earliest is not None:
-            ahead.append(earliest)
-        if ahead:
-            self._arm(min(ahead), lead_us)
-        elif is_told:
+            rings_at = earliest or 0
+        first_limit = min((at for _, at in limits if at > now), default=None)
+        if first_limit is not None and (earliest is None or first_limit < rings_at):
+            earliest = rings_at = first_limit
+        if earliest is None and is_told:
             # What was just published may be refused by a clock that was set back meanwhile.
-            self._arm(now + round(ALARM_S_MAX * MICROSECONDS))
+            earliest = rings_at = now + round(ALARM_S_MAX * MICROSECONDS)
+        if earliest is not None:
+            self._arm(earliest, rings_at)
 
     def _read(self) -> tuple[float, float, float]:
         clock = self._clock
@@ -159,11 +158,12 @@ class Scheduler:
         if fresh:
             self._told.append((fresh, self._bus.publish_nowait(TimersFired(fresh[0], fresh))))
 
-    def _lead_for(self, reader: Database, at: int | None) -> int:
-        if at is None or not self._deadlines.lead.us(_BATCH):
+    def _begin_of(self, reader: Database, at: int | None) -> int:
+        """Return when what is due then begins to be prepared: before it where it is much."""
+        if at is None:
             return 0
         ((together,),) = reader.fetch(_TOGETHER, (at, _BATCH))
-        return self._deadlines.lead.us(together)
+        return at - self._deadlines.lead.us(together)
 
     def _tell_ahead(self, reader: Database, at: int, told: Container[bytes]) -> bool:
         """Have schedules decided about that will be due then; tell whether nobody else will be.
@@ -178,14 +178,19 @@ class Scheduler:
         self._told.append((fresh, self._bus.ticks.put(TimersFired(fresh[0], fresh), at)))
         return len(fresh) == len(due) < _BATCH
 
-    def _arm(self, wake_at: int, lead_us: int = 0, together: int = 1) -> None:
-        """Have the alarm ring then, or that much before; so many have that deadline."""
+    def _is_soon_enough(self, rings_at: int) -> bool:
+        # Read once: the alarm may be ringing.
+        armed = self._rings_at
+        return armed is not None and armed <= rings_at
+
+    def _arm(self, wake_at: int, rings_at: int, together: int = 1) -> None:
+        """Have the alarm ring, for a deadline that so many have."""
         if self._closed:
             return
         if self._alarm is not None:
             self._alarm.cancel()
-        self._armed_for, self._lead_us, self._together = wake_at, lead_us, together
-        delay_s = (wake_at - lead_us - self._clock.wall_us()) / MICROSECONDS
+        self._armed_for, self._rings_at, self._together = wake_at, rings_at, together
+        delay_s = (rings_at - self._clock.wall_us()) / MICROSECONDS
         self._alarm = self._clock.call_later(min(max(delay_s, 0.0), ALARM_S_MAX), self._ring)
 
 

@@ -196,6 +196,18 @@ def test_a_bus_that_is_closed_prepares_nothing(house):
             receipt.result(0)
 
 
+@pytest.mark.parametrize(("ends_at", "rings_in"), [(59.5, 0.5), (59.95, 0.9)])
+def test_an_attempt_that_is_ended_before_does_not_move_the_beginning(house, ends_at, rings_in):
+    house.schedule(**MINUTE)
+    attempt = house.task(timeout_s=ends_at)
+
+    house.advance(59)
+
+    assert house.clock.next_alarm_s() == pytest.approx(rings_in)
+    house.advance(1)
+    assert [stop.instance for stop in house.hand.stops] == [attempt]
+
+
 def test_what_falls_into_a_queue_with_few_slots_waits_for_them(build):
     house = build(slots=2)
     fix_lead(house.core, 100_000)
