@@ -50,8 +50,8 @@ def acknowledge_before_commit():
     """Answer publishers when their event is handled, and not yet on disk."""
     plain = Bus._take
 
-    def take(self, effects, answers):
-        plain(self, effects, answers)
+    def take(self, queue, effects, answers):
+        plain(self, queue, effects, answers)
         for answer in answers:
             answer.receipt.settle(answer.error)
         answers.clear()
@@ -110,8 +110,8 @@ def effects_before_commit():
     """Start attempts before it is on disk that they were started."""
     plain = Bus._take
 
-    def take(self, effects, answers):
-        plain(self, effects, answers)
+    def take(self, queue, effects, answers):
+        plain(self, queue, effects, answers)
         self.perform(list(effects), [])
         effects.clear()
 
