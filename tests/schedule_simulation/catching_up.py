@@ -4,7 +4,7 @@ Judged are downtimes about which there can be no doubt: nobody set the clock, no
 near, and one revision was in force, on a schedule that nothing ended or paused.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from schedule_simulation.evidence import Absence, Slot
 from schedule_simulation.history import Due, History, Segment
@@ -28,10 +28,11 @@ def check_catch_up(history: History, slots: Sequence[Slot], absences: Sequence[A
     if "runs_max" in segment.spec:
         return
     decided = {s.due_at: s.decision for s in slots if s.due_until is None}
+    decided_at = {s.due_at: s.decided_at for s in slots}
     for absence in _clear(absences):
         missed = [
             due
-            for due in _dues_within(history, absence)
+            for due in _dues_within(history, absence, decided_at)
             if not segment.is_excluded(due.at) and due.at > segment.since
         ]
         wanted = _wanted(segment, missed, absence.until)
@@ -55,10 +56,15 @@ def _clear(absences: Sequence[Absence]) -> Iterator[Absence]:
             yield absence
 
 
-def _dues_within(history: History, absence: Absence) -> Iterator[Due]:
+def _dues_within(
+    history: History, absence: Absence, decided_at: Mapping[int, int]
+) -> Iterator[Due]:
     """Yield what was due, and had waited for its jitter, while nobody was there."""
     for due in history.dues(absence.until)[0]:
-        if due.at <= absence.until and absence.since < due.ready_at <= absence.until:
+        if due.at > absence.until or not absence.since <= due.ready_at <= absence.until:
+            continue
+        # An engine that died at the very instant may have decided about it, or may not.
+        if due.ready_at > absence.since or decided_at.get(due.at, absence.until) > absence.since:
             yield due
 
 
