@@ -18,7 +18,7 @@ from tipman.runtime import Engine
 
 from tipman_api.bodies import BODY_KEY
 from tipman_api.bridge import bridge_of
-from tipman_api.parameters import Parameters
+from tipman_api.parameters import GlobalParameters
 from tipman_api.principals import Scope, principal_of
 from tipman_api.problems import documented
 from tipman_api.registry_bodies import answering, asked, list_of, reading, showing
@@ -197,7 +197,7 @@ async def list_workers(request: Request) -> Response:
 
 
 def _engine(request: Request) -> Engine:
-    Parameters(request)
+    GlobalParameters(request)
     principal = principal_of(request)
     if principal.namespace is not None:
         raise ForbiddenError(

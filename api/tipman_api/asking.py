@@ -15,7 +15,7 @@ from tipman.requests import kind_of_request
 from tipman_api import operations
 from tipman_api.bridge import Bridge, bridge_of
 from tipman_api.filters import NAMES, filter_of
-from tipman_api.parameters import Parameters
+from tipman_api.parameters import FilterParameters, Parameters
 from tipman_api.principals import Scope, principal_of
 from tipman_api.registry_bodies import asked
 from tipman_api.repetition import Keep, replied, written
@@ -40,10 +40,11 @@ AT_ONCE = 500
 async def send_task_events(request: Request) -> Response:
     """Ask for something of all tasks that match a filter; those it changes nothing for stay."""
     bridge, principal = bridge_of(request), principal_of(request)
-    Parameters(request)
+    namespace = Parameters(request).text("namespace")
     body = asked(request, operations.BulkEvent)
     kind = kind_of_request(body.name)
-    wanted = filter_of(Parameters.of(body.filter, NAMES), principal)
+    parameters = FilterParameters(body.filter, NAMES, namespace=namespace)
+    wanted = await bridge.read(lambda database: filter_of(database, parameters, principal))
 
     async def write(keep: Keep) -> Answer:
         counts = await _send_all(bridge, wanted, kind, principal.name, body.data)

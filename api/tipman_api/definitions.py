@@ -10,6 +10,7 @@ from tipman.registry.records import Addition, Answer, Definition
 from tipman.registry.views import DEFINITIONS_URI, definition_view
 
 from tipman_api.bridge import bridge_of
+from tipman_api.parameters import Parameters, agreed
 from tipman_api.principals import Scope, principal_of
 from tipman_api.problems import documented
 from tipman_api.registry_bodies import (
@@ -60,7 +61,7 @@ _GONE = {**answering(204, "It takes no more submissions."), **documented(["not_f
     "",
     scope=Scope.OPERATE,
     status_code=201,
-    openapi_extra=writing(DEFINITION_BODY, _EXAMPLE),
+    openapi_extra=writing(DEFINITION_BODY, _EXAMPLE, _NAMESPACE),
     responses={
         **answering(201, "A new version.", DEFINITION, has_location=True),
         **answering(200, "A version in use is the same.", DEFINITION, has_location=True),
@@ -68,8 +69,9 @@ _GONE = {**answering(204, "It takes no more submissions."), **documented(["not_f
 )
 async def add_definition(request: Request) -> Response:
     """Keep a task under a name: a new version, unless one in use is the same."""
+    queried = Parameters(request).text("namespace")
     body, principal = asked(request, DefinitionBody), principal_of(request)
-    namespace = principal.namespace_for(body.namespace)
+    namespace = principal.namespace_for(agreed(body.namespace, queried, "/namespace"))
     bridge = bridge_of(request)
 
     def answer(added: Addition) -> Answer:

@@ -1,12 +1,19 @@
 """Filters: which tasks are wanted, as a query or a body says it."""
 
+from collections.abc import Callable
+
 from tipman.charts import STATES
+from tipman.database import Database
 from tipman.definitions import TaskType
+from tipman.errors import NotFoundError
 from tipman.ids import parse
 from tipman.listing import Filter
+from tipman.queries import find_task
 from tipman.resources import RUNS_URI, SCHEDULES_URI, URI
+from tipman.runs.views import find as find_run
+from tipman.schedules import views
 
-from tipman_api.parameters import Parameters, refused
+from tipman_api.parameters import Parameters
 from tipman_api.principals import Principal
 
 TEXT_MAX = 200
@@ -18,40 +25,64 @@ NAMES = (
 TYPES: tuple[str, ...] = TaskType.__args__  # type: ignore[attr-defined] # of every Literal
 
 
-def filter_of(parameters: Parameters, principal: Principal) -> Filter:
+def filter_of(database: Database, parameters: Parameters, principal: Principal) -> Filter:
     """Return the filter that parameters say.
 
     Raises:
         InvalidError: one of them can not be; names it.
         ForbiddenError: a namespace that the token is not for.
     """
+    look = Lookup(database, parameters, principal)
     return Filter(
         kind="task",
-        namespace=principal.namespace_for(parameters.text("namespace")),
+        namespace=look.namespace,
         states=parameters.texts("state", STATES),
         types=parameters.texts("type", TYPES),
         name=parameters.text("name"),
         key=parameters.text("key"),
         queue=parameters.text("queue"),
-        run=identifier_in(parameters, "run", RUNS_URI),
-        schedule=identifier_in(parameters, "schedule", SCHEDULES_URI),
-        parent=identifier_in(parameters, "parent", URI),
+        run=look.run("run"),
+        schedule=look.schedule("schedule"),
+        parent=look.task("parent"),
         since_us=parameters.instant_us("since"),
         until_us=parameters.instant_us("until"),
         text=parameters.text("text", TEXT_MAX),
     )
 
 
-def identifier_in(parameters: Parameters, name: str, collection: str) -> bytes | None:
-    """Return the id of what a parameter names, None when it is not given.
+class Lookup:
+    """Finds what parameters name: by a UUID, a key of the namespace that they say, or a URI."""
 
-    Raises:
-        InvalidError: it is no UUID and no URI in the collection.
-    """
-    text = parameters.text(name)
-    if text is None:
-        return None
-    identifier = parse(text.removeprefix(collection))
-    if identifier is None:
-        raise refused(name, f"must be a UUID, or a URI below {collection}")
-    return identifier
+    def __init__(self, database: Database, parameters: Parameters, principal: Principal) -> None:
+        self._database = database
+        self._parameters = parameters
+        self.namespace = principal.namespace_for(parameters.text("namespace"))
+
+    def run(self, name: str) -> bytes | None:
+        """Return the id of the run that a parameter names, None when it is not given.
+
+        Raises:
+            InvalidError: no run has that key. Of a UUID it is not asked: what was pruned has
+                left nothing either.
+        """
+        return self._identifier(name, RUNS_URI, find_run)
+
+    def schedule(self, name: str) -> bytes | None:
+        """Return the id of the schedule that a parameter names; as `run`."""
+        return self._identifier(name, SCHEDULES_URI, views.find)
+
+    def task(self, name: str) -> bytes | None:
+        """Return the id of the task that a parameter names; as `run`."""
+        return self._identifier(name, URI, find_task)
+
+    def _identifier(
+        self, name: str, collection: str, find: Callable[[Database, str, str], bytes]
+    ) -> bytes | None:
+        text = self._parameters.text(name)
+        if text is None:
+            return None
+        key = text.removeprefix(collection)
+        try:
+            return parse(key) or find(self._database, key, self.namespace)
+        except NotFoundError as error:
+            raise self._parameters.refused(name, f"names nothing: {error}") from None

@@ -19,7 +19,7 @@ from tipman.schedules.views import STATES as SCHEDULE_STATES
 
 from tipman_api import operations
 from tipman_api.bridge import bridge_of
-from tipman_api.parameters import Parameters, refused
+from tipman_api.parameters import GlobalParameters, Parameters, refused
 from tipman_api.principals import Scope, principal_of
 from tipman_api.representation import JSON, shown, shown_bytes, shown_items, shown_page
 from tipman_api.routes import Router
@@ -60,7 +60,7 @@ async def list_instances(request: Request) -> Response:
 async def show_instance(request: Request) -> Response:
     """Return an instance of whatever kind; `running` tells whether it is being worked on."""
     bridge = bridge_of(request)
-    Parameters(request)
+    GlobalParameters(request)
     reference = request.path_params["reference"]
     principal = principal_of(request)
     target = Target(reference, principal.namespace_for(None), principal)

@@ -8,7 +8,7 @@ from tipman.registry.records import Answer, Namespace
 from tipman.registry.views import NAMESPACES_URI, namespace_view
 
 from tipman_api.bridge import bridge_of
-from tipman_api.parameters import Parameters
+from tipman_api.parameters import PAGED, GlobalParameters
 from tipman_api.principals import Principal, Scope, principal_of
 from tipman_api.problems import documented
 from tipman_api.registry_bodies import (
@@ -46,6 +46,7 @@ router = Router(prefix="/api/v1/namespaces", tags=["namespaces"])
 )
 async def create_namespace(request: Request) -> Response:
     """Make a namespace, with quotas or without."""
+    GlobalParameters(request)
     body, principal = asked(request, NamespaceBody), principal_of(request)
     _must_be_global(principal)
     engine = bridge_of(request).engine
@@ -76,6 +77,7 @@ async def create_namespace(request: Request) -> Response:
 )
 async def list_namespaces(request: Request) -> Response:
     """List the namespaces that the token may see."""
+    GlobalParameters(request, PAGED)
     only = principal_of(request).namespace
     return await shown_list(
         request, "namespaces", views.namespaces, show=namespace_view, only=only
@@ -91,7 +93,7 @@ async def list_namespaces(request: Request) -> Response:
 async def show_namespace(request: Request) -> Response:
     """Return a namespace with its quotas and how many tasks are open in it."""
     name = name_in(request)
-    Parameters(request)
+    GlobalParameters(request)
     principal_of(request).must_see(name, request.url.path)
     found = await bridge_of(request).read(lambda database: views.namespace(database, name))
     return shown(request, namespace_view(found))
@@ -106,6 +108,7 @@ async def show_namespace(request: Request) -> Response:
 async def change_namespace(request: Request) -> Response:
     """Set quotas; null takes one away, and what is open or running beyond them goes on."""
     name = name_in(request)
+    GlobalParameters(request)
     body, principal = asked(request, QuotasBody), principal_of(request)
     _must_be_global(principal)
     engine = bridge_of(request).engine
@@ -133,7 +136,7 @@ async def change_namespace(request: Request) -> Response:
 async def delete_namespace(request: Request) -> Response:
     """End a namespace in which nothing is open, its tokens and the use of its definitions."""
     name = name_in(request)
-    Parameters(request)
+    GlobalParameters(request)
     principal = principal_of(request)
     _must_be_global(principal)
     engine = bridge_of(request).engine

@@ -73,9 +73,9 @@ FILTERS: Sequence[Schema] = (
     query("name", "The whole name.", NAMED),
     query("key", "The whole key.", NAMED),
     query("queue", "The whole name of the queue.", NAMED),
-    query("run", "UUID or URI of a run.", TEXT),
-    query("schedule", "UUID or URI of a schedule.", TEXT),
-    query("parent", "UUID or URI of a map, for its items.", TEXT),
+    query("run", "UUID, key or URI of a run.", NAMED),
+    query("schedule", "UUID, key or URI of a schedule.", NAMED),
+    query("parent", "UUID, key or URI of a map, for its items.", NAMED),
     query("since", "Submitted at this instant or later.", INSTANT),
     query("until", "Submitted before this instant.", INSTANT),
     query("text", "Stands somewhere in name, key or arguments, in whatever case.", NAMED),
@@ -246,7 +246,7 @@ LIST_EVENTS: dict[str, Any] = {
     },
     "responses": {
         **follows("Events of all instances, oldest first.", ref("CloudEventPage")),
-        **documented(["invalid", "not_found"]),
+        **documented(["invalid"]),
     },
 }
 SEND_TASK_EVENT: dict[str, Any] = {
@@ -258,7 +258,7 @@ SEND_TASK_EVENT: dict[str, Any] = {
 }
 SEND_TASK_EVENTS: dict[str, Any] = {
     "openapi_extra": takes(
-        "BulkEvent", {"filter": {"state": "failed"}, "name": "retry.requested"}, []
+        "BulkEvent", {"filter": {"state": "failed"}, "name": "retry.requested"}, [NAMESPACE]
     ),
     "responses": {
         **gives(202, "How many matched, and how many it changed something for.", "BulkResult"),

@@ -8,12 +8,17 @@ from datetime import datetime
 from starlette.requests import Request
 from tipman.clock import microseconds_of
 from tipman.errors import Fault, InvalidError
+from tipman.jsontext import pointer_of
 from tipman.listing import LIMIT_MAX
 from tipman.spelling import hint
 
 LIMIT = 100
 """Items of a page when nobody says."""
+PAGED = ("after", "limit")
+"""What every list of pages knows."""
 WAIT_S_MAX = 300.0
+_LISTS = frozenset({"state", "type"})
+"""Of a filter what may be several."""
 _WAIT = re.compile(r"\s*wait\s*=\s*\"?([0-9]{1,9}(?:\.[0-9]{1,6})?)\"?\s*", re.IGNORECASE)
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
@@ -28,40 +33,32 @@ class Parameters:
         InvalidError: a name is unknown or stands twice; from every method, a value can not be.
     """
 
+    _always: tuple[str, ...] = ("namespace",)
+
     def __init__(self, request: Request, known: Iterable[str] = ()) -> None:
         self._values: dict[str, str] = {}
         if not request.scope["query_string"]:
             return
-        names = (*known, "namespace")
+        names = (*known, *self._always)
         for name, value in request.query_params.multi_items():
             if name in self._values:
-                raise refused(name, "stands there twice")
-            self._take(name, value, names)
+                raise self.refused(name, "stands there twice")
+            self._check(name, names)
+            self._values[name] = value
 
-    @classmethod
-    def of(cls, given: Mapping[str, object], known: Iterable[str]) -> "Parameters":
-        """Return the same from an object in a body, whose lists stand for texts with commas."""
-        self = cls.__new__(cls)
-        self._values = {}
-        for name, value in given.items():
-            if isinstance(value, list) and all(isinstance(part, str) for part in value):
-                self._take(name, ",".join(value), (*known, "namespace"))
-            elif isinstance(value, str):
-                self._take(name, value, (*known, "namespace"))
-            else:
-                raise refused(name, "must be a text or a list of texts")
-        return self
+    def refused(self, name: str, detail: str) -> InvalidError:
+        """Return the error for one of them."""
+        return refused(name, detail)
 
-    def _take(self, name: str, value: str, known: Iterable[str]) -> None:
+    def _check(self, name: str, known: Iterable[str]) -> None:
         if name not in known:
-            raise refused(name, f"is unknown here{hint(name, known)}")
-        self._values[name] = value
+            raise self.refused(name, f"is unknown here{hint(name, known)}")
 
     def text(self, name: str, most: int = 200) -> str | None:
         """Return a text, None when it is not given."""
         value = self._values.get(name)
         if value is not None and not 0 < len(value) <= most:
-            raise refused(name, f"must have 1 to {most} characters")
+            raise self.refused(name, f"must have 1 to {most} characters")
         return value
 
     def texts(self, name: str, allowed: Iterable[str] = ()) -> tuple[str, ...]:
@@ -72,7 +69,7 @@ class Parameters:
         for part in found:
             if not part or (allowed and part not in allowed):
                 among = f"; there are {', '.join(allowed)}" if allowed else ""
-                raise refused(name, f"has no {part!r}{hint(part, allowed)}{among}")
+                raise self.refused(name, f"has no {part!r}{hint(part, allowed)}{among}")
         return tuple(sorted(set(found)))
 
     def number(self, name: str, *, least: int, most: int) -> int | None:
@@ -81,7 +78,7 @@ class Parameters:
         if value is None:
             return None
         if not (value.isascii() and value.isdigit() and least <= int(value[:12]) <= most):
-            raise refused(name, f"must be a whole number from {least:,} to {most:,}")
+            raise self.refused(name, f"must be a whole number from {least:,} to {most:,}")
         return int(value)
 
     def limit(self) -> int:
@@ -98,7 +95,59 @@ class Parameters:
         if _INSTANT.fullmatch(text):
             with suppress(ValueError, OverflowError):
                 return microseconds_of(datetime.fromisoformat(text))
-        raise refused(name, "must be an instant with its zone, such as `2026-11-21T09:00:00Z`")
+        raise self.refused(
+            name, "must be an instant with its zone, such as `2026-11-21T09:00:00Z`"
+        )
+
+
+class GlobalParameters(Parameters):
+    """The query of a request that is about no namespace, so that it may name none."""
+
+    _always = ()
+
+
+class FilterParameters(Parameters):
+    """The same in a body: the members of its `filter`; lists stand for texts with commas.
+
+    *namespace* is that of the query, for a filter that names none.
+    """
+
+    def __init__(
+        self, given: Mapping[str, object], known: Iterable[str], *, namespace: str | None
+    ) -> None:
+        self._values = {}
+        for name, value in given.items():
+            self._check(name, (*known, *self._always))
+            self._values[name] = self._text_of(name, value)
+        there = agreed(self._values.get("namespace"), namespace, "/filter/namespace")
+        if there is not None:
+            self._values["namespace"] = there
+
+    def _text_of(self, name: str, value: object) -> str:
+        if isinstance(value, str):
+            return value
+        if name not in _LISTS:
+            raise self.refused(name, "must be a text")
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            return ",".join(value)
+        raise self.refused(name, "must be a text or a list of texts")
+
+    def refused(self, name: str, detail: str) -> InvalidError:
+        """Return the error for one of them."""
+        text = f"`{name}` of the filter {detail}"
+        return InvalidError(text, (Fault(pointer_of(("filter", name)), text),))
+
+
+def agreed(said: str | None, queried: str | None, pointer: str) -> str | None:
+    """Return the namespace that a body says at *pointer*, or else the query; None if neither does.
+
+    Raises:
+        InvalidError: both do, and each another one.
+    """
+    if said is None or queried is None or said == queried:
+        return queried if said is None else said
+    text = f"is {said!r}, and in the address it is {queried!r}"
+    raise InvalidError(f"{pointer}: {text}", (Fault(pointer, text),))
 
 
 def wait_of(request: Request) -> float | None:
@@ -119,4 +168,4 @@ def wait_of(request: Request) -> float | None:
 def refused(name: str, detail: str) -> InvalidError:
     """Return the error for a parameter of the query."""
     text = f"the parameter `{name}` {detail}"
-    return InvalidError(text, (Fault(f"/query/{name}", text),))
+    return InvalidError(text, (Fault(pointer_of(("query", name)), text),))

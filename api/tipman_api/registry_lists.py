@@ -13,7 +13,7 @@ from starlette.responses import Response
 from tipman.listing import LIMIT_MAX
 
 from tipman_api.bridge import bridge_of
-from tipman_api.parameters import LIMIT, Parameters, refused
+from tipman_api.parameters import LIMIT, PAGED, Parameters, refused
 from tipman_api.representation import shown_items
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ async def shown_list(
     Raises:
         InvalidError: a parameter is unknown, or not what it must be.
     """
-    parameters = Parameters(request, ("after", "limit"))
+    parameters = Parameters(request, PAGED)
     limit = parameters.limit()
     after = name_behind(kind, parameters.text("after", _CURSOR_CHARACTERS_MAX))
     # One more than is shown tells whether there are more.

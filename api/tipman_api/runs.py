@@ -2,19 +2,19 @@
 
 from fastapi import Request
 from starlette.responses import Response
+from tipman.database import Database
 from tipman.ids import text_of
 from tipman.launches import run_of
 from tipman.registry.records import Answer
-from tipman.resources import RUNS_URI, SCHEDULES_URI
-from tipman.resources import URI as TASKS_URI
+from tipman.resources import RUNS_URI
 from tipman.runs.views import STATES, Wanted
 
 from tipman_api import run_operations as operations
 from tipman_api.bodies import BODY_KEY, body_of
 from tipman_api.bridge import bridge_of
-from tipman_api.filters import identifier_in
+from tipman_api.filters import Lookup
 from tipman_api.parameters import Parameters, wait_of
-from tipman_api.principals import Scope, principal_of
+from tipman_api.principals import Principal, Scope, principal_of
 from tipman_api.repetition import Keep, written
 from tipman_api.representation import accepted, preferring, shown, shown_items
 from tipman_api.routes import Router
@@ -58,20 +58,26 @@ async def start_run(request: Request) -> Response:
 async def list_runs(request: Request) -> Response:
     """List runs, newest first; their tasks are counted where one is shown by itself."""
     parameters = Parameters(request, _FILTERS)
-    wanted = Wanted(
-        namespace=principal_of(request).namespace_for(parameters.text("namespace")),
+    after, limit, bridge = parameters.text("after"), parameters.limit(), bridge_of(request)
+    principal = principal_of(request)
+    wanted = await bridge.read(lambda database: _wanted(database, parameters, principal))
+    page = await bridge.call(lambda: bridge.engine.runs(wanted, after=after, limit=limit))
+    return shown_items(request, page.items, page.next)
+
+
+def _wanted(database: Database, parameters: Parameters, principal: Principal) -> Wanted:
+    look = Lookup(database, parameters, principal)
+    return Wanted(
+        namespace=look.namespace,
         states=parameters.texts("state", STATES),
         workflow=parameters.text("workflow"),
         key=parameters.text("key"),
-        schedule=identifier_in(parameters, "schedule", SCHEDULES_URI),
-        parent=identifier_in(parameters, "parent", TASKS_URI),
-        origin=identifier_in(parameters, "origin", RUNS_URI),
+        schedule=look.schedule("schedule"),
+        parent=look.task("parent"),
+        origin=look.run("origin"),
         since_us=parameters.instant_us("since"),
         until_us=parameters.instant_us("until"),
     )
-    after, limit, bridge = parameters.text("after"), parameters.limit(), bridge_of(request)
-    page = await bridge.call(lambda: bridge.engine.runs(wanted, after=after, limit=limit))
-    return shown_items(request, page.items, page.next)
 
 
 @router.get("/runs/{reference}", scope=Scope.READ, **operations.SHOW)

@@ -4,6 +4,7 @@ from fastapi import Request, Response
 from tipman.listing import dumps_stored
 
 from tipman_api.auth import COOKIE, SESSION_S, Authentication, secret_of, session_of
+from tipman_api.parameters import GlobalParameters
 from tipman_api.principals import Scope, principal_of
 from tipman_api.registry_bodies import answering
 from tipman_api.representation import JSON
@@ -28,6 +29,7 @@ _SHOWN = answering(200, "Who asks.", _VIEW)
 @router.post("/session", scope=Scope.READ, responses=_SHOWN)
 async def open_session(request: Request) -> Response:
     """Open a session with a bearer token; the answer sets its cookie."""
+    GlobalParameters(request)
     sessions = _authentication(request).sessions
     headers = dict(request.scope["headers"])
     secret = secret_of(headers.get(b"authorization", b""))
@@ -49,6 +51,7 @@ async def open_session(request: Request) -> Response:
 @router.get("/session", scope=Scope.READ, responses=_SHOWN)
 async def show_session(request: Request) -> Response:
     """Tell who asks, by token or by cookie."""
+    GlobalParameters(request)
     return _view(request)
 
 
@@ -57,6 +60,7 @@ async def show_session(request: Request) -> Response:
 )
 async def close_session(request: Request) -> Response:
     """End the session of the cookie; its token stays good."""
+    GlobalParameters(request)
     sessions = _authentication(request).sessions
     identifier = session_of(dict(request.scope["headers"]))
     if sessions is not None and identifier is not None:

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 from tipman import listing, queries
+from tipman.database import Database
 from tipman.definitions.named import is_by_definition
 from tipman.errors import Fault, InvalidError
 from tipman.events import TasksSubmitted
@@ -19,7 +20,7 @@ from tipman_api import operations
 from tipman_api.bodies import body_of
 from tipman_api.bridge import Bridge, bridge_of
 from tipman_api.filters import NAMES, filter_of
-from tipman_api.parameters import Parameters, wait_of
+from tipman_api.parameters import Parameters, agreed, wait_of
 from tipman_api.principals import Principal, Scope, principal_of
 from tipman_api.registry_bodies import asked
 from tipman_api.repetition import Keep, written
@@ -70,7 +71,10 @@ async def submit_batch(request: Request) -> Response:
     bridge, principal = bridge_of(request), principal_of(request)
     namespace = Parameters(request).text("namespace")
     batch = asked(request, operations.Batch)
-    given = [placed(item, namespace, principal) for item in batch.tasks]
+    given = [
+        placed(item, namespace, principal, f"/tasks/{place}")
+        for place, item in enumerate(batch.tasks)
+    ]
     engine, policy = bridge.engine, batch.on_failure
 
     async def write(keep: Keep) -> Answer:
@@ -100,13 +104,14 @@ async def list_tasks(request: Request) -> Response:
     """List tasks, newest first."""
     bridge = bridge_of(request)
     parameters = Parameters(request, (*NAMES, "after", "limit"))
-    wanted = filter_of(parameters, principal_of(request))
+    principal, epoch = principal_of(request), bridge.engine.epoch
     cursor, limit = parameters.text("after"), parameters.limit()
-    epoch = bridge.engine.epoch
-    page = await bridge.read(
-        lambda database: listing.page(database, wanted, cursor=cursor, limit=limit, epoch=epoch)
-    )
-    return shown_page(request, page)
+
+    def found(database: Database) -> listing.Page:
+        wanted = filter_of(database, parameters, principal)
+        return listing.page(database, wanted, cursor=cursor, limit=limit, epoch=epoch)
+
+    return shown_page(request, await bridge.read(found))
 
 
 @router.get("/{reference}", scope=Scope.READ, **operations.SHOW_TASK)
@@ -121,19 +126,20 @@ async def show_task(request: Request) -> Response:
     return preferring(shown_bytes(request, text.encode(), JSON), wait_s)
 
 
-def placed(given: object, namespace: str | None, principal: Principal) -> Any:
-    """Return a submission with the namespace it goes to.
+def placed(given: object, namespace: str | None, principal: Principal, at: str = "") -> Any:
+    """Return a submission, which stands at *at* in the body, with the namespace it goes to.
 
     Raises:
         ForbiddenError: one that the token is not for.
+        InvalidError: it names one, and the query another.
     """
     if not isinstance(given, Mapping):
         return given
-    named = given.get("namespace", namespace)
-    if named is not None and not isinstance(named, str):
+    said = given.get("namespace")
+    if said is not None and not isinstance(said, str):
         # Whoever knows what a task is says what is wrong with it.
         return given
-    there = principal.namespace_for(named)
+    there = principal.namespace_for(agreed(said, namespace, f"{at}/namespace"))
     return given if there == given.get("namespace", "default") else {**given, "namespace": there}
 
 

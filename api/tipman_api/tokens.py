@@ -7,7 +7,7 @@ from tipman.registry.records import Answer, Token
 from tipman.registry.views import TOKENS_URI, token_view
 
 from tipman_api.bridge import Bridge, bridge_of
-from tipman_api.parameters import Parameters
+from tipman_api.parameters import PAGED, GlobalParameters
 from tipman_api.principals import Principal, Scope, principal_of
 from tipman_api.problems import documented
 from tipman_api.registry_bodies import (
@@ -44,6 +44,7 @@ router = Router(prefix="/api/v1/tokens", tags=["tokens"])
 )
 async def create_token(request: Request) -> Response:
     """Make a token; the secret is in this answer and kept nowhere."""
+    GlobalParameters(request)
     body, principal = asked(request, TokenBody), principal_of(request)
     namespace = _namespace_for(principal, body.namespace)
     engine = bridge_of(request).engine
@@ -75,6 +76,7 @@ async def create_token(request: Request) -> Response:
 )
 async def list_tokens(request: Request) -> Response:
     """List the tokens that are good for something, of all namespaces or of the token's own."""
+    GlobalParameters(request, PAGED)
     only = principal_of(request).namespace
     return await shown_list(request, "tokens", views.tokens, show=token_view, only=only)
 
@@ -88,7 +90,7 @@ async def list_tokens(request: Request) -> Response:
 async def show_token(request: Request) -> Response:
     """Return a token, but nothing of its secret."""
     name = name_in(request)
-    Parameters(request)
+    GlobalParameters(request)
     return shown(request, token_view(await _token(bridge_of(request), name, request)))
 
 
@@ -102,7 +104,7 @@ async def show_token(request: Request) -> Response:
 async def revoke_token(request: Request) -> Response:
     """Let nobody in with a token any more."""
     name = name_in(request)
-    Parameters(request)
+    GlobalParameters(request)
     bridge, principal = bridge_of(request), principal_of(request)
 
     async def write(keep: Keep) -> Answer:

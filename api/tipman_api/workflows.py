@@ -17,7 +17,7 @@ from tipman.runtime import Engine
 from tipman_api import workflow_operations as operations
 from tipman_api.bodies import BODY_KEY, body_of
 from tipman_api.bridge import bridge_of
-from tipman_api.parameters import Parameters
+from tipman_api.parameters import GlobalParameters, Parameters, agreed
 from tipman_api.principals import Scope, principal_of
 from tipman_api.registry_bodies import name_in
 from tipman_api.registry_lists import shown_list
@@ -110,16 +110,19 @@ async def retire_workflow_version(request: Request) -> Response:
 @router.get("/schemas/workflow", scope=Scope.READ, **operations.SCHEMA)
 async def show_workflow_schema(request: Request) -> Response:
     """Return the JSON Schema of a workflow file, for editors."""
+    GlobalParameters(request)
     return shown_bytes(request, operations.schema_text(), operations.SCHEMA_TYPE)
 
 
 def _placed(given: Json, namespace: str | None) -> tuple[Json, str | None]:
     """Return a workflow, and apart from it the namespace that it says, else this one."""
-    if not isinstance(given, dict) or not isinstance(given.get("namespace"), str | None):
+    if not isinstance(given, dict):
+        return given, namespace
+    named = given.get("namespace")
+    if not isinstance(named, str | None):
         return given, namespace
     rest = {name: value for name, value in given.items() if name != "namespace"}
-    named = given.get("namespace")
-    return rest, str(named) if named is not None else namespace
+    return rest, agreed(named, namespace, "/namespace")
 
 
 async def _document(request: Request) -> Document | None:
