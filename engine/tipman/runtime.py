@@ -14,7 +14,7 @@ from tipman.clock import Clock, SystemClock
 from tipman.conduct import Conduct
 from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database, Row
-from tipman.definitions import Task, Workflow, bare_call, by_failure, task_of
+from tipman.definitions import Stencil, Task, Workflow, bare_call, by_failure, task_of
 from tipman.definitions.named import is_by_definition
 from tipman.errors import DatabaseError, InvalidError, TipmanError, UnavailableError
 from tipman.events import Event, TasksSubmitted
@@ -284,7 +284,7 @@ class Engine(Requests, Operations, Arrangements, Conduct):
         Raises:
             InvalidError: as `submit_batch`; pointers start with `/tasks`.
         """
-        checked = checked_batch(tasks, self._checked, self.settings.tasks_max)
+        checked = checked_batch(tasks, self._checked, self.settings)
         resolved = [by_failure(task, on_failure) for task in checked]
         return self._submitter.batch(resolved, actor=actor)
 
@@ -308,12 +308,12 @@ class Engine(Requests, Operations, Arrangements, Conduct):
                 self._templates[registered] = template
         return template
 
-    def _checked(self, task: Task | Mapping[str, Any]) -> Task:
+    def _checked(self, task: Task | Mapping[str, Any], stencil: Stencil | None = None) -> Task:
         if not isinstance(task, Task):
             task = (
                 self.task_by_definition(task)
                 if is_by_definition(task)
-                else task_of(task, settings=self.settings)
+                else task_of(task, settings=self.settings, stencil=stencil)
             )
         check_type(task.type, self.settings.types_off)
         name = self._tasks.class_called(task.type, task.arguments)

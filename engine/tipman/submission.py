@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tipman.clock import microseconds_of
 from tipman.database import Row
-from tipman.definitions import Task, Workflow, resolved_tasks
+from tipman.definitions import Stencil, Task, Workflow, resolved_tasks
 from tipman.errors import CycleError, Fault, InvalidError, TypeOffError, UnknownDependencyError
 from tipman.events import RunDraft, Submission, TasksSubmitted
 from tipman.frontier import mark_of
@@ -18,6 +18,7 @@ from tipman.graph import find_cycle
 from tipman.ids import parse
 from tipman.jsontext import dumps
 from tipman.run_events import TasksAdded
+from tipman.settings import Settings
 
 _OPTIONS = 6
 """Where the row of a task has its options."""
@@ -162,21 +163,22 @@ class Submitter:
 
 
 def checked_batch(
-    tasks: Sequence[Given], check: Callable[[Given], Task], tasks_max: int
+    tasks: Sequence[Given], check: Callable[[Given, Stencil], Task], settings: Settings
 ) -> list[Task]:
     """Return the tasks of a batch, each as *check* returns it.
 
     Raises:
         InvalidError: there are too many, or some are refused; pointers start with `/tasks`.
     """
-    if len(tasks) > tasks_max:
-        detail = f"more than {tasks_max:,} tasks"
+    if len(tasks) > settings.tasks_max:
+        detail = f"more than {settings.tasks_max:,} tasks"
         raise InvalidError(detail, (Fault("/tasks", detail),))
     checked: list[Task] = []
     errors: dict[int, InvalidError] = {}
+    stencil = Stencil(settings)
     for at, task in enumerate(tasks):
         try:
-            checked.append(check(task))
+            checked.append(check(task, stencil))
         except InvalidError as error:
             errors[at] = error
             if len(errors) >= FAULTS_MAX:

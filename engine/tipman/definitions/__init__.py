@@ -15,6 +15,7 @@ from tipman.definitions.loading import (
 from tipman.definitions.orders import Order, order_of, ordered, with_input
 from tipman.definitions.resolution import by_failure, resolved, resolved_tasks
 from tipman.definitions.shapes import Retry, Task, TaskType
+from tipman.definitions.stencils import Stencil
 from tipman.definitions.stored import options_of, task_from_row, unpacked
 from tipman.definitions.tasks import bare_call, task_of, tasks_of
 from tipman.definitions.workflows import Workflow, workflow_of
@@ -22,6 +23,7 @@ from tipman.definitions.workflows import Workflow, workflow_of
 __all__ = [
     "Order",
     "Retry",
+    "Stencil",
     "Task",
     "TaskType",
     "Workflow",

@@ -5,7 +5,7 @@ whatever its kind; in a longer text a value is written in, texts as they are and
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from tipman.jsontext import Json, Path, dumps, pointer_of
 from tipman.statecharts.errors import EvaluationError, ExpressionError
 from tipman.statecharts.expressions import Expression, compile_expression
 
+_WITHOUT_TEXT = frozenset({int, float, bool, type(None)})
 _CODE = frozenset({"eval"})
 _LEFT_OUT: frozenset[tuple[str, str | int]] = frozenset(
     {("exec", "shell"), ("map", "task"), ("wait", "form"), ("approval", "form")}
@@ -77,10 +78,17 @@ def has_braces(value: object) -> bool:
     """Tell whether any text in a JSON value has braces, quickly: most have none."""
     if isinstance(value, str):
         return "{" in value or "}" in value
+    items: Iterable[object] = ()
     if isinstance(value, dict):
-        return any(map(has_braces, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(has_braces, value))
+        items = value.values()
+    elif isinstance(value, list | tuple):
+        items = value
+    for each in items:
+        if type(each) is str:
+            if "{" in each or "}" in each:
+                return True
+        elif type(each) not in _WITHOUT_TEXT and has_braces(each):
+            return True
     return False
 
 

@@ -71,7 +71,8 @@ def refused(detail: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{detail}", {"detail": detail})
 
 
-def _key(text: str) -> str:
+def valid_key(text: str) -> str:
+    """Return a key as it is, or refuse it."""
     if _KEY.fullmatch(text) is None:
         raise refused(
             "must start with a letter or digit and go on with letters, digits and `._:@-`, "
@@ -84,7 +85,8 @@ def _key(text: str) -> str:
     return text
 
 
-def _label(text: str) -> str:
+def valid_label(text: str) -> str:
+    """Return a name as it is, or refuse it; how long it may be is not asked here."""
     if _CONTROL.search(text) or text != text.strip():
         raise refused("must have no control characters and no blanks around it")
     return text
@@ -143,8 +145,8 @@ def _environment(value: dict[str, str]) -> dict[str, str]:
 
 
 Seconds = Annotated[float, Field(gt=0, le=SECONDS_MAX)]
-Key = Annotated[str, AfterValidator(_key)]
-Label = Annotated[str, Field(min_length=1, max_length=NAME_MAX), AfterValidator(_label)]
+Key = Annotated[str, AfterValidator(valid_key)]
+Label = Annotated[str, Field(min_length=1, max_length=NAME_MAX), AfterValidator(valid_label)]
 Environment = Annotated[dict[str, str], AfterValidator(_environment)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Count = Annotated[int, Field(ge=1, le=ATTEMPTS_MAX)]

@@ -1,14 +1,16 @@
 """From mappings to tasks: completed from the settings, and everything wrong named at once."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from tipman.definitions.completion import completed_task
 from tipman.definitions.faults import faults_of, unknown_field
 from tipman.definitions.judgement import judge
 from tipman.definitions.parts import has_parts, parted
-from tipman.definitions.shapes import NAME_MAX, Retry, Task, kind_of
+from tipman.definitions.shapes import Retry, Task, kind_of
+from tipman.definitions.stencils import Stencil
 from tipman.errors import CycleError, Fault, InvalidError, UnknownDependencyError
 from tipman.graph import find_cycle
 from tipman.jsontext import Path, pointer_of
@@ -16,10 +18,7 @@ from tipman.settings import Settings
 
 FAULTS_MAX = 100
 """So many faults are looked for; after them the rest of the tasks is not read."""
-TIMED_TYPES = frozenset({"exec", "eval", "python", "inline", "http"})
-"""Types that have the setting `timeout_s` unless they say otherwise."""
 DEFAULTS = Settings()
-_ARGUMENTS_OPTIONAL = ("wait", "approval")
 
 
 class Reading(NamedTuple):
@@ -29,15 +28,24 @@ class Reading(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-def task_of(mapping: object, *, settings: Settings = DEFAULTS) -> Task:
+def task_of(
+    mapping: object, *, settings: Settings = DEFAULTS, stencil: Stencil | None = None
+) -> Task:
     """Return the task that a mapping says, completed from the settings, to be submitted alone.
+
+    A *stencil*, made for the same settings, spares work where one task follows another.
 
     Raises:
         InvalidError: `faults` names everything that is wrong, by pointers into the mapping.
     """
+    task = None if stencil is None else stencil.read(mapping)
+    if task is not None:
+        return task
     task, faults = read_task(mapping, settings)
     if task is None or task.compensate is not None:
         raise refusal([*faults, *_lone_faults(mapping)])
+    if stencil is not None:
+        stencil.keep(mapping, task)
     return task
 
 
@@ -67,7 +75,7 @@ def bare_call(name: str, settings: Settings) -> Task:
     other task is spared the validators, which are built at their first use (3 MiB and a moment).
     """
     arguments = {"task": name, "args": {}}
-    completed = _completed({"type": "inline", "name": name, "arguments": arguments}, settings)
+    completed = completed_task({"type": "inline", "name": name, "arguments": arguments}, settings)
     completed["timeout_s"] = float(completed["timeout_s"])
     if "retry" in completed:
         completed["retry"] = Retry.model_construct(**completed["retry"])
@@ -86,7 +94,7 @@ def read_task(given: object, settings: Settings, under: Path = ()) -> Reading:
     if not isinstance(given, Mapping):
         detail = f"a task must be an object, not {kind_of(given)}"
         return Reading(None, (Fault(pointer_of(under), detail),))
-    completed = _completed(given, settings)
+    completed = completed_task(given, settings)
     parts = parted(completed, under, reader(settings)) if has_parts(completed) else None
     plain, beside, faults = (completed, {}, []) if parts is None else parts
     task = None
@@ -125,10 +133,14 @@ def read_tasks(
         return [], [Fault("/tasks", detail)]
     tasks: list[Task] = []
     faults: list[Fault] = []
+    stencil = Stencil(settings)
     for at, item in enumerate(items):
         given = {**common, **item} if common and isinstance(item, Mapping) else item
-        task, found = read_task(given, settings, ("tasks", at))
-        faults += found
+        task = stencil.read(given)
+        if task is None:
+            task, found = read_task(given, settings, ("tasks", at))
+            faults += found
+            stencil.keep(given, task)
         if task is not None:
             tasks.append(task)
         if len(faults) >= FAULTS_MAX:
@@ -180,31 +192,3 @@ def refusal(faults: Iterable[Fault]) -> InvalidError:
     if all(isinstance(fault, UnknownDependencyFault) for fault in found):
         return UnknownDependencyError(text, found)
     return InvalidError(text, found)
-
-
-def _completed(given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Return a task's mapping with what it leaves out, from the settings and from itself."""
-    completed = dict(given)
-    type_ = completed.get("type")
-    if "timeout_s" not in completed and isinstance(type_, str) and type_ in TIMED_TYPES:
-        completed["timeout_s"] = settings.timeout_s
-    if type_ in _ARGUMENTS_OPTIONAL and completed.get("arguments") is None:
-        completed["arguments"] = {}
-    if completed.get("name") is None:
-        completed["name"] = _name(completed)
-    retry = completed.get("retry")
-    if isinstance(retry, Mapping) and "attempts_max" not in retry:
-        completed["retry"] = {**retry, "attempts_max": settings.attempts_max}
-    elif "retry" not in completed and settings.attempts_max != 1:
-        completed["retry"] = {"attempts_max": settings.attempts_max}
-    return completed
-
-
-def _name(given: Mapping[str, Any]) -> str:
-    """Return a name for a task without: its key, else what it calls, else its type."""
-    arguments = given.get("arguments")
-    called = arguments if isinstance(arguments, Mapping) else {}
-    for name in (given.get("key"), called.get("task"), called.get("call"), given.get("type")):
-        if isinstance(name, str) and name.strip() == name and name.isprintable() and name:
-            return name[:NAME_MAX]
-    return "task"
