@@ -237,7 +237,9 @@ _LATER = {
     "lease_s": "comes with PostgreSQL workers",
 }
 # Variables that start like settings and are none: the client's, and those that tasks find.
-_OTHER_VARIABLES = frozenset({"url", "token", "task", "attempt", "epoch", "context", "result"})
+_OTHER_VARIABLES = frozenset(
+    {"url", "token", "task", "attempt", "epoch", "context", "result", "due_at", "run", "run_state"}
+)
 _TEST_VARIABLES = "test_"
 
 

@@ -9,7 +9,8 @@ from tipman.errors import InvalidError
 from tipman.settings import Durability, LogFormat, LogLevel, Settings, load
 from tipman.spelling import nearest
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "settings.md"
 
 
 def refusals(**sources):
@@ -71,6 +72,15 @@ def test_variables_of_clients_tasks_and_tests_are_no_settings():
     names = ("URL", "TOKEN", "TASK", "ATTEMPT", "EPOCH", "CONTEXT", "RESULT", "TEST_DATA")
 
     assert load(environ={f"TIPMAN_{name}": "x" for name in names}) == Settings()
+
+
+def test_a_task_of_a_schedule_or_a_hook_may_call_tipman():
+    sources = [path.read_text("utf-8") for path in (ROOT / "engine").rglob("*.py")]
+    found = {name for source in sources for name in re.findall(r'"(TIPMAN_[A-Z_]+)"', source)}
+
+    assert {"TIPMAN_DUE_AT", "TIPMAN_RUN", "TIPMAN_RUN_STATE"} <= found
+    assert load(environ=dict.fromkeys(found, "x")) == Settings()
+    assert found <= set(re.findall(r"`([A-Z_]+)`", DOCUMENT.read_text("utf-8")))
 
 
 @pytest.mark.parametrize(
