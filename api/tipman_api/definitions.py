@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from tipman.database import Database
 from tipman.registry import views
-from tipman.registry.records import Addition, Answer, Definition
+from tipman.registry.records import Addition, Answer, Definition, number_in, version_uri
 from tipman.registry.views import DEFINITIONS_URI, definition_view
 
 from tipman_api.bridge import bridge_of
@@ -75,8 +75,7 @@ async def add_definition(request: Request) -> Response:
     bridge = bridge_of(request)
 
     def answer(added: Addition) -> Answer:
-        place = f"{DEFINITIONS_URI}{added.name}/{added.version}"
-        return Answer(201 if added.is_new else 200, place)
+        return Answer(201 if added.is_new else 200, version_uri(DEFINITIONS_URI, added))
 
     async def write(keep: Keep) -> Answer:
         added = await bridge.call(
@@ -93,7 +92,7 @@ async def add_definition(request: Request) -> Response:
 
     done = await written(request, write)
     place = str(done.location)
-    version = int(place.rpartition("/")[2])
+    version = number_in(place)
     view = await bridge.read(lambda database: _view(database, namespace, body.name, version))
     return accepted(view, location=place, status=done.status)
 

@@ -10,7 +10,7 @@ from tipman.errors import InvalidError
 from tipman.files import Document, Format, read_bytes
 from tipman.jsontext import Json
 from tipman.registry import shelf
-from tipman.registry.records import Addition, Answer
+from tipman.registry.records import Addition, Answer, number_in, version_uri
 from tipman.registry.shelf import WORKFLOWS_URI, workflow_summary, workflow_view
 from tipman.runtime import Engine
 
@@ -44,8 +44,7 @@ async def add_workflow(request: Request) -> Response:
     workflow = await bridge.call(lambda: _workflow(engine, given, document))
 
     def answer(added: Addition) -> Answer:
-        place = f"{WORKFLOWS_URI}{added.name}/{added.version}"
-        return Answer(201 if added.is_new else 200, place)
+        return Answer(201 if added.is_new else 200, version_uri(WORKFLOWS_URI, added))
 
     async def write(keep: Keep) -> Answer:
         added = await bridge.call(
@@ -57,7 +56,7 @@ async def add_workflow(request: Request) -> Response:
 
     done = await written(request, write)
     place = str(done.location)
-    version = int(place.rpartition("/")[2])
+    version = number_in(place)
     view = await bridge.read(lambda database: _view(database, namespace, workflow.name, version))
     return accepted(view, location=place, status=done.status)
 

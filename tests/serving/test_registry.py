@@ -131,6 +131,25 @@ def test_a_definition_is_added_submitted_and_retired(root):
     assert root("POST", "/definitions", SAY).json["version"] == 3
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/definitions", SAY),
+        ("/workflows", {"name": "tea", "tasks": [{"name": "brew", "type": "wait"}]}),
+    ],
+    ids=["definition", "workflow"],
+)
+def test_the_address_of_a_version_finds_it_in_its_namespace(root, path, body):
+    """Its address said nothing of the namespace, so what it named was in `default`, or nowhere."""
+    root("POST", "/namespaces", {"name": "team"})
+
+    added = root("POST", path, {**body, "namespace": "team"}, Idempotency_Key="once")
+    again = root("POST", path, {**body, "namespace": "team"}, Idempotency_Key="once")
+
+    assert added.headers["location"] == added.json["uri"] == again.headers["location"]
+    assert added.json == again.json == root.get(added.json["uri"].removeprefix("/api/v1")).json
+
+
 def test_a_batch_may_mix_definitions_with_other_tasks(root):
     root("POST", "/definitions", SAY)
     tasks = [

@@ -74,6 +74,27 @@ class Addition:
     is_new: bool
 
 
+def version_uri(collection: str, version: Definition | WorkflowVersion | Addition) -> str:
+    """Return where a version is found, below *collection*.
+
+    >>> version_uri("/api/v1/workflows/", Addition("default", "tea", 2, is_new=True))
+    '/api/v1/workflows/tea/2'
+    >>> version_uri("/api/v1/workflows/", Addition("team", "tea", 2, is_new=True))
+    '/api/v1/workflows/tea/2?namespace=team'
+    """
+    path = f"{collection}{version.name}/{version.version}"
+    return path if version.namespace == "default" else f"{path}?namespace={version.namespace}"
+
+
+def number_in(uri: str) -> int:
+    """Return the number of the version that a URI names.
+
+    >>> number_in("/api/v1/workflows/tea/2?namespace=team")
+    2
+    """
+    return int(uri.partition("?")[0].rpartition("/")[2])
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """Who may call from outside, and what: *namespace* None means in every one."""

@@ -7,7 +7,7 @@ from tipman.clock import rfc3339
 from tipman.database import Database
 from tipman.jsontext import loads
 from tipman.registry.editions import Editions
-from tipman.registry.records import WorkflowVersion
+from tipman.registry.records import WorkflowVersion, version_uri
 from tipman.registry.views import DEPTH_MAX
 
 WORKFLOWS_URI = "/api/v1/workflows/"
@@ -22,7 +22,7 @@ def workflow_summary(found: WorkflowVersion) -> dict[str, Any]:
         "name": found.name,
         "namespace": found.namespace,
         "version": found.version,
-        "uri": f"{WORKFLOWS_URI}{found.name}/{found.version}",
+        "uri": version_uri(WORKFLOWS_URI, found),
         "content": found.content,
         "created_by": found.created_by,
         "created_at": rfc3339(found.created_at),

@@ -8,7 +8,7 @@ from tipman.database import Database, Row
 from tipman.errors import NotFoundError
 from tipman.jsontext import loads
 from tipman.registry.editions import Editions
-from tipman.registry.records import Definition, Namespace, Token
+from tipman.registry.records import Definition, Namespace, Token, version_uri
 
 NAMESPACES_URI = "/api/v1/namespaces/"
 DEFINITIONS_URI = "/api/v1/definitions/"
@@ -62,12 +62,11 @@ def namespace(database: Database, name: str) -> Namespace:
 def definition_view(definition: Definition, versions: Iterable[int] = ()) -> dict[str, Any]:
     """Return a definition as a JSON object; *versions* are all of its name."""
     task, parameters = parts_of(definition)
-    uri = f"{DEFINITIONS_URI}{definition.name}/{definition.version}"
     return {
         "name": definition.name,
         "namespace": definition.namespace,
         "version": definition.version,
-        "uri": uri,
+        "uri": version_uri(DEFINITIONS_URI, definition),
         "type": task["type"],
         "content": definition.content,
         "task": task,
