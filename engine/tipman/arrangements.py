@@ -56,8 +56,9 @@ class Arrangements(Timekeeping, ABC):
             raise KeyExistsError(f"the key {wanted['key']!r} belongs to {uri}", uri)
         said = {n: value for n, value in (workflow.schedule or {}).items() if n not in _FIXED}
         gone = {name: None for name in spec if name not in wanted and name != "paused"}
-        changes = {**gone, **said}
-        if all(spec.get(name) == value for name, value in changes.items()):
+        # What stays as it is is not asked for: an interval would be counted from now again.
+        changes = {name: v for name, v in {**gone, **said}.items() if spec.get(name) != v}
+        if not changes:
             return None
         return self.schedule_change(found.record.id, changes, actor=actor, coming=workflow)
 

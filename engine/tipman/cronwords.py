@@ -22,6 +22,8 @@ ALIASES = {
     "@secondly": "* * * * * *",
 }
 EVERY = "@every"
+EVERY_US_MIN = 1_000
+EVERY_US_MAX = 100 * 366 * 86_400 * 1_000_000
 
 _SHAPE = (
     "write five fields (minute, hour, day of month, month, day of week),"
@@ -142,7 +144,7 @@ def interval_of(text: str) -> int | None:
     """Return the microseconds of `@every 1h30m`, None of any other expression.
 
     Raises:
-        CronError: what follows `@every` is no duration.
+        CronError: what follows `@every` is no duration, or one too short or too long.
 
     >>> interval_of("@every 90s")
     90000000
@@ -152,11 +154,15 @@ def interval_of(text: str) -> int | None:
         return None
     duration = "".join(rest).rstrip()
     found = _DURATION.findall(duration)
+    start = text.index(duration, text.index("@") + len(EVERY)) if duration else len(text)
     if not duration or "".join(number + unit for number, unit in found) != duration:
-        start = text.index(duration, text.index("@") + len(EVERY)) if duration else len(text)
         meant = f"did you mean `{duration}s`?" if _NUMBER.fullmatch(duration) else _DURATIONS
         raise _error(text, None, Word(duration, start), f"no duration; {meant}")
-    return int(sum(Decimal(number) * _UNITS_US[unit] for number, unit in found))
+    every_us = int(sum(Decimal(number) * _UNITS_US[unit] for number, unit in found))
+    if not EVERY_US_MIN <= every_us <= EVERY_US_MAX:
+        bounds = "an interval is from `1ms` to `36600d` (a hundred years)"
+        raise _error(text, None, Word(duration, start), bounds)
+    return every_us
 
 
 def _span(first: int, last: int) -> str:

@@ -294,7 +294,7 @@ class Timekeeping(Previews, ABC):
         if apart_us is not None and schedule.jitter_s * MICROSECONDS >= apart_us:
             raise _refused("/jitter_s", "must be less than the time between two instants")
         if timetable.next_after(now) is None:
-            raise _refused("/at" if schedule.at else "", "is never due: all of it has passed")
+            raise _never_due(schedule, now)
         return schedule, task
 
     def _resolved(
@@ -369,6 +369,17 @@ def _check_future(schedule: Schedule, now: int) -> None:
     at = schedule.instant("at")
     if at is not None and at <= now:
         raise _refused("/at", "lies in the past")
+
+
+def _never_due(schedule: Schedule, now: int) -> InvalidError:
+    """Return why no instant of a schedule is still to come."""
+    ends_at = schedule.instant("ends_at")
+    if schedule.at is not None or (ends_at is not None and ends_at <= now):
+        pointer = "/ends_at" if schedule.at is None else "/at"
+        return _refused(pointer, "is never due: all of it has passed")
+    if ends_at is None:
+        return _refused("", "is never due before the year 9999")
+    return _refused("/ends_at", "is never due from `starts_at` to `ends_at`")
 
 
 def _backfilled(

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Protocol
 
 from tipman.cron import cron_of
-from tipman.cronwords import interval_of
+from tipman.cronwords import EVERY_US_MAX, EVERY_US_MIN, interval_of
 from tipman.daylight import CronInZone
 from tipman.errors import Fault, InvalidError
 from tipman.zones import DAY_S, LAST_S, Zone, date_of, zone_of
@@ -19,8 +19,6 @@ from tipman.zones import DAY_S, LAST_S, Zone, date_of, zone_of
 SECOND_US = 1_000_000
 LAST_US = LAST_S * SECOND_US
 """The first instant of the year 9999, which no timetable reaches."""
-EVERY_US_MIN = 1_000
-EVERY_US_MAX = 100 * 366 * 86_400 * SECOND_US
 EXCLUDED_MAX = 1_000
 
 
@@ -259,7 +257,14 @@ def every_us_of(every_s: float) -> int:
     """
     if not math.isfinite(every_s):
         raise _invalid("/every_s", "`every_s` must be a finite number of seconds")
-    return _checked_us(round(every_s * SECOND_US), "/every_s")
+    every_us = round(every_s * SECOND_US)
+    if not EVERY_US_MIN <= every_us <= EVERY_US_MAX:
+        raise _invalid(
+            "/every_s",
+            f"an interval is from {EVERY_US_MIN / SECOND_US} s to"
+            f" {EVERY_US_MAX // SECOND_US:,} s (a hundred years)",
+        )
+    return every_us
 
 
 def jitter_us(identifier: bytes, due_us: int, *, jitter_s: float) -> int:
@@ -278,18 +283,8 @@ def jitter_us(identifier: bytes, due_us: int, *, jitter_s: float) -> int:
 def _rule_of_cron(text: str, zone: Zone, anchor_us: int) -> Rule:
     every_us = interval_of(text)
     if every_us is not None:
-        return Every(_checked_us(every_us, "/cron"), anchor_us)
+        return Every(every_us, anchor_us)
     return Calendar(CronInZone(cron_of(text), zone))
-
-
-def _checked_us(every_us: int, pointer: str) -> int:
-    if not EVERY_US_MIN <= every_us <= EVERY_US_MAX:
-        raise _invalid(
-            pointer,
-            f"an interval is from {EVERY_US_MIN / SECOND_US} s to"
-            f" {EVERY_US_MAX // SECOND_US:,} s (a hundred years)",
-        )
-    return every_us
 
 
 def _check_instants(**instants: int | None) -> None:

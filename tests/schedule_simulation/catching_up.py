@@ -12,6 +12,8 @@ from simulation.violation import ViolationError
 from tipman.clock import MICROSECONDS, rfc3339
 
 _NEAR_US = 60 * MICROSECONDS
+_LATE_US_MAX = 21 * MICROSECONDS
+"""By how much an alarm rings late at most: an engine may die before it does."""
 _WINDOW_S = 3_600
 _ALL_MAX = 100
 
@@ -61,9 +63,9 @@ def _dues_within(
 ) -> Iterator[Due]:
     """Yield what was due, and had waited for its jitter, while nobody was there."""
     for due in history.dues(absence.until)[0]:
-        if due.at > absence.until or not absence.since <= due.ready_at <= absence.until:
+        if due.ready_at > absence.until or due.ready_at < absence.since - _LATE_US_MAX:
             continue
-        # An engine that died at the very instant may have decided about it, or may not.
+        # An engine that died right after an instant may have decided about it, or may not.
         if due.ready_at > absence.since or decided_at.get(due.at, absence.until) > absence.since:
             yield due
 

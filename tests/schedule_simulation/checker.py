@@ -164,6 +164,11 @@ class Folding:
     def __init__(self, evidence: Evidence, setbacks: Sequence[Setback]):
         self._runs = evidence.runs
         self._slots = {bytes(s.instance): s for s in evidence.slots if s.instance is not None}
+        self._replaced = Counter(
+            text_of(bytes(s.blocking))
+            for s in evidence.slots
+            if s.reason == "superseded" and s.blocking is not None and not s.manual
+        )
         self._setbacks = setbacks
         self.histories: dict[bytes, History] = {}
         self._going: defaultdict[bytes, Going] = defaultdict(Going)
@@ -178,7 +183,7 @@ class Folding:
             self._fold_run(run, line)
             return
         if line.name == "schedule.created":
-            self.histories[identifier] = History(identifier)
+            self.histories[identifier] = History(identifier, self._replaced)
         history = self.histories.get(identifier)
         if history is None:
             return

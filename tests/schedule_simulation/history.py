@@ -1,6 +1,7 @@
 """The history of a schedule, folded from its log: what was due under which revision."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
@@ -53,10 +54,11 @@ class Due:
 
 
 class History:
-    """What became of one schedule."""
+    """What became of one schedule; *replaced* counts the slots that each run superseded."""
 
-    def __init__(self, identifier: bytes):
+    def __init__(self, identifier: bytes, replaced: Counter[str]):
         self.id = identifier
+        self._replaced = replaced
         self.segments: list[Segment] = []
         self.pauses: list[list[int | None]] = []
         self.finished_at: int | None = None
@@ -92,7 +94,8 @@ class History:
         last.until = max(at, self.reached, last.since)
         starts_at, anchor = _us(data["spec"].get("starts_at")), last.anchor
         if {"every_s", "cron", "starts_at"} & {*data["changes"]}:
-            anchor = at if starts_at is None or starts_at < at else starts_at
+            holds = starts_at is not None and ("starts_at" in data["changes"] or starts_at > at)
+            anchor = starts_at if holds else at
         self.segments.append(Segment(data["spec"], anchor, last.until))
         self._exhaust()
 
@@ -102,6 +105,7 @@ class History:
         self.reached = max(self.reached, data.get("due_until", data["due_at"]))
         self.decided += data.get("count", 1)
         self._runs += data["decision"] == "run"
+        self._runs -= self._replaced[data.get("instance", "")]
         self._exhaust()
 
     def _exhaust(self) -> None:

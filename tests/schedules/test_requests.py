@@ -109,6 +109,37 @@ def test_it_finishes_when_it_has_run_often_enough(house):
     assert house.names(schedule)[-1] == "schedule.finished"
 
 
+def test_a_run_that_another_took_the_place_of_is_not_counted(house):
+    schedule = house.schedule(**MINUTE | {"overlap": "latest"}, runs_max=3)
+    for _ in range(4):
+        house.advance(60)
+    house.succeed(house.slots(schedule)[0]["instance"])
+
+    for _ in range(2):
+        house.advance(60)
+
+    decisions = [s["decision"] for s in house.slots(schedule)]
+    assert decisions == ["run", "skipped", "skipped", "run", "run"]
+    for slot in house.slots(schedule)[3:]:
+        assert state(house, schedule) == "active"
+        house.succeed(slot["instance"])
+    assert state(house, schedule) == "finished"
+
+
+def test_what_was_asked_for_is_not_counted_and_takes_the_place_of_what_was(house):
+    schedule = house.schedule(**MINUTE | {"overlap": "latest"}, runs_max=2)
+    for _ in range(2):
+        house.advance(60)
+
+    house.ask("trigger.requested", schedule)
+    house.advance(60)
+
+    assert [s["decision"] for s in house.slots(schedule)] == ["run", "skipped", "run"]
+    for slot in house.slots(schedule)[::2]:
+        house.succeed(slot["instance"])
+    assert state(house, schedule) == "finished"
+
+
 def test_an_instant_once_finishes_it(house):
     schedule = house.schedule(at="2023-11-15T00:00:00Z")
 

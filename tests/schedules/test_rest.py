@@ -11,6 +11,7 @@ from tipman_api.serve import ServeOptions
 
 NEVER = {"every_s": 1_000_000}
 AGES_AGO = "2000-01-01T00:00:00Z"
+FEBRUARY = {"starts_at": "2998-02-01T00:00:00Z", "ends_at": "2998-03-01T00:00:00Z"}
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,10 @@ BAD = [
         "/ends_at",
         "after starts_at",
     ),
+    ({"cron": "@every 0s"}, "/cron", "`0s` at character 8"),
+    ({"cron": "@daily", "ends_at": AGES_AGO}, "/ends_at", "all of it has passed"),
+    ({"cron": "0 0 1 1 *", **FEBRUARY}, "/ends_at", "never due from `starts_at` to `ends_at`"),
+    ({"every_s": 3e9, "starts_at": "9990-01-01T00:00:00Z"}, "", "before the year 9999"),
     ({"every_s": 5, "overlap": "skipp"}, "/overlap", "did you mean `skip`?"),
     ({"every_s": 5, "catch_up": {"policy": "some"}}, "/catch_up/policy", "must be one of"),
     ({"every_s": 5, "exclude": ["2026-02-30"]}, "/exclude/0", "no date"),

@@ -55,7 +55,7 @@ def test_what_can_not_be_a_schedule_is_refused_whole(engine):
         ({"at": "2020-01-01T00:00:00Z"}, "/at"),
         ({"every_s": 60, "jitter_s": 60}, "/jitter_s"),
         ({"cron": "* * * * *", "jitter_s": 60}, "/jitter_s"),
-        ({"every_s": 60, "ends_at": "2020-01-01T00:00:00Z"}, ""),
+        ({"every_s": 60, "ends_at": "2020-01-01T00:00:00Z"}, "/ends_at"),
         ({"every_s": 60, "task": None, "definition": "nowhere"}, "/definition"),
         ({"every_s": 60, "namespace": "nowhere"}, "/namespace"),
     ],
@@ -218,6 +218,16 @@ def test_nothing_is_to_be_caught_up_while_the_engine_lives(engine):
     handle = engine.create_schedule(HOURLY)
 
     assert engine.preview_catch_up(handle.identifier) == {"due": 0, "runs": []}
+
+
+def test_an_interval_counts_from_a_start_that_is_asked_for_also_one_that_has_passed(engine):
+    handle = engine.create_schedule({**HOURLY, "starts_at": "2026-01-01T00:10:00Z"})
+
+    handle.change(starts_at="2026-01-01T00:20:00Z")
+
+    assert {item["due_at"][13:] for item in handle.upcoming(limit=2)} == {":20:00.000000Z"}
+    handle.change(overlap="allow")
+    assert handle.view()["next_at"][13:] == ":20:00.000000Z"
 
 
 def test_a_backfill_that_is_tried_dry_changes_nothing(engine):

@@ -250,7 +250,7 @@ def test_jitter_is_the_same_every_time_and_spreads():
         ({"every_s": 1e300}, "/every_s", "a hundred years"),
         ({"every_s": float("nan")}, "/every_s", "finite"),
         ({"every_s": float("inf")}, "/every_s", "finite"),
-        ({"cron": "@every 0s"}, "/cron", "from 0.001 s to"),
+        ({"cron": "@every 0s"}, "/cron", "from `1ms` to"),
         ({"at_us": LAST_US}, "/at", "the years 1970 to 9998"),
         ({"at_us": -1}, "/at", "the years 1970 to 9998"),
         ({"cron": "@daily", "ends_at_us": LAST_US}, "/ends_at", "the years 1970 to 9998"),

@@ -64,6 +64,17 @@ def test_the_same_file_again_changes_nothing_of_a_schedule(engine):
     assert engine.schedules().items[0] == before
 
 
+def test_what_a_file_does_not_change_is_left_alone_so_an_interval_goes_on(engine):
+    engine.add_workflow(nightly({"every_s": 86_400}))
+    (before,) = engine.schedules().items
+
+    engine.add_workflow(nightly({"every_s": 86_400, "overlap": "queue_one"}))
+
+    (after,) = engine.schedules().items
+    assert (after["overlap"], after["revision"]) == ("queue_one", 2)
+    assert after["next_at"] == before["next_at"]
+
+
 def test_a_schedule_that_somebody_paused_stays_so(engine):
     engine.add_workflow(nightly({"every_s": 60}))
     (found,) = engine.schedules().items

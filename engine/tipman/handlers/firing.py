@@ -174,8 +174,12 @@ class Firing:
             return None, (refusal, None)
         if answer in {Answer.REPLACE, Answer.REPLACE_ALL}:
             for other in waiting:
-                directory.schedules.supersede(record, record.open[other], run)
+                replaced = record.open[other]
+                directory.schedules.supersede(record, replaced, run)
                 directory.raised.append(SlotSuperseded(other, run))
+                if not (slot.manual or replaced.manual):
+                    # It is no run any more, and the one in its place counts.
+                    record.runs -= 1
         if answer is Answer.REPLACE_ALL:
             directory.raised += (
                 CancelRequested(other, _ACTOR, None) for other in scheduled if other not in waiting

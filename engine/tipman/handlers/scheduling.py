@@ -79,7 +79,9 @@ class Scheduling:
         record.spec, record.task = event.spec, event.task
         record.revision += 1
         if {"every_s", "cron", "starts_at"} & {*event.changes}:
-            record.anchor_at = now if starts_at is None or starts_at < now else starts_at
+            # A start that has passed counts where it is asked for, as when a schedule is made.
+            counts = "starts_at" in event.changes or now < (starts_at or 0)
+            record.anchor_at = starts_at if counts and starts_at is not None else now
         directory.schedules.respecify(record)
         record.decided_until = max(record.decided_until, now)
         record.next_at = plan_of(record).next_due(record)
