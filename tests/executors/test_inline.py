@@ -278,6 +278,27 @@ def test_an_exception_that_can_not_be_printed_is_told_all_the_same(world):
     assert world.run(fail).failure.message.startswith("MuteError: <its message can not be read")
 
 
+@pytest.mark.parametrize("broken", [RuntimeError, SystemExit, KeyboardInterrupt])
+def test_an_exception_that_raises_when_it_is_looked_at_fails_its_attempt_only(world, broken):
+    class TrapError(Exception):
+        def __str__(self):
+            raise broken
+
+        @property
+        def __notes__(self):
+            raise broken
+
+    @world.tasks.task
+    def fail():
+        raise TrapError
+
+    failure = world.run(fail).failure
+
+    assert failure.message == f"TrapError: <its message can not be read: {broken.__name__}>"
+    assert failure.traceback
+    assert "exception:Exception" in failure.matches
+
+
 def test_a_very_long_message_is_cut(world):
     @world.tasks.task
     def fail():

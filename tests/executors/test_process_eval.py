@@ -55,6 +55,19 @@ def test_code_that_is_no_python_fails_and_says_where(house):
     assert "exception:SyntaxError" in failure.matches
 
 
+def test_an_exception_that_raises_when_it_is_looked_at_is_told_all_the_same(house):
+    code = (
+        "class TrapError(Exception):\n"
+        "    __notes__ = __str__ = property(lambda self: exit(7))\n"
+        "raise TrapError\n"
+    )
+
+    failure = house.run("eval", code).failure
+
+    assert failure.code == "exception"
+    assert failure.message == "TrapError: <its message can not be read: SystemExit>"
+
+
 def test_a_failure_with_bytes_that_no_database_takes_is_told_in_escapes(house):
     failure = house.run("eval", "raise ValueError('\\0 \\udc80')").failure
 

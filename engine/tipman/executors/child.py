@@ -289,20 +289,27 @@ def _exit_failure(code: object) -> dict[str, Any]:
 
 
 def _exception_failure(error: BaseException) -> dict[str, Any]:
-    lines = traceback.format_exception(type(error), error, _user_frames(error.__traceback__))
     return {
         "code": "exception",
         "message": _shortened(_message_of(error), _MESSAGE_CHARS_MAX),
-        "traceback": _shortened("".join(lines), _TRACEBACK_CHARS_MAX),
+        "traceback": _shortened(_traceback_of(error), _TRACEBACK_CHARS_MAX),
         "matches": _matches_of(type(error)),
     }
+
+
+def _traceback_of(error: BaseException) -> str:
+    try:
+        frames = _user_frames(error.__traceback__)
+        return "".join(traceback.format_exception(type(error), error, frames))
+    except BaseException as broken:  # noqa: BLE001 - a user's `__notes__` may raise anything
+        return f"<its traceback can not be read: {type(broken).__name__}>"
 
 
 def _message_of(error: BaseException) -> str:
     name = type(error).__name__
     try:
         words = str(error)
-    except Exception as broken:  # noqa: BLE001 - a user's __str__ may raise anything
+    except BaseException as broken:  # noqa: BLE001 - a user's __str__ may raise anything
         words = f"<its message can not be read: {type(broken).__name__}>"
     return f"{name}: {words}" if words else name
 

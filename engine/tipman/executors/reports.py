@@ -75,7 +75,7 @@ def message_of(error: BaseException) -> str:
     """Return the exception's name and its words, `ValueError: no such day`, bounded."""
     try:
         words = str(error)
-    except Exception as broken:  # noqa: BLE001 - a user's __str__ may raise anything
+    except BaseException as broken:  # noqa: BLE001 - a user's __str__ may raise anything
         words = f"<its message can not be read: {type(broken).__name__}>"
     name = type(error).__name__
     return _shortened(f"{name}: {words}" if words else name, MESSAGE_CHARS_MAX)
@@ -107,8 +107,11 @@ def cleaned(text: str) -> str:
 
 
 def _traceback_of(error: BaseException) -> str:
-    lines = traceback.format_exception(type(error), error, _user_frames(error.__traceback__))
-    return "".join(lines)
+    try:
+        frames = _user_frames(error.__traceback__)
+        return "".join(traceback.format_exception(type(error), error, frames))
+    except BaseException as broken:  # noqa: BLE001 - a user's `__notes__` may raise anything
+        return f"<its traceback can not be read: {type(broken).__name__}>"
 
 
 def _user_frames(frames: TracebackType | None) -> TracebackType | None:
