@@ -17,7 +17,7 @@ from tipman.events import AttemptSucceeded, Report
 from tipman.frontier import Frontier
 from tipman.handlers import Handlers
 from tipman.journal import log_lines
-from tipman.leases import begin_epoch, end_epoch
+from tipman.leases import begin_epoch, end_epoch, hold_server
 from tipman.recovery import recover
 from tipman.retention import Retention
 from tipman.scheduler import Scheduler
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class Core:
-    """One engine start on one database; whoever makes it holds the lock on the database."""
+    """One engine start on one database; whoever makes it holds the lock on its file."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Core:
 
         Raises:
             DatabaseError: not to be opened, of a newer version, or not ours.
+            EngineRunningError: another engine holds the PostgreSQL database.
         """
         pending = migrations.check(url)
         _copy_first(url, pending, settings, clock)
@@ -58,6 +59,7 @@ class Core:
         self.database = Database(url, durability=settings.durability)
         self.database.open()
         try:
+            hold_server(self.database)
             migrations.migrate(self.database, pending)
             self.epoch = begin_epoch(self.database, clock, node=node, version=version)
             self.directory = TIPMan(self.database, self.epoch)
@@ -65,9 +67,7 @@ class Core:
         except DRIVER_ERRORS as error:
             self.database.close()
             raise DatabaseError(f"can not set up the database {url}: {error}") from error
-        self.frontier = Frontier(settings.slots, settings.queues)
-        for namespace in self.directory.registry.namespaces.values():
-            self.frontier.limit(namespace.name, namespace.slots_max)
+        self.frontier = _frontier(settings, self.directory)
         self.handlers = Handlers(settings, self.frontier, clock)
         self.bus = Bus(
             self.database,
@@ -160,6 +160,13 @@ class Core:
             # What somebody else does with the log must not stop the engine.
             _log.exception("a listener failed and is told no more")
             self.listeners.remove(listener)
+
+
+def _frontier(settings: Settings, directory: TIPMan) -> Frontier:
+    frontier = Frontier(settings.slots, settings.queues)
+    for namespace in directory.registry.namespaces.values():
+        frontier.limit(namespace.name, namespace.slots_max)
+    return frontier
 
 
 def _copy_first(url: str, pending: list[str], settings: Settings, clock: Clock) -> None:

@@ -5,6 +5,7 @@ path are constant SQL (written with `?`) that runs on Peewee's own connection, i
 transaction: measured forty times cheaper than building the same statements anew.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -87,6 +88,9 @@ class Database:
         self.url = url
         self.durability = durability
         self.path = sqlite_path(url)
+        if self.path is not None and self.path.is_symlink():
+            # SQLite follows it too: the lock and the large values are beside what it leads to.
+            self.path = Path(os.path.realpath(self.path))
         self.is_sqlite = self.path is not None
         self.values = Values(None if self.path is None else folder_of(self.path))
         self._read_only = read_only

@@ -1,12 +1,18 @@
-"""Ownership: one engine holds a SQLite file, and can be told apart from every engine before it."""
+"""Ownership: one engine holds a database, and can be told apart from every engine before it."""
 
 import fcntl
 import os
 from pathlib import Path
 
 from tipman.clock import Clock
-from tipman.database import Database
+from tipman.database import DRIVER_ERRORS, Database
 from tipman.errors import DatabaseError, EngineRunningError
+
+_SERVER_LOCK = 0x7469706D
+"""`tipm`, the first key of the lock on a server; the second is the schema's, which may be one of
+several in a database."""
+_SERVER_WAIT_S = 2
+"""So long a server may take to see that the process at the other end is gone."""
 
 
 class FileLock:
@@ -43,13 +49,65 @@ class FileLock:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
+        _held.add(self)
 
     def release(self) -> None:
         """Give the lock back; a lock that is not held stays so."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Close the descriptor; a fork that has it too holds the lock on."""
+        if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+            _held.discard(self)
+
+
+_held: set[FileLock] = set()
+
+
+def _let_go_in_fork() -> None:
+    for lock in tuple(_held):
+        lock.let_go()
+
+
+# A fork, as `multiprocessing` makes them, may outlive this process; so would the lock.
+os.register_at_fork(after_in_child=_let_go_in_fork)
+
+
+def hold_server(database: Database) -> None:
+    """Hold a PostgreSQL database until the connection that writes ends; do nothing for a file.
+
+    Raises:
+        EngineRunningError: another engine has it; names its pid. The connection is closed.
+    """
+    if database.is_sqlite:
+        return
+    # A machine that vanished holds it for as long as its restart takes, not for the usual hours.
+    for name, value in (("idle", 5), ("interval", 3), ("count", 2)):
+        database.execute(f"SET tcp_keepalives_{name} = {value}")
+    database.execute(f"SET lock_timeout = '{_SERVER_WAIT_S}s'")
+    try:
+        database.execute(
+            "SELECT pg_advisory_lock(CAST(? AS int), hashtext(current_schema()))", (_SERVER_LOCK,)
+        )
+    except DRIVER_ERRORS:
+        # If it is not the lock that failed, this fails too, and tells what did.
+        node, pid = _holder_of(database)
+        database.close()
+        who = "another engine" if pid is None else f"another engine (pid {pid} on {node})"
+        raise EngineRunningError(f"{who} holds {database.url}", pid) from None
+    database.execute("RESET lock_timeout")
+
+
+def _holder_of(database: Database) -> tuple[str | None, int | None]:
+    if database.fetch("SELECT to_regclass('epoch')") == [(None,)]:
+        return None, None
+    newest = "SELECT node, pid FROM epoch WHERE ended_at IS NULL ORDER BY number DESC LIMIT 1"
+    rows = database.fetch(newest)
+    return rows[0] if rows else (None, None)
 
 
 def _pid_in(descriptor: int) -> int | None:
