@@ -270,3 +270,10 @@ def test_no_descriptor_is_left_open_however_many_attempts_there_were(house):
         house.run("exec", {"argv": ["true"]})
 
     eventually(lambda: open_now() == before)
+
+
+def test_a_pipe_in_the_place_of_the_result_is_refused_and_not_waited_for(house):
+    report = house.run("exec", "mkfifo $TIPMAN_RESULT")
+
+    assert report.failure.code == "not_json"
+    assert report.failure.message == "the file named by TIPMAN_RESULT is no file any more"

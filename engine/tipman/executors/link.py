@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from tipman.bundle import is_frozen, rerun_environment
-from tipman.executors.channel import Channel
+from tipman.executors.channel import LINE_BYTES_MAX, Channel
 from tipman.executors.descendants import IGNORED_SIGNALS, widest_reach
 
 Hear = Callable[[int, dict[str, Any]], None]
 """Called with a keeper's number and its message, from the link's thread."""
+
+
+class MessageTooLongError(Exception):
+    """The nursery would take who says so much for broken."""
 
 
 def nursery_command(arguments: list[str]) -> list[str]:
@@ -93,22 +97,33 @@ class NurseryLink:
         self._thread.start()
 
     def start_keeper(self, number: int, message: Mapping[str, Any]) -> None:
-        """Have keeper *number* forked, a number never used before, and give it its message."""
+        """Have keeper *number* forked, a number never used before, and give it its message.
+
+        Raises:
+            MessageTooLongError: nothing was sent.
+        """
         self._send(f"+{number} {json.dumps(message)}")
 
     def tell_keeper(self, number: int, message: Mapping[str, Any]) -> None:
-        """Give a keeper a further message; one that has ended never sees it."""
+        """Give a keeper a further message; one that has ended never sees it.
+
+        Raises:
+            MessageTooLongError: nothing was sent.
+        """
         self._send(f">{number} {json.dumps(message)}")
 
     def let_go(self, number: int) -> None:
         """Have a keeper end, with all that it keeps."""
         self._send(f"-{number}")
 
-    def _send(self, line: str) -> None:
+    def _send(self, text: str) -> None:
+        line = text.encode()
+        if len(line) > LINE_BYTES_MAX:
+            raise MessageTooLongError
         with self._lock:
             if self._closing or self._channel is None:
                 return
-            self._channel.send(line.encode())
+            self._channel.send(line)
             if self._channel.waiting:
                 # A full pipe wakes the thread as well.
                 with suppress(BlockingIOError):

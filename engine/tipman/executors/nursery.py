@@ -110,12 +110,16 @@ class Nursery:
             self._end()
 
     def _fork(self, number: bytes, message: bytes) -> None:
+        ends: list[int] = []
         try:
-            ours, theirs = (end.detach() for end in socket.socketpair())
+            ends += (end.detach() for end in socket.socketpair())
             pid = os.fork()
         except OSError as error:
+            for end in ends:
+                os.close(end)
             self._tell_gone(number, f"no keeper can be started: {error.strerror}")
             return
+        ours, theirs = ends
         if pid == 0:
             self._become_keeper(theirs)
         os.close(theirs)

@@ -9,6 +9,7 @@ Standard library only: the keepers use it.
 import os
 import signal
 import socket
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -61,7 +62,11 @@ class AttemptFiles:
         """Return what the task wrote to TIPMAN_RESULT: `text`, or `fault`; None for nothing."""
         what = "the file named by TIPMAN_RESULT"
         try:
-            with open(f"{self._folder}/result.json", "rb") as file:
+            # Without waiting: it may be a pipe by now, which nobody writes to.
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            with open(os.open(f"{self._folder}/result.json", flags), "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return {"fault": f"{what} is no file any more"}
                 content = file.read(bytes_max + 1)
             if len(content) > bytes_max:
                 return {"fault": f"{what} is larger than {bytes_max} bytes"}

@@ -12,6 +12,7 @@ from typing import Any
 from tipman.effects import StartAttempt, StopAttempt
 from tipman.events import AttemptSucceeded, Failure, Report, StopReason
 from tipman.executors import Publish, reports
+from tipman.executors.channel import LINE_BYTES_MAX
 from tipman.executors.descendants import widest_reach
 from tipman.executors.environment import attempt_variables, task_environment
 from tipman.executors.interpreters import (
@@ -24,7 +25,7 @@ from tipman.executors.interpreters import (
     python_request,
     result_of,
 )
-from tipman.executors.link import NurseryLink
+from tipman.executors.link import MessageTooLongError, NurseryLink
 from tipman.executors.shell import exec_added, exec_failure, exec_message, exec_result
 from tipman.ids import text_of
 
@@ -121,12 +122,20 @@ class ProcessExecutor:
             self._opened = True
 
     def start(self, attempt: StartAttempt) -> None:
-        """Begin it."""
+        """Begin it; one that sees more than can be handed over fails."""
         try:
             self.open()
         except OSError as error:
             self._on_death(f"the nursery can not be started: {error}")
             return
+        try:
+            self._start(attempt)
+        except MessageTooLongError:
+            self._take_back(attempt)
+            what = f"what the task sees is more than {LINE_BYTES_MAX:,} bytes of JSON"
+            self._publish(reports.failed(attempt, Failure("too_large", what)))
+
+    def _start(self, attempt: StartAttempt) -> None:
         match attempt.type:
             case "exec":
                 self._start_exec(attempt)
@@ -158,6 +167,12 @@ class ProcessExecutor:
     def join(self, timeout_s: float | None = None) -> bool:
         """After `close`: wait until every process and thread is gone; tell whether they are."""
         return self._link.join(timeout_s)
+
+    def _take_back(self, attempt: StartAttempt) -> None:
+        with self._lock:
+            number = self._keepers.pop((attempt.instance, attempt.attempt))
+            del self._running[number]
+            self._link.let_go(number)
 
     def _start_exec(self, start: StartAttempt) -> None:
         folder = self._folder(start)
