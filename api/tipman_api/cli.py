@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it: help and versions answer at
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import click
@@ -13,7 +14,7 @@ from tipman.errors import TipmanError
 from tipman.version import VERSION
 
 from tipman_api.exits import ExitCode, exit_code_of
-from tipman_api.outlet import keep_standard_streams, standard_output
+from tipman_api.outlet import has_lost, keep_standard_streams, say, standard_output
 from tipman_api.program import Program
 
 
@@ -29,7 +30,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """Be the program `tipman`."""
     keep_standard_streams()
-    sys.exit(exit_code_of_command(sys.argv[1:]))
+    code = exit_code_of_command(sys.argv[1:])
+    sys.exit(ExitCode.OUTPUT_LOST if code == ExitCode.OK and has_lost() else code)
 
 
 def exit_code_of_command(arguments: Sequence[str]) -> int:
@@ -38,7 +40,8 @@ def exit_code_of_command(arguments: Sequence[str]) -> int:
         code = cli.main(arguments, prog_name="tipman", standalone_mode=False)
         return int(code or ExitCode.OK)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         # Whoever reads may have stopped reading; nothing must wait for them at exit.
@@ -50,17 +53,17 @@ def exit_code_of_command(arguments: Sequence[str]) -> int:
 
 def _failed(error: Exception) -> ExitCode:
     if isinstance(error, TipmanError):
-        click.echo(_words(error), err=True)
+        say(_words(error))
         return exit_code_of(error)
     if isinstance(error, BrokenPipeError):
         standard_output().give_up()
         return ExitCode.FAILED
     if isinstance(error, OSError):
         # What the machine lacks, a current folder say, and no fault of the program.
-        click.echo(f"tipman: {error}", err=True)
+        say(f"tipman: {error}")
         return ExitCode.INTERNAL
     trace = "".join(traceback.format_exception(error))
-    click.echo(f"tipman: internal fault\n{trace}", err=True)
+    say(f"tipman: internal fault\n{trace}")
     return ExitCode.INTERNAL
 
 

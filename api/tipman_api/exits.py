@@ -17,7 +17,7 @@ from tipman_api.refusals import NoServerError, RefusedError
 
 
 class ExitCode(IntEnum):
-    """Ours are those of CONTRACT; 70 and 75 are named in sysexits.h."""
+    """Ours are those of CONTRACT; 70, 74 and 75 are named in sysexits.h."""
 
     OK = 0
     FAILED = 1
@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     NO_SERVER = 4
     CONFLICT = 5
     INTERNAL = 70
+    OUTPUT_LOST = 74
     HELD = 75
     WAIT_RAN_OUT = 124
     INTERRUPTED = 130

@@ -1,4 +1,4 @@
-"""Standard output, in bytes: whoever reads it may leave, the work goes on."""
+"""Standard output, in bytes, and words beside it: whoever reads them may leave, the work goes on."""
 
 import os
 import select
@@ -8,8 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from tipman_api.tables import printable
+
 _CHUNK_BYTES = 65_536
 _STANDARD_STREAMS = ("stdin", "stdout", "stderr")
+_losses: list[OSError] = []
+"""Why something that was to be printed is not where it should be."""
 
 
 class Outlet:
@@ -18,8 +22,9 @@ class Outlet:
     A reader that left (`| head`) is no error; any other reason is said once on standard error.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, losses: list[OSError] | None = None) -> None:
         self._stream = stream
+        self._losses = [] if losses is None else losses
         self.is_open = True
         """Whether what is written goes anywhere, as far as a write has told."""
         self._at_line_start = True
@@ -71,8 +76,20 @@ class Outlet:
     def _failed(self, error: OSError) -> None:
         self.give_up()
         if not isinstance(error, BrokenPipeError):
+            self._losses.append(error)
             reason = error.strerror or error
-            sys.stderr.write(f"tipman: standard output can not be written: {reason}\n")
+            say(f"tipman: standard output can not be written: {reason}")
+
+
+def say(words: str) -> None:
+    """Say lines on standard error, with nothing in them that a terminal would obey.
+
+    What can not be said (a full disk, a reader that left) changes nothing of what is done.
+    """
+    shown = "\n".join("\t".join(map(printable, line.split("\t"))) for line in words.split("\n"))
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"{shown}\n")
+        sys.stderr.flush()
 
 
 def end_with_reader() -> None:
@@ -97,8 +114,13 @@ def _await_reader() -> None:
 
 
 def standard_output() -> Outlet:
-    """Return the outlet of this process."""
-    return Outlet(sys.stdout.buffer)
+    """Return the outlet of this process; what is lost of it is no success."""
+    return Outlet(sys.stdout.buffer, _losses)
+
+
+def has_lost() -> bool:
+    """Tell whether something is lost that was to be printed, and not for want of a reader."""
+    return bool(_losses)
 
 
 def keep_standard_streams() -> None:

@@ -265,8 +265,20 @@ def test_a_full_disk_under_the_output_is_said_and_ends_nothing(tipman):
     assert ended.stderr == (
         "tipman: standard output can not be written: No space left on device\n"
     )
-    assert ended.returncode == 0
+    assert ended.returncode == 74
     assert (tipman.folder / "done").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", ["version", "completion bash", "draw a.yaml"])
+def test_what_could_not_be_printed_is_no_success(tipman, words):
+    """A secret that was made for a file on a full disk was lost, and the exit code was 0."""
+    write_workflow(tipman.folder / "a.yaml", shell("a", "true"))
+
+    ended = tipman.script(f"tipman {words} > /dev/full")
+
+    assert ended.returncode == 74
+    assert "No space left on device" in ended.stderr
 
 
 def test_a_terminal_sees_what_runs_and_a_pipe_does_not(tipman):

@@ -1,11 +1,12 @@
 """Serving: engine and REST in this process."""
 
 import gc
+import sys
 from typing import Any
 
 import click
 
-from tipman_api.outlet import standard_output
+from tipman_api.outlet import Outlet
 
 
 @click.command
@@ -40,6 +41,7 @@ def serve(**given: Any) -> int:
     try:
         from tipman_api.serve import serve_command  # noqa: PLC0415 - help needs no server
 
-        return serve_command(given, standard_output())
+        # How it ends is not how its one line was read.
+        return serve_command(given, Outlet(sys.stdout.buffer))
     finally:
         gc.enable()
