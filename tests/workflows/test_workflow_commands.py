@@ -145,3 +145,17 @@ def test_a_parameter_that_no_task_names_is_noted_and_no_fault(call, tmp_path):
         "nightly.yaml:2:29 input_schema.properties.hour: no task names `hour`;"
         " only code outside of this file could read it (only a note)\n"
     )
+
+
+def test_a_name_that_no_expression_sees_is_noted_and_no_fault(call, tmp_path):
+    (tmp_path / "rest.yaml").write_text(
+        'tasks: [{name: rest, type: sleep, arguments: {duration_s: "{contxt.n}"}}]\n'
+    )
+
+    code, out, err = call("validate", "rest.yaml")
+
+    assert (code, out) == (0, "rest.yaml: ok\n")
+    assert err == (
+        "rest.yaml:1:47 tasks[0].arguments.duration_s: nothing is called `contxt` here,"
+        " only `context`, `results`; did you mean `context`? (only a note)\n"
+    )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tipman.definitions.parameters import unused_parameters
+from tipman.definitions.readings import unknown_readings
 from tipman.definitions.schedules import TARGETS, TRIGGERS
 from tipman.definitions.schemas import below, faults_absent, faults_by, schema_faults
 from tipman.definitions.tasks import DEFAULTS
@@ -71,7 +72,7 @@ def check_file(path: Path, *, settings: Settings = DEFAULTS) -> Sequence[PlacedF
         _schedules(document, settings)
         return ()
     workflow = _workflow(document, document.value, path.stem, settings, [])
-    return document.placed(unused_parameters(workflow))
+    return document.placed([*unused_parameters(workflow), *unknown_readings(workflow)])
 
 
 def workflow_from_text(
