@@ -26,6 +26,7 @@ from tipman.executors.interpreters import interpreter_command
 from tipman.executors.processes import ProcessExecutor
 from tipman.ids import made_at, parse, text_of
 from tipman.leases import FileLock
+from tipman.registry.records import hash_in
 from tipman.settings import Settings
 
 FREE_BYTES_LOW = 1024**3
@@ -46,6 +47,7 @@ _STUCK_RUNS = (
     " AND i.settled_at IS NULL AND i.state IN ('blocked', 'suspended'))) ORDER BY r.id LIMIT ?"
 )
 _LARGE_VALUES = "SELECT DISTINCT result FROM attempt WHERE substr(result, 1, 1) = '@'"
+_TOKENS = "SELECT secret FROM token WHERE revoked_at IS NULL"
 _NOBODY = bytes(16)
 
 
@@ -249,7 +251,7 @@ def kind_of_mount(folder: Path, mounts: str) -> str | None:
 def _interpreter(settings: Settings) -> Check:
     command = interpreter_command(settings.python, "python")[0]
     code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
-    advice = "set `python` to an interpreter of version 3.11 or newer"
+    advice = "set `python` to an interpreter of version 3.8 or newer"
     try:
         done = subprocess.run(  # noqa: S603 - the very program that runs users' code
             [command, "-I", "-c", code],
@@ -262,6 +264,8 @@ def _interpreter(settings: Settings) -> Check:
     except (OSError, subprocess.SubprocessError) as error:
         return Check("python", State.FAULT, f"{command} can not be run: {error}", advice)
     version = done.stdout.strip()
+    if tuple(map(int, version.split("."))) < (3, 8):
+        return Check("python", State.FAULT, f"{command} is {version}", advice)
     return Check("python", State.OK, f"{command}, {version}")
 
 
@@ -314,6 +318,7 @@ def _of_database(database: Database, settings: Settings, clock: Clock) -> Iterat
     else:
         [(version,)] = database.fetch("SELECT version()")
         yield Check("postgresql", State.OK, str(version))
+    yield from _access(database, settings.home / "token")
     yield _clock(database, clock)
     yield _runs(database)
     yield _values(database)
@@ -324,8 +329,7 @@ def _sqlite(database: Database) -> Check:
     [(mode,)] = database.fetch("PRAGMA journal_mode")
     detail = f"SQLite {sqlite3.sqlite_version}, journal {mode}"
     if mode != "wal":
-        advice = "start the engine, which turns the write-ahead log on"
-        return Check("sqlite", State.WARNING, detail, advice)
+        return Check("sqlite", State.WARNING, detail, "start the engine, which turns WAL on")
     return Check("sqlite", State.OK, detail)
 
 
@@ -335,6 +339,16 @@ def _pages(database: Database) -> Check:
         return Check("integrity", State.OK, "every page is sound")
     detail = "; ".join(str(row[0]) for row in rows)
     return Check("integrity", State.FAULT, detail, "stop the engine and restore a backup")
+
+
+def _access(database: Database, token: Path) -> Iterator[Check]:
+    """Look whether the home's token lets anybody in, where there are tokens at all."""
+    known = {bytes(row[0]) for row in database.fetch(_TOKENS)}
+    if hash_in(token) in known:
+        yield Check("access", State.OK, f"the token in {token} is known")
+    elif known:
+        advice = f"with no server: tipman token create NAME --scope admin > {token}"
+        yield Check("access", State.WARNING, f"{token} has no token of this database", advice)
 
 
 def _clock(database: Database, clock: Clock) -> Check:

@@ -4,11 +4,11 @@ Every method that writes returns once it is on disk. With a *memo* the write is 
 its repeats (see `once`), and *actor* is who asks.
 """
 
+import logging
 import os
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -37,6 +37,8 @@ from tipman.registry.records import (
     Namespace,
     Token,
     check_name,
+    hash_in,
+    hash_of,
 )
 from tipman.registry.register import unknown_namespace
 from tipman.registry.repeats import Memo, Repeat, Repeats
@@ -47,6 +49,7 @@ SECRET_PREFIX = "tipman_"  # noqa: S105 - what a secret starts with, so that sca
 SECRET_BYTES = 32
 FIRST_TOKEN = "admin"  # noqa: S105 - a name
 QUOTA_MAX = 2**31 - 1
+_log = logging.getLogger(__name__)
 
 
 class Registrar(Views, ABC):
@@ -154,14 +157,17 @@ class Registrar(Views, ABC):
     def ensure_token(self, path: Path) -> bool:
         """At the first start make an administrator's token and write its secret into a file.
 
-        Returns whether it did: not while there is a token that may everything everywhere. The
-        file is only its owner's from its first byte.
+        Returns whether it did: not while there is a token that may everything everywhere; then
+        it is logged when that file lets nobody in. The file is only its owner's from its first
+        byte.
 
         Raises:
             DatabaseError: the file can not be written; there is no token then.
         """
         tokens = self.core.directory.registry.tokens.values()
         if any(token.scope == "admin" and token.namespace is None for token in tokens):
+            if hash_in(path) not in self.core.directory.registry.tokens:
+                _log.warning("%s has no token of this database: see `tipman doctor`", path)
             return False
         secret = new_secret()
         # Written before the commit: a token that nobody can know would lock everybody out.
@@ -303,14 +309,6 @@ class Registrar(Views, ABC):
 def new_secret() -> str:
     """Return a secret that nobody can guess."""
     return SECRET_PREFIX + secrets.token_urlsafe(SECRET_BYTES)
-
-
-def hash_of(secret: str) -> bytes:
-    """Return what is kept of a secret: its SHA-256.
-
-    A secret has 256 bits of its own, so a slow hash would only cost time.
-    """
-    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def _write_secret(path: Path, secret: str) -> None:

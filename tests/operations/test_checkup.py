@@ -151,6 +151,39 @@ def test_an_interpreter_that_is_none_is_a_fault(used, python):
     assert python in look(settings)["python"].detail
 
 
+def test_an_interpreter_that_is_too_old_is_a_fault(used, tmp_path):
+    python = tmp_path / "python"
+    for version, state in (("3.7.16", State.FAULT), ("3.8.0", State.OK), ("3.14.0", State.OK)):
+        python.write_text(f"#!/bin/sh\necho {version}\n")
+        python.chmod(0o755)
+
+        found = look(Settings(home=used.home, python=str(python)))["python"]
+
+        assert (found.state, version in found.detail) == (state, True)
+
+
+def test_a_token_of_another_database_is_warned_of(settings, shop, caplog):
+    shop.url = settings.database_url
+    engine = shop.start()
+    token = settings.home / "token"
+    assert engine.ensure_token(token)
+    assert by_name(engine.examine())["access"].state is State.OK
+    assert not engine.ensure_token(token)
+    assert caplog.messages == []
+
+    # As after a backup was restored into a new home, and into that of another database.
+    for token_there in (None, b"tipman_other\n", b"\xff"):
+        token.unlink(missing_ok=True)
+        if token_there is not None:
+            token.write_bytes(token_there)
+        found = by_name(engine.examine())["access"]
+        engine.ensure_token(token)
+
+        assert found.state is State.WARNING
+        assert "tipman token create" in found.advice
+        assert str(token) in caplog.messages.pop()
+
+
 def test_a_clock_that_is_behind_is_a_fault(used):
     assert look(used, ManualClock())["clock"].state is State.FAULT
 

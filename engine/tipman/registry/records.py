@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 
 from tipman.errors import Fault, InvalidError
 
@@ -137,3 +139,19 @@ def check_name(name: object, pointer: str) -> str:
         f"{NAME_MAX} characters at most"
     )
     raise InvalidError(f"{pointer}: {detail}", (Fault(pointer, detail),))
+
+
+def hash_of(secret: str) -> bytes:
+    """Return what is kept of a secret: its SHA-256.
+
+    A secret has 256 bits of its own, so a slow hash would only cost time.
+    """
+    return sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def hash_in(path: Path) -> bytes | None:
+    """Return what is kept of the secret in a file, None where none can be read."""
+    try:
+        return hash_of(path.read_text("ascii").strip())
+    except (OSError, UnicodeDecodeError):
+        return None
