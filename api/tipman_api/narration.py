@@ -1,9 +1,7 @@
 """Narration: a run as it is told on standard output, for people or for programs."""
 
 import json
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +10,7 @@ from tipman.executors.output import text_of_bytes
 from tipman.queries import log_line
 
 from tipman_api.board import Board, Status, TaskRecord
-from tipman_api.outlet import Outlet
+from tipman_api.outlet import Outlet, say
 from tipman_api.progress import Progress
 from tipman_api.report import Report, error_lines, json_report, summary_line, table_lines
 
@@ -23,9 +21,7 @@ OutputPath = Callable[[bytes, int, str], Path]
 
 def warn(text: str) -> None:
     """Say something on standard error."""
-    with suppress(OSError):
-        sys.stderr.write(f"tipman: {text}\n")
-        sys.stderr.flush()
+    say(f"tipman: {text}")
 
 
 class Narrator(Protocol):

@@ -1,4 +1,4 @@
-"""Standard output, in bytes, and words beside it: whoever reads them may leave, the work goes on."""
+"""Standard output, in bytes, and words beside it: the work goes on when its readers leave."""
 
 import os
 import select

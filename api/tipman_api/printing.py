@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from tipman_api.outlet import Outlet, standard_output
+from tipman_api.outlet import Outlet, say, standard_output
 from tipman_api.tables import Column, coloured, drawn_lines, padded, plain_line, text_of_value
 
 
@@ -65,7 +65,7 @@ class Printer:
 
     def note(self, words: str) -> None:
         """Say something beside, on standard error."""
-        click.echo(f"tipman: {words}", err=True)
+        say(f"tipman: {words}")
 
     def _line(self, item: Mapping[str, Any], columns: Sequence[Column]) -> str:
         if self.as_json:

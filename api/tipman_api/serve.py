@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 from tipman.clock import SystemClock
 from tipman.errors import InvalidError
 from tipman.notices import RequestRefused
@@ -32,7 +31,7 @@ from tipman_api.exposure import check_exposure
 from tipman_api.guard import guarded
 from tipman_api.metrics import Metrics
 from tipman_api.origins import Origins
-from tipman_api.outlet import Outlet
+from tipman_api.outlet import Outlet, say
 from tipman_api.pages import PAGES
 from tipman_api.presses import Presses, echo_here_s
 from tipman_api.registration import import_tasks
@@ -107,7 +106,7 @@ def serve(options: ServeOptions, settings: Settings, outlet: Outlet) -> ExitCode
     with announced(settings.home, url):
         asyncio.run(Service(engine, options).live(listener, tell))
     if engine.failure is not None:
-        click.echo(f"tipman: internal fault: {engine.failure}", err=True)
+        say(f"tipman: internal fault: {engine.failure}")
         return ExitCode.INTERNAL
     return ExitCode.OK
 
@@ -204,7 +203,7 @@ class Service:
     def _hear(self) -> None:
         self._stops += 1
         if self._stops == 1:
-            click.echo(self._stopping_words(), err=True)
+            say(self._stopping_words())
             self._server.stop()
         else:
             self._server.hurry()

@@ -147,7 +147,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("a: !mine b", "f:1:4 a: 'b' with the tag `!mine` is not a JSON value"),
         ("1: b", "f:1:1 1: the key `1` is not a text; write it in quotes"),
         (".nan: b", 'f:1:1 [".nan"]: the key `.nan` is not a text; write it in quotes'),
-        ('"\\0": b', 'f:1:1 ["\0"]: a string with a NUL character'),
+        ('"\\0": b', 'f:1:1 ["\\x00"]: a string with a NUL character'),
         ("[a]: b", "f:1:1: a key that is a list or an object"),
         ("a: *b", "f:1:4 a: the alias `*b` names nothing before it"),
         ("a: &a [*a]", "f:1:8 a[0]: the alias `*a` stands within what it names"),

@@ -9,7 +9,7 @@ from tipman.errors import InvalidError
 
 from tipman_api.commands.parameterwords import parameter_option
 from tipman_api.exits import ExitCode
-from tipman_api.outlet import standard_output
+from tipman_api.outlet import say, standard_output
 
 _FILE = click.Path(path_type=Path)
 
@@ -64,11 +64,11 @@ def validate(files: tuple[Path, ...]) -> int:
         try:
             notes = check_file(file)
         except InvalidError as error:
-            click.echo(str(error), err=True)
+            say(str(error))
             code = ExitCode.INVALID
         else:
             for note in notes:
-                click.echo(f"{note} (only a note)", err=True)
+                say(f"{note} (only a note)")
             outlet.line(f"{file}: ok")
     outlet.flush()
     return code

@@ -26,9 +26,9 @@ class PlacedFault:
     detail: str
 
     def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}:{self.column}"
-        path = dotted(self.path)
-        return f"{place} {path}: {self.detail}" if path else f"{place}: {self.detail}"
+        file, path, detail = map(_shown, (self.file, dotted(self.path), self.detail))
+        place = file if self.line is None else f"{file}:{self.line}:{self.column}"
+        return f"{place} {path}: {detail}" if path else f"{place}: {detail}"
 
 
 class InvalidFileError(InvalidError):
@@ -73,6 +73,11 @@ def path_in(value: object, pointer: str) -> Path:
             path.append(step)
             value = value.get(step) if isinstance(value, dict) else None
     return tuple(path)
+
+
+def _shown(text: str) -> str:
+    """Return a text in one line, with escapes for what a file may have a terminal obey."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _order(fault: PlacedFault) -> tuple[str, float, float]:
