@@ -363,6 +363,15 @@ def test_a_run_that_went_well_has_nothing_to_try_again(house):
     assert house.conflict("retry.requested", run) == "succeeded"
 
 
+def test_naming_tasks_that_went_well_does_not_say_that_the_whole_run_did(house):
+    run, ids = started(house, plain("a"), plain("b"))
+    house.fail(ids["a"])
+    house.succeed(ids["b"])
+
+    with pytest.raises(ConflictError, match="none of these tasks of the run .* ended badly"):
+        house.ask("retry.requested", run, {"tasks": ["b"]})
+
+
 def lenient_map(house):
     """Let a run succeed with a map of which the second of three items failed."""
     each = {"name": "each", "type": "map", "arguments": {

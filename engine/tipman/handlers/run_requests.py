@@ -126,7 +126,8 @@ class RunRequests:
         nodes = nodes_of(run.id, directory)
         again = nodes.to_reopen(event, directory)
         if not again:
-            words = f"nothing of the run {text_of(run.id)}, which is {run.state}, ended badly"
+            what = "none of these tasks" if chosen_of(event) else "nothing"
+            words = f"{what} of the run {text_of(run.id)}, which is {run.state}, ended badly"
             raise ConflictError(f"{event.wire} changes nothing: {words}", run.state)
         was_open = run.configuration
         if step.configuration == "working" and was_open != "working":
