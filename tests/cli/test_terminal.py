@@ -39,8 +39,30 @@ def test_a_table_fits_the_terminal(tipman):
         assert terminal.end() == 0
 
     assert "\x1b" not in terminal.shown
-    assert "…" in terminal.shown
     assert all(len(line) <= 60 for line in terminal.shown.splitlines())
+
+
+@pytest.mark.parametrize("columns", [100, 80, 60])
+def test_an_id_that_is_listed_can_be_asked_for(tipman, columns):
+    """On 80 columns all ids of one moment were the same text, and none of them an id."""
+    with Terminal(tipman.folder, "list", columns=columns, NO_COLOR="1") as terminal:
+        assert terminal.end() == 0
+
+    head, row = terminal.shown.splitlines()
+    assert tipman("show", row.split()[0]).returncode == 0
+    assert {"KEY", "NAME", "STATE"} < set(head.split())
+    assert "failed" in row
+
+
+def test_events_tell_instances_and_moments_apart_on_any_terminal(tipman):
+    with Terminal(tipman.folder, "events", "broken", columns=80, NO_COLOR="1") as terminal:
+        assert terminal.end() == 0
+
+    time, instance = terminal.shown.splitlines()[1].split()[:2]
+    shown = tipman("show", "broken").stdout
+    assert instance.startswith("…")
+    assert instance[1:] + "\n" in shown
+    assert f"T{time}." in shown
 
 
 def test_a_watched_list_is_drawn_anew_until_ctrl_c(tipman):
