@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 MICROSECONDS = 1_000_000
+AGAIN_S = 1.0
+"""After which whoever was given no thread for an alarm asks again."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 
@@ -33,7 +35,11 @@ class Clock(Protocol):
         """Return seconds that never go back and go on while the machine sleeps."""
 
     def call_later(self, delay_s: float, call: Callable[[], None]) -> Alarm:
-        """Call *call* once after *delay_s* seconds, from a thread of the clock's choosing."""
+        """Call *call* once after *delay_s* seconds, from a thread of the clock's choosing.
+
+        Raises:
+            RuntimeError: the system gives no thread.
+        """
 
     def wait(self, seconds: float) -> None:
         """Return once so many seconds have passed; for an instant that is known and near."""

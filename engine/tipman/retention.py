@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tipman import pruning
 from tipman.bus import Bus
-from tipman.clock import MICROSECONDS, Alarm, Clock, rfc3339
+from tipman.clock import AGAIN_S, MICROSECONDS, Alarm, Clock, rfc3339
 from tipman.database import DRIVER_ERRORS, Database
 from tipman.errors import TipmanError
 from tipman.frontier import Frontier
@@ -111,7 +111,16 @@ class Retention:
         except _FAILURES as error:
             if not self._is_closed:
                 _log.error("pruning came to an end: %s", error)
-        self._arm(PASS_EVERY_S)
+        while not self._has_armed():
+            self._clock.wait(AGAIN_S)
+
+    def _has_armed(self) -> bool:
+        try:
+            self._arm(PASS_EVERY_S)
+        except RuntimeError:
+            # No thread was to be had for the alarm.
+            return False
+        return True
 
     # What.
 

@@ -6,13 +6,15 @@ never sleeps longer than `ALARM_S_MAX`, so that a wall clock that was moved is n
 nobody has a deadline, none is armed.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Container, Sequence
 
 from tipman.bus import Bus
-from tipman.clock import MICROSECONDS, Alarm, Clock
-from tipman.database import Database
+from tipman.clock import AGAIN_S, MICROSECONDS, Alarm, Clock
+from tipman.database import DRIVER_ERRORS, Database
 from tipman.deadlines import Deadlines
+from tipman.errors import DatabaseError
 from tipman.events import TimersFired
 from tipman.notices import ClockJumped
 from tipman.receipts import Receipt
@@ -34,6 +36,7 @@ _DUE_AT = (
     "SELECT id, kind = 'schedule' AND configuration = 'idle' FROM instance"
     " WHERE settled_at IS NULL AND wake_at = ? ORDER BY id LIMIT ?"
 )
+_log = logging.getLogger(__name__)
 
 
 class Scheduler:
@@ -96,8 +99,26 @@ class Scheduler:
                 self._reader.close()
 
     def _ring(self) -> None:
+        try:
+            while not self._has_looked():
+                self._clock.wait(AGAIN_S)
+        except DRIVER_ERRORS as error:
+            if not self._closed:
+                # Without the lock, for which the bus may be waiting.
+                failure = DatabaseError(f"the engine stopped, no deadline can be read: {error}")
+                failure.__cause__ = error
+                self._bus.close(failure)
+                self._bus.failed(failure)
+
+    def _has_looked(self) -> bool:
+        """Look; return whether the alarm rings again, for which there may be no thread."""
         with self._lock:
-            self._look()
+            try:
+                self._look()
+            except RuntimeError as error:
+                _log.warning("no alarm can be armed, trying again: %s", error)
+                return False
+        return True
 
     def _look(self) -> None:
         reader = self._reader
@@ -187,11 +208,12 @@ class Scheduler:
         """Have the alarm ring, for a deadline that so many have."""
         if self._closed:
             return
+        delay_s = (rings_at - self._clock.wall_us()) / MICROSECONDS
+        alarm = self._clock.call_later(min(max(delay_s, 0.0), ALARM_S_MAX), self._ring)
         if self._alarm is not None:
             self._alarm.cancel()
         self._armed_for, self._rings_at, self._together = wake_at, rings_at, together
-        delay_s = (rings_at - self._clock.wall_us()) / MICROSECONDS
-        self._alarm = self._clock.call_later(min(max(delay_s, 0.0), ALARM_S_MAX), self._ring)
+        self._alarm = alarm
 
 
 def _first_after(reader: Database, instant: int) -> int | None:

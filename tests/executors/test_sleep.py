@@ -186,3 +186,47 @@ def test_on_the_clock_of_the_machine_a_sleep_is_never_shorter_than_asked():
 
     for number, duration_s in enumerate((0.05, 0.02, 0.0)):
         assert json.loads(found[number].result)["slept_s"] >= duration_s
+
+
+class CrowdedClock(ManualClock):
+    """A clock of a system that gives no thread at times."""
+
+    is_crowded = False
+
+    def call_later(self, delay_s, call):
+        if self.is_crowded:
+            raise RuntimeError("can't start new thread")
+        return super().call_later(delay_s, call)
+
+    def wait(self, seconds):
+        super().wait(seconds)
+        self.is_crowded = False
+
+
+def test_sleepers_wake_though_for_a_while_there_was_no_thread_for_the_alarm(reported):
+    clock = CrowdedClock()
+    executor = SleepExecutor(reported, clock)
+    for number, duration_s in ((1, 1), (2, 1.5), (3, 60)):
+        executor.start(sleep(duration_s, number))
+
+    clock.is_crowded = True
+    clock.advance(1)
+    clock.advance(1)
+    clock.advance(60)
+
+    assert [number_of(reported.next()) for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_sleeper_for_whom_there_was_no_thread_holds_up_no_other(reported):
+    clock = CrowdedClock()
+    executor = SleepExecutor(reported, clock)
+    executor.start(sleep(60))
+
+    clock.is_crowded = True
+    with pytest.raises(RuntimeError):
+        executor.start(sleep(1, 2))
+    clock.is_crowded = False
+    executor.start(sleep(2, 3))
+    clock.advance(2)
+
+    assert [number_of(reported.next()) for _ in range(2)] == [2, 3]

@@ -6,6 +6,7 @@ from tipman import pruning
 from tipman.errors import ConflictError, InvalidError, KeyExistsError
 from tipman.ids import text_of
 from tipman.pruning import absence, tombstone
+from tipman.retention import PASS_EVERY_S
 from tipman.run_events import RunForked
 
 DAY_S = 86_400
@@ -254,6 +255,29 @@ def test_a_pass_comes_every_hour(build, tmp_path):
 
     house.advance(3600)
 
+    assert not house.is_known(old)
+
+
+def test_passes_go_on_though_there_was_no_thread_for_the_alarm(build, tmp_path, monkeypatch):
+    house = build(home=tmp_path / "home", retention_days=0.1)
+    refused = []
+    call_later = house.clock.call_later
+
+    def crowded(delay_s, call):
+        if delay_s == PASS_EVERY_S and not refused:
+            refused.append(delay_s)
+            raise RuntimeError("can't start new thread")
+        return call_later(delay_s, call)
+
+    monkeypatch.setattr(house.clock, "call_later", crowded)
+    house.core.retention.start()
+    old = settled(house)
+    house.advance(2.3 * 3600)
+    settled(house)
+
+    house.advance(3600)
+
+    assert refused
     assert not house.is_known(old)
 
 

@@ -1,10 +1,11 @@
 """Sleep executor: any number of sleepers behind one alarm, without a thread of its own."""
 
 import heapq
+import logging
 import threading
 from functools import partial
 
-from tipman.clock import MICROSECONDS, Alarm, Clock
+from tipman.clock import AGAIN_S, MICROSECONDS, Alarm, Clock
 from tipman.effects import StartAttempt, StopAttempt
 from tipman.events import Report
 from tipman.executors import Publish, reports
@@ -14,6 +15,7 @@ ALARM_S_MAX = 30
 """An alarm stands still while the machine sleeps: none is set further ahead than this."""
 
 _STALE_MIN = 64
+_log = logging.getLogger(__name__)
 Key = tuple[bytes, int]
 
 
@@ -85,11 +87,21 @@ class SleepExecutor:
             if alarm != self._alarms:
                 return  # it was cancelled as it rang; another has taken its place
             self._alarm = None
-            now_us = self._now_us()
-            awake = self._due(now_us)
-            self._arm(now_us)
+            awake = self._due(self._now_us())
         for report in awake:
             self._publish(report)
+        while not self._has_armed():
+            self._clock.wait(AGAIN_S)
+
+    def _has_armed(self) -> bool:
+        """Arm the next alarm, which takes a thread; return whether there was one."""
+        with self._lock:
+            try:
+                self._arm(self._now_us())
+            except RuntimeError as error:
+                _log.warning("no sleeper can be woken, trying again: %s", error)
+                return False
+        return True
 
     def _due(self, now_us: int) -> list[Report]:
         awake = []
@@ -104,11 +116,11 @@ class SleepExecutor:
         if not self._deadlines:
             return
         ring_us = min(self._deadlines[0][0], now_us + ALARM_S_MAX * MICROSECONDS)
-        if self._alarm is not None:
-            if self._alarm_us <= ring_us:
-                return
-            self._alarm.cancel()
-        self._alarms += 1
-        self._alarm_us = ring_us
+        if self._alarm is not None and self._alarm_us <= ring_us:
+            return
         delay_s = max(ring_us - now_us, 0) / MICROSECONDS
-        self._alarm = self._clock.call_later(delay_s, partial(self._ring, self._alarms))
+        alarm = self._clock.call_later(delay_s, partial(self._ring, self._alarms + 1))
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm, self._alarm_us = alarm, ring_us
+        self._alarms += 1
