@@ -15,7 +15,7 @@ from tipman import migrations
 from tipman.backup import FOLDER, back_up, back_up_into, put_in_place
 from tipman.checkup import examine_at_rest
 from tipman.clock import SystemClock
-from tipman.database import Database
+from tipman.database import Database, shown
 from tipman.errors import DatabaseError, NotFoundError
 from tipman.leases import FileLock
 from tipman.operations import migrate
@@ -82,8 +82,8 @@ def verify_at_rest(settings: Settings) -> dict[str, Any]:
     _must_exist(settings)
     if pending := migrations.check(settings.database_url):
         raise DatabaseError(
-            f"an older version wrote {settings.database_url}, which lacks {', '.join(pending)};"
-            " bring it up to date by `tipman migrate`"
+            f"an older version wrote {shown(settings.database_url)}, which lacks"
+            f" {', '.join(pending)}; bring it up to date by `tipman migrate`"
         )
     with _reading(settings) as database:
         return verify(database).view()

@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import peewee
 
@@ -86,6 +86,8 @@ class Database:
             InvalidError: the URL names neither kind of database.
         """
         self.url = url
+        self.name = shown(url)
+        """The URL as others may read it."""
         self.durability = durability
         self.path = sqlite_path(url)
         if self.path is not None and self.path.is_symlink():
@@ -122,7 +124,7 @@ class Database:
                 self._set_up_session()
         except DRIVER_ERRORS as error:
             self.close()
-            raise DatabaseError(f"can not open the database {self.url}: {error}") from error
+            raise DatabaseError(f"can not open the database {self.name}: {error}") from error
 
     def close(self) -> None:
         """Disconnect; a closed one stays closed."""
@@ -217,7 +219,7 @@ class Database:
         # Opened so, it can not even write back a log that an engine left when it was killed.
         mode = "ro" if self._read_only else "rwc"
         return peewee.SqliteDatabase(
-            f"file:{quote(str(self.path))}?mode={mode}",
+            f"file:{quote(os.fsencode(str(self.path)))}?mode={mode}",
             uri=True,
             pragmas=pragmas,
             timeout=BUSY_TIMEOUT_S,
@@ -246,14 +248,35 @@ def sqlite_path(url: str) -> Path | None:
     True
 
     Raises:
-        InvalidError: any other URL.
+        InvalidError: any other URL, or one of a folder or of memory.
     """
-    scheme = urlsplit(url).scheme
-    if scheme in {"postgresql", "postgres"}:
+    if url.startswith(("postgresql:", "postgres:")):
         return None
     prefix = "sqlite:///"
-    if not url.startswith(prefix) or url == prefix:
+    name = url.removeprefix(prefix)
+    if not name or name == url or "\0" in name:
         raise InvalidError(
             f"{url!r} is no database: write sqlite:///FILE or postgresql://HOST/NAME"
         )
-    return Path(url.removeprefix(prefix))
+    if name == ":memory:":
+        raise InvalidError(f"{url!r} would keep nothing: write sqlite:///FILE")
+    path = Path(name)
+    if name.endswith("/") or path.is_dir():
+        raise InvalidError(f"{url!r} is a folder: write sqlite:///{path / 'tipman.db'}")
+    return path
+
+
+def shown(url: str) -> str:
+    """Return the URL of a database without what nobody else should read.
+
+    >>> shown("postgresql://ada:secret@localhost/tipman?password=secret")
+    'postgresql://ada@localhost/tipman'
+    >>> shown("sqlite:///a@b?c.db")
+    'sqlite:///a@b?c.db'
+    """
+    scheme, mark, rest = url.partition("://")
+    if not mark or scheme == "sqlite":
+        return url
+    place, slash, name = rest.partition("?")[0].partition("/")
+    user, at, host = place.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}{at}{host}{slash}{name}"

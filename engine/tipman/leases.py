@@ -98,7 +98,7 @@ def hold_server(database: Database) -> None:
         node, pid = _holder_of(database)
         database.close()
         who = "another engine" if pid is None else f"another engine (pid {pid} on {node})"
-        raise EngineRunningError(f"{who} holds {database.url}", pid) from None
+        raise EngineRunningError(f"{who} holds {database.name}", pid) from None
     database.execute("RESET lock_timeout")
 
 

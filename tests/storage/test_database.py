@@ -1,7 +1,9 @@
 """One database layer over both: transactions, readers, and what is no database of ours."""
 
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from storage.databases import new_url
@@ -114,10 +116,53 @@ def test_readers_of_several_threads_read_at_once(database):
         assert list(pool.map(look, range(4))) == [[["one"]] * 20] * 4
 
 
-@pytest.mark.parametrize("url", ["tipman.db", "mysql://localhost/x", "sqlite://", "sqlite:///"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tipman.db",
+        "mysql://localhost/x",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///\0",
+        "sqlite://[/x",
+    ],
+)
 def test_a_url_of_no_database_says_what_to_write(url):
     with pytest.raises(InvalidError, match="sqlite:///FILE or postgresql://HOST/NAME"):
         Database(url)
+
+
+def test_a_database_in_memory_is_refused_for_it_keeps_nothing():
+    with pytest.raises(InvalidError, match="would keep nothing: write sqlite:///FILE"):
+        Database("sqlite:///:memory:")
+
+
+@pytest.mark.parametrize("folder", ["/", ".", "..", "new/", "{tmp_path}"])
+def test_a_folder_is_no_database_and_nothing_is_left_beside_it(tmp_path, folder):
+    url = "sqlite:///" + folder.format(tmp_path=tmp_path)
+
+    with pytest.raises(InvalidError, match="is a folder: write sqlite:///"):
+        Engine(url, settings=Settings(home=tmp_path)).open()
+
+    assert not tmp_path.with_name(f"{tmp_path.name}.lock").exists()
+
+
+def test_a_name_that_is_not_utf_8_is_one_like_any_other(tmp_path):
+    file = os.fsdecode(os.fsencode(tmp_path) + b"/\xff%41.db")
+
+    with Engine(f"sqlite:///{file}", settings=Settings(home=tmp_path)):
+        pass
+
+    assert Path(file).exists()
+
+
+def test_a_password_stands_in_no_message():
+    database = Database("postgresql://ada:secret@localhost:1/x?password=secret")
+
+    with pytest.raises(DatabaseError, match="postgresql://ada@localhost:1/x: ") as refused:
+        database.open()
+
+    assert "secret" not in str(refused.value)
 
 
 def test_a_place_that_does_not_exist_is_an_error_that_names_it(tmp_path):

@@ -63,7 +63,7 @@ def _applied(database: Database) -> list[str]:
         tables = {row[0] for row in database.fetch("SELECT name FROM sqlite_master")}
         owner = database.fetch("PRAGMA application_id")[0][0]
         if tables and owner != APPLICATION_ID:
-            raise DatabaseError(f"{database.url} is not a Tipman database; it was not touched")
+            raise DatabaseError(f"{database.name} is not a Tipman database; it was not touched")
     else:
         tables = {
             row[0]
