@@ -71,7 +71,7 @@ def address_of(url: str) -> tuple[Address, str | None]:
         raise InvalidError(f"{url!r} is no address of a server: {error}") from None
     why = _fault(parts)
     if why is not None or parts.hostname is None:
-        raise InvalidError(f"{_without_secrets(parts)!r} is no address of a server: {why}")
+        raise InvalidError(f"{_without_secrets(url)!r} is no address of a server: {why}")
     address = Address(
         parts.scheme, parts.hostname, port or _PORTS[parts.scheme], parts.path.rstrip("/")
     )
@@ -80,7 +80,7 @@ def address_of(url: str) -> tuple[Address, str | None]:
 
 def _fault(parts: SplitResult) -> str | None:
     if parts.scheme not in _PORTS:
-        return "it must start with http:// or https://"
+        return "it must start with http:// or https://, such as http://127.0.0.1:8000"
     if not parts.hostname or not parts.netloc.isprintable():
         return "it names no host"
     if "@" in parts.netloc:
@@ -92,6 +92,11 @@ def _fault(parts: SplitResult) -> str | None:
     return None if parts.path.isascii() and parts.path.isprintable() else "its path is not plain"
 
 
-def _without_secrets(parts: SplitResult) -> str:
-    """Return a URL without what may be a password or a token: messages end up in logs."""
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+def _without_secrets(url: str) -> str:
+    """Return a URL without what may be a password or a token: messages end up in logs.
+
+    >>> _without_secrets("localhost:8000/#token=secret"), _without_secrets("ftp://me:pass@a")
+    ('localhost:8000/', 'ftp://a')
+    """
+    scheme, mark, rest = url.partition("#")[0].partition("?")[0].rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"

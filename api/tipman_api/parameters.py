@@ -69,7 +69,7 @@ class Parameters:
         for part in found:
             if not part or (allowed and part not in allowed):
                 among = f"; there are {', '.join(allowed)}" if allowed else ""
-                raise self.refused(name, f"has no {part!r}{hint(part, allowed)}{among}")
+                raise self.refused(name, f"has no {part!r}{among}{hint(part, allowed)}")
         return tuple(sorted(set(found)))
 
     def number(self, name: str, *, least: int, most: int) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
-from tipman.errors import RepeatedError
+from tipman.errors import Fault, InvalidError, RepeatedError
 from tipman.jsontext import dumps
 from tipman.listing import dumps_stored
 from tipman.registry.records import Answer
@@ -55,6 +55,7 @@ async def written(request: Request, write: Write, key: str | None = None) -> Ans
     Raises:
         IdempotencyMismatchError: the key was used for another body.
         RefusedError: the key is none.
+        InvalidError: that of the body is none.
     """
     repeat = _repeat_in(request, key)
     if repeat is None:
@@ -104,14 +105,12 @@ def _repeat_in(request: Request, key_of_body: str | None) -> Repeat | None:
     keys = [v.decode("latin-1") for name, v in request.scope["headers"] if name == HEADER]
     if not keys and key_of_body is None:
         return None
-    keys = keys or [str(key_of_body)]
-    key = keys[0]
+    key = keys[0] if keys else str(key_of_body)
     if len(keys) > 1 or not 0 < len(key) <= KEY_CHARACTERS_MAX or not _is_visible(key):
-        raise RefusedError(
-            "malformed",
-            "`Idempotency-Key` must be one text of visible ASCII characters, "
-            f"{KEY_CHARACTERS_MAX} at most",
-        )
+        words = f"must be one text of visible ASCII characters, {KEY_CHARACTERS_MAX} at most"
+        if not keys:
+            raise InvalidError(f"/id: {words}", (Fault("/id", words),))
+        raise RefusedError("malformed", f"`Idempotency-Key` {words}")
     body = request.scope.get(BODY_KEY)
     principal = principal_of(request)
     return repeat_of(

@@ -74,8 +74,9 @@ async def change_schedule(request: Request) -> Response:
     target, engine = schedule_of(request, Parameters(request)), bridge.engine
     changes = body_of(request)
     if not isinstance(changes, dict) or not changes:
-        detail = "must be an object with what is to change"
-        raise InvalidError(f"the body {detail}, not {kind_of(changes)}", (Fault("", detail),))
+        found = "an empty one" if changes == {} else kind_of(changes)
+        detail = f"must be an object with what is to change, not {found}"
+        raise InvalidError(f"the body {detail}", (Fault("", detail),))
 
     async def write(keep: Keep) -> Answer:
         identifier = await bridge.read(target.locate)

@@ -55,7 +55,7 @@ def kind_of_request(name: str) -> type[Requested]:
     kind = REQUESTS.get(name)
     if kind is None:
         known = ", ".join(sorted(REQUESTS))
-        detail = f"no event {name!r}{hint(name, REQUESTS)}; there are {known}"
+        detail = f"no event {name!r}; there are {known}{hint(name, REQUESTS)}"
         raise InvalidError(detail, (Fault("/name", detail),))
     return kind
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 from cli.program import PATIENCE_S, shell, write_workflow
 from click.testing import CliRunner
+from tipman.definitions import TaskType
 from tipman.errors import (
     ConflictError,
     DatabaseError,
@@ -78,6 +79,8 @@ def test_versions_are_printed(call):
         (["run", "a", "--param", "day"], "'day' is not K=V"),
         (["run", "a", "--param", "=1"], "'=1' is not K=V"),
         (["validate"], "FILE"),
+        (["submit"], f"Name a TYPE ({', '.join(TaskType.__args__)})"),
+        (["list", "--url", "foo"], "tipman: 'foo' is no address"),
     ],
 )
 def test_bad_usage_is_refused(call, arguments, words):

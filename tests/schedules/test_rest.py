@@ -372,6 +372,7 @@ def test_a_wrong_change_changes_nothing(house, changes, pointer):
     problem = problem_of(house.ask("PATCH", made["uri"], changes), 422, "invalid")
 
     assert pointer in [error["pointer"] for error in problem["errors"]]
+    assert ", not an object" not in problem["detail"]
     assert house.get(made["uri"]).json == made
 
 

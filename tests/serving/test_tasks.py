@@ -314,6 +314,16 @@ def test_an_unknown_event_is_refused(house, body):
     problem_of(house.post(task["uri"] + "/events", body), 422, "invalid")
 
 
+@pytest.mark.parametrize("identifier", ["", "a b", "x" * 256, "ü"])
+def test_an_id_that_is_none_is_named_where_it_stands(house, identifier):
+    """It was called an `Idempotency-Key`, of which the request had none."""
+    body = {"name": "finish.reported", "id": identifier}
+
+    problem = problem_of(house.post(waits(house)["uri"] + "/events", body), 422, "invalid")
+
+    assert [fault["pointer"] for fault in problem["errors"]] == ["/id"]
+
+
 def test_an_event_with_an_id_is_taken_once(house):
     task = waits(house)
     body = {"name": "finish.reported", "data": 1, "id": "e-1"}

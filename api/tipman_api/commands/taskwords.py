@@ -9,7 +9,10 @@ import click
 from tipman_api.commands.options import json_value
 
 Callback = TypeVar("Callback", bound=Callable[..., Any])
-TYPES = ("exec", "eval", "python", "inline", "sleep", "counter", "http", "wait")
+TYPES = (
+    "exec", "eval", "python", "inline", "sleep", "counter", "http", "wait", "approval", "workflow",
+    "map",
+)  # fmt: skip
 _CODE = frozenset({"exec", "eval"})
 """Types whose arguments are text; what looks like an object is one for `exec` only."""
 _FIELDS = ("queue", "priority", "timeout_s", "on_lost")
