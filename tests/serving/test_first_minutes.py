@@ -12,11 +12,22 @@ import pytest
 from cli.program import Program
 
 ROOT = Path(__file__).parent.parent.parent
-SECTION = re.search(
-    r"^## Serve\n(.*?)^## ", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
-)[1]
-CURL, COMMANDS = re.findall(r"^```sh\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
-PYTHON = re.search(r"^```py\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def section(name):
+    return re.search(rf"^## {name}\n(.*?)^## ", README, re.MULTILINE | re.DOTALL)[1]
+
+
+def blocks(language, text):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+CURL, COMMANDS = blocks("sh", section("Serve"))
+(PYTHON,) = blocks("py", section("Serve"))
+FILES = section("Run a workflow file")
+(WORKFLOW,) = blocks("yaml", FILES)
+LINES = re.findall(r"^    (tipman .*?)(?: +#.*)?$", FILES, re.MULTILINE)
 ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -82,5 +93,22 @@ def test_the_first_ten_minutes(tipman):
         assert tipman("logs", "tea").stdout == "tea\n"
         assert "retry.requested" in tipman("events", "tea").stdout
         assert json.loads(tipman("show", "count", "--json").stdout)["result"] == 2
+        running.signal(signal.SIGINT)
+        assert running.wait() == 0
+
+
+def test_the_workflow_file_does_what_is_said(tipman):
+    (tipman.folder / "hello.yaml").write_text(WORKFLOW)
+    first = tipman.script(LINES[0])
+    assert first.stdout.splitlines()[-1].startswith("hello: 4 tasks, 4 ok"), first.stderr
+    assert "\nStarted: tell\nhello world\nEnded : tell\n" in first.stdout
+
+    assert len(LINES) == 9
+    running, _ = serve(tipman)
+    with running:
+        for line in LINES[1:]:
+            ended = tipman.script(line)
+            assert ended.returncode == 0, line + ended.stderr
+        assert "==> tell <==\nhello world\n" in ended.stdout
         running.signal(signal.SIGINT)
         assert running.wait() == 0
