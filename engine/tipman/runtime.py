@@ -18,7 +18,7 @@ from tipman.definitions import Stencil, Task, Workflow, bare_call, by_failure, t
 from tipman.definitions.named import is_by_definition
 from tipman.errors import DatabaseError, InvalidError, TipmanError, UnavailableError
 from tipman.events import Event, TasksSubmitted
-from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall
+from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall, registered_of
 from tipman.handles import Handle, Settlements
 from tipman.ids import IdSource
 from tipman.leases import FileLock
@@ -221,7 +221,7 @@ class Engine(Requests, Operations, Arrangements, Conduct):
         Raises:
             InvalidError: arguments that the function does not take, or that are not JSON.
         """
-        registered = what.task if isinstance(what, TaskCall) else what
+        registered = registered_of(what)
         template = self._template(what, registered)
         if template.key is not None:
             raise InvalidError("many calls can not share one key")
@@ -323,7 +323,7 @@ class Engine(Requests, Operations, Arrangements, Conduct):
     def _call(
         self, what: RegisteredTask[..., Any] | TaskCall, arguments: Mapping[str, Any]
     ) -> TasksSubmitted:
-        registered = what.task if isinstance(what, TaskCall) else what
+        registered = registered_of(what)
         registered.check(arguments)
         template = self._template(what, registered)
         named = {"task": registered.name, "args": arguments}
@@ -332,7 +332,7 @@ class Engine(Requests, Operations, Arrangements, Conduct):
     def _asked(
         self, what: RegisteredTask[..., Any] | TaskCall, arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
-        (what.task if isinstance(what, TaskCall) else what).check(arguments)
+        registered_of(what).check(arguments)
         return _shape(what, arguments)
 
     def _has_code(self, task: Task) -> bool:
@@ -387,7 +387,7 @@ class Engine(Requests, Operations, Arrangements, Conduct):
 def _shape(
     what: RegisteredTask[..., Any] | TaskCall, arguments: Mapping[str, Any]
 ) -> dict[str, Any]:
-    registered = what.task if isinstance(what, TaskCall) else what
+    registered = registered_of(what)
     options = what.options if isinstance(what, TaskCall) else registered.defaults
     named = {"task": registered.name, "args": dict(arguments)}
     return {"name": registered.name, **options, "type": "inline", "arguments": named}

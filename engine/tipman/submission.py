@@ -330,4 +330,4 @@ def _refuse_cycles(
     cycle = find_cycle(dict(zip(ids, dependencies, strict=True)))
     if cycle is not None:
         keys = [str(tasks[ids.index(each)].key) for each in cycle]
-        raise CycleError("tasks wait for one another: " + " -> ".join(keys))
+        raise CycleError("tasks wait for one another: " + " -> ".join((*keys, keys[0])))

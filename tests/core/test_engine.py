@@ -91,6 +91,17 @@ def test_arguments_that_a_function_does_not_take_are_refused_at_once(shop):
         engine.submit(shop.echo, valu=1)
 
 
+@pytest.mark.parametrize("what", [print, lambda: None, "echo", None])
+def test_what_is_no_task_is_refused_and_says_what_makes_one(shop, what):
+    engine = shop.start()
+
+    for submit in (engine.submit, engine.submit_nowait, lambda w: engine.submit_many(w, [{}])):
+        with pytest.raises(
+            InvalidError, match=r"is no task: mark a function or class with `@task`"
+        ):
+            submit(what)
+
+
 def test_what_the_submitter_changes_afterwards_is_not_changed_in_the_task(shop):
     engine = shop.start(slots=1)
     engine.submit(shop.hold)
@@ -372,7 +383,7 @@ def test_a_task_that_is_awaited_says_what_it_waits_for(shop):
     running = engine.submit(shop.hold)
     shop.gate.has_come()
     queued = engine.submit(shop.echo)
-    waiting = engine.submit(shop.echo.options(dependencies=[queued.uri]))
+    waiting = engine.submit(shop.echo.options(dependencies=[queued]))
 
     assert engine.explain(running)["waiting_for"][0]["text"] == "the end of attempt 1"
     assert engine.explain(queued)["waiting_for"][0]["text"] == "a slot, all 1 are taken"

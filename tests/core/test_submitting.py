@@ -150,8 +150,9 @@ def test_a_cycle_is_named_whole(house):
             {**PLAIN, "key": "d", "dependencies": ["a"]},
         )
 
-    assert all(f" {key} " in f" {refused.value} " for key in "abc")
-    assert " d " not in f" {refused.value} "
+    ring = str(refused.value).removeprefix("tasks wait for one another: ").split(" -> ")
+    assert sorted(ring[:-1]) == ["a", "b", "c"]
+    assert ring[0] == ring[-1]
 
 
 def test_an_empty_batch_is_refused(house):

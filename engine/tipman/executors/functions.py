@@ -37,7 +37,10 @@ class TaskOptions(TypedDict, total=False):
 
 
 class InstanceOptions(TypedDict, total=False):
-    """What `.options(…)` takes: the fields of one instance, as in a workflow file or over REST."""
+    """What `.options(…)` takes: the fields of one instance, as in a workflow file or over REST.
+
+    `dependencies` may be handles, too.
+    """
 
     name: str
     key: str
@@ -134,6 +137,9 @@ class RegisteredTask(Generic[P, R]):
             InvalidError: an option that does not exist, with the nearest that does.
         """
         _refuse_unknown_options(f"{self.name}.options()", options, InstanceOptions)
+        needed = options.get("dependencies")
+        if isinstance(needed, list | tuple):
+            options["dependencies"] = [getattr(each, "uri", each) for each in needed]
         return TaskCall(self, {**self.defaults, **options})
 
     def check(self, arguments: Arguments) -> None:
@@ -165,6 +171,18 @@ class TaskCall:
     def __init__(self, task: RegisteredTask[..., Any], options: Mapping[str, Any]) -> None:
         self.task = task
         self.options = options
+
+
+def registered_of(what: object) -> RegisteredTask[..., Any]:
+    """Return the task that is to be submitted, with options or without.
+
+    Raises:
+        InvalidError: it is no task.
+    """
+    task = what.task if isinstance(what, TaskCall) else what
+    if not isinstance(task, RegisteredTask):
+        raise InvalidError(f"{task!r} is no task: mark a function or class with `@task`")
+    return task
 
 
 class Registry:
