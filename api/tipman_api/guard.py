@@ -115,8 +115,8 @@ class Guard:
             check_query(query)
         self._check_sender(scope, headers)
         is_open = self._table.is_open(path)
-        # What supervisors and proxies look at may be asked without its body.
-        rule = self._table.find("GET" if method == "HEAD" and is_open else method, path)
+        # Whatever may be read may be asked for without its body.
+        rule = self._table.find("GET" if method == "HEAD" else method, path)
         if isinstance(rule, Rule) and rule.access is OPEN:
             return rule, ANYBODY
         if not is_open:
@@ -163,7 +163,9 @@ class Guard:
 
     async def _pass(self, scope: Scope, receive: Receive, answer: Answer, rule: Rule) -> None:
         if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
+            # A stream of events would have no end, and nobody would see one of them.
+            headers = [pair for pair in scope["headers"] if pair[0] != b"accept"]
+            scope = {**scope, "method": "GET", "headers": headers}
         try:
             if rule.lane is None:
                 await self._app(scope, receive, answer.send)

@@ -153,7 +153,7 @@ class RouteTable:
     def methods(self, path: str) -> list[str]:
         """Return every method that a path answers to."""
         found = {*self._exact.get(path, {})}.union(*self._matching(path))
-        return sorted(found)
+        return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
     def _matching(self, path: str) -> Iterator[dict[str, Rule]]:
         parts = path.split("/")

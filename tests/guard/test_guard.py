@@ -124,6 +124,17 @@ def test_an_unknown_path_is_told_to_who_has_a_token_only(guard):
     assert ask(guard, "GET", "/admin").status == 404
 
 
+def test_what_may_be_read_may_be_asked_for_without_its_body(guard):
+    read, head = ask(guard, "GET", KNOWN), ask(guard, "HEAD", KNOWN)
+
+    # The server below sends none of it.
+    assert head.status == read.status == 200
+    assert head.headers["content-length"] == read.headers["content-length"]
+    assert ask(guard, "HEAD", KNOWN, token=None).status == 401
+    assert ask(guard, "HEAD", TASKS).status == 405
+    assert ask(guard, "PUT", KNOWN, {}).headers["allow"].startswith("GET, HEAD")
+
+
 def test_a_path_with_another_method_names_those_there_are(guard):
     reply = ask(guard, "PUT", TASKS, {})
 

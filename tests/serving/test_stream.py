@@ -246,3 +246,14 @@ def test_a_server_stops_with_clients_attached(tmp_path):
         for stream in streams:
             with stream:
                 assert list(stream.messages()) == []
+
+
+def test_a_head_of_a_stream_ends(house):
+    """It would go on for ever, on a connection that is kept for the next request."""
+    link = house.connect()
+
+    head = house.ask("HEAD", ALL, None, {"Accept": EVENT_STREAM}, connection=link)
+    after = house.ask("GET", "/api/v1/tasks?limit=1", connection=link)
+
+    assert (head.status, head.body, after.status) == (200, b"", 200)
+    link.close()
