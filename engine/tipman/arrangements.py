@@ -56,6 +56,9 @@ class Arrangements(Timekeeping, ABC):
             raise KeyExistsError(f"the key {wanted['key']!r} belongs to {uri}", uri)
         said = {n: value for n, value in (workflow.schedule or {}).items() if n not in _FIXED}
         gone = {name: None for name in spec if name not in wanted and name != "paused"}
+        if isinstance(catch_up := said.get("catch_up"), Mapping):
+            # All of it is said here, and a change would keep what is not.
+            said["catch_up"] = {**dict.fromkeys(spec.get("catch_up", ())), **catch_up}
         # What stays as it is is not asked for: an interval would be counted from now again.
         changes = {name: v for name, v in {**gone, **said}.items() if spec.get(name) != v}
         if not changes:

@@ -10,7 +10,8 @@ from typing import Any
 
 from tipman.clock import MICROSECONDS
 from tipman.definitions import Task, Workflow, with_input
-from tipman.definitions.schedules import TARGETS, TRIGGERS, Schedule, schedule_of
+from tipman.definitions.patches import patched
+from tipman.definitions.schedules import TARGETS, Schedule, schedule_of
 from tipman.definitions.timing import check_schedule, timetable_for
 from tipman.errors import ConflictError, Fault, InvalidError, NotFoundError
 from tipman.events import (
@@ -34,7 +35,6 @@ from tipman.schedules.handles import ScheduleHandle
 from tipman.schedules.views import Page, Stored
 
 LIMIT = views.LIMIT
-_FIXED = ("key", "name", "namespace")
 _TRIES = 10
 
 
@@ -117,8 +117,9 @@ class Timekeeping(Previews, ABC):
     ) -> ScheduleHandle:
         """Change fields of a schedule, those that are null back to their defaults; at once.
 
-        One of `cron`, `every_s` and `at` takes the place of another, as does what it submits. What
-        was decided stays; giving `every_s` counts from now again.
+        One of `cron`, `every_s` and `at` takes the place of another, as does what it submits; of
+        `catch_up` what is not named stays. What was decided stays; giving `every_s` counts from
+        now again.
 
         Raises:
             InvalidError: it can not be so; `faults` names everything that is wrong.
@@ -155,7 +156,8 @@ class Timekeeping(Previews, ABC):
         """
         with self.reading() as database:
             found = views.stored(database, identifier)
-        schedule, task = self._timed(_patched(found, patch))
+        spec = {**parsed(found.record.spec), "paused": found.state == "paused"}
+        schedule, task = self._timed(patched(spec, patch))
         if "at" in patch:
             _check_future(schedule, self.core.clock.wall_us())
         # What is not asked for stays as it is, pinned to its version whatever came after.
@@ -341,28 +343,6 @@ class Timekeeping(Previews, ABC):
                 return definition_of(database, namespace, *plan.pin)
         arguments = plan.task.arguments
         return self.workflow_version(arguments["name"], arguments["version"], namespace=namespace)
-
-
-def _patched(found: Stored, patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a schedule is asked to be from now on."""
-    for name in _FIXED:
-        if name in patch:
-            raise _refused(f"/{name}", "can not be changed; make another schedule")
-    given: dict[str, Any] = {**parsed(found.record.spec), "paused": found.state == "paused"}
-    for group in (TRIGGERS, TARGETS):
-        if any(patch.get(name) is not None for name in group):
-            given = {name: value for name, value in given.items() if name not in group}
-            if group is TARGETS:
-                given.pop("arguments", None)
-                given.pop("input", None)
-    for name, value in patch.items():
-        if value is None and name not in Schedule.model_fields:
-            given[name] = value
-        elif value is None:
-            given.pop(name, None)
-        else:
-            given[name] = value
-    return given
 
 
 def _check_future(schedule: Schedule, now: int) -> None:

@@ -295,6 +295,29 @@ def test_an_update_changes_what_is_said(call, added):
     assert call("schedule", "update", "gone", "--every", "5")[0] == 3
 
 
+def test_an_update_of_a_window_leaves_the_policy_and_the_other_way_round(call, added):
+    added("--key", "kept", "--catch-up", "all", "--catch-up-max", "3", "--catch-up-window", "60")
+
+    call("schedule", "update", "kept", "--catch-up-window", "5")
+    widened = json.loads(call("schedule", "show", "kept", "--json")[1])["catch_up"]
+    call("schedule", "update", "kept", "--catch-up", "earliest")
+
+    assert widened == {"policy": "all", "window_s": 5, "max": 3}
+    shown = json.loads(call("schedule", "show", "kept", "--json")[1])
+    assert shown["catch_up"] == {"policy": "earliest", "window_s": 5, "max": 100}
+
+
+def test_a_limit_goes_with_the_policy_that_it_belongs_to(call, added):
+    added("--key", "short", "--overlap", "queue_all", "--queue-max", "2")
+
+    code, _, err = call("schedule", "update", "short", "--overlap", "skip")
+
+    assert (code, err) == (0, "")
+    shown = json.loads(call("schedule", "show", "short", "--json")[1])
+    assert (shown["overlap"], shown["queue_max"]) == ("skip", 100)
+    assert call("schedule", "update", "short", "--overlap", "skip", "--queue-max", "2")[0] == 2
+
+
 def test_a_preview_of_a_schedule_is_what_the_server_says(call, added):
     added("--key", "soon", "--cron", "0 2 * * *", "--timezone", "Asia/Tokyo")
 

@@ -368,7 +368,7 @@ def test_naming_tasks_that_went_well_does_not_say_that_the_whole_run_did(house):
     house.fail(ids["a"])
     house.succeed(ids["b"])
 
-    with pytest.raises(ConflictError, match="none of these tasks of the run .* ended badly"):
+    with pytest.raises(ConflictError, match=r"none of these tasks of the run .* ended badly"):
         house.ask("retry.requested", run, {"tasks": ["b"]})
 
 

@@ -75,6 +75,15 @@ def test_what_a_file_does_not_change_is_left_alone_so_an_interval_goes_on(engine
     assert after["next_at"] == before["next_at"]
 
 
+def test_what_a_file_no_longer_says_of_catching_up_is_as_if_it_never_had(engine):
+    engine.add_workflow(nightly({"every_s": 60, "catch_up": {"policy": "all", "max": 3}}))
+
+    engine.add_workflow(nightly({"every_s": 60, "catch_up": {"window_s": 9}}))
+
+    (found,) = engine.schedules().items
+    assert found["catch_up"] == {"policy": "latest", "window_s": 9, "max": 100}
+
+
 def test_a_schedule_that_somebody_paused_stays_so(engine):
     engine.add_workflow(nightly({"every_s": 60}))
     (found,) = engine.schedules().items

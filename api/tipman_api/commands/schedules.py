@@ -158,7 +158,6 @@ def list_slots(session: Session, reference: str, *, limit: int, **given: Any) ->
 @_workflow_option
 @input_option
 @parameter_option
-@click.option("--name", help="What people read.")
 @when_options
 @how_options
 @click.option("--unset", metavar="FIELD", multiple=True, help="Take a field away.")
@@ -177,8 +176,6 @@ def update_schedule(
     if any(name in changes for name in TRIGGERS):
         changes = {name: changes.get(name) for name in TRIGGERS} | changes
     changes |= dict.fromkeys(given["unset"])
-    if given["name"] is not None:
-        changes["name"] = given["name"]
     if words or any(given[name] is not None for name in ("definition", "workflow", "given")):
         changes |= dict.fromkeys(_TARGET) | _target(words, given)
     elif task_fields(given):
