@@ -17,6 +17,9 @@ from tipman_api.exits import ExitCode, exit_code_of
 from tipman_api.outlet import has_lost, keep_standard_streams, say, standard_output
 from tipman_api.program import Program
 
+_NO_THREAD = "can't start new thread"
+"""What Python says of it, in an error of no class of its own."""
+
 
 @click.group(
     cls=Program,
@@ -58,13 +61,24 @@ def _failed(error: Exception) -> ExitCode:
     if isinstance(error, BrokenPipeError):
         standard_output().give_up()
         return ExitCode.FAILED
-    if isinstance(error, OSError):
-        # What the machine lacks, a current folder say, and no fault of the program.
-        say(f"tipman: {error}")
+    lack = _lack(error)
+    if lack is not None:
+        say(f"tipman: {lack}")
         return ExitCode.INTERNAL
     trace = "".join(traceback.format_exception(error))
     say(f"tipman: internal fault\n{trace}")
     return ExitCode.INTERNAL
+
+
+def _lack(error: Exception) -> str | None:
+    """Return what the machine lacks, None where the program is at fault."""
+    if isinstance(error, MemoryError):
+        return "the system gives no more memory"
+    if str(error) == _NO_THREAD:
+        return "the system gives no more threads"
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the current folder is gone"
+    return str(error) if isinstance(error, OSError) else None
 
 
 def _words(error: TipmanError) -> str:

@@ -164,7 +164,7 @@ class Engine(Requests, Operations, Arrangements, Conduct):
         self._stopped = True
         core.bus.close(UnavailableError("the engine has stopped"))
         core.bus.wake()
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join()
         self._settlements.close()
         self._core = None
