@@ -1,6 +1,8 @@
 """Operations: what an engine does for those who look after it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -78,13 +80,19 @@ class Operations(Views):
             InvalidError: there is a file already, no such folder, or it is no SQLite database.
             DatabaseError: the copy could not be written, or is damaged.
         """
-        with self.reading() as database:
+        with self._keeping() as database:
             return back_up(database, destination, self.core.clock)
 
     def backup_at_home(self) -> Backup:
         """As `backup`, into the folder `backups` of the home, under a name that says when."""
-        with self.reading() as database:
+        with self._keeping() as database:
             return back_up_into(database, self.settings.home / FOLDER, self.core.clock)
+
+    @contextmanager
+    def _keeping(self) -> Iterator[Database]:
+        """Lend a connection that can only read; all that its rows refer to stays meanwhile."""
+        with self.core.retention.paused(), self.reading() as database:
+            yield database
 
     def export_spans(self, processor: "SpanProcessor") -> None:
         """Hand spans of what happens from now on to a processor of OpenTelemetry's SDK."""

@@ -122,6 +122,12 @@ class Retention:
             return False
         return True
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Remove nothing meanwhile. It waits for a pass to end, and a pass for this."""
+        with self._turn:
+            yield
+
     # What.
 
     def prune(self) -> Pruned:

@@ -10,7 +10,7 @@ from typing import Any
 from tipman import queries
 from tipman.awaits import shared_slots
 from tipman.core import Core
-from tipman.database import Database, Row
+from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.errors import UnavailableError
 from tipman.handles import Handle, Settlements
 
@@ -106,10 +106,18 @@ class Views:
             reader = self._readers.get_nowait()
         except Empty:
             reader = self.core.database.reader()
+        is_sound = True
         try:
             yield reader
+        except DRIVER_ERRORS:
+            # A server that was started anew answers on no connection of before.
+            is_sound = False
+            raise
         finally:
-            self._readers.put(reader)
+            if is_sound and self._core is not None:
+                self._readers.put(reader)
+            else:
+                reader.close()
 
     def outcome(self, identifier: bytes) -> tuple[str, Any, dict[str, Any] | None]:
         """Return state, result and error of a task."""

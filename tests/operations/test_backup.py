@@ -4,13 +4,15 @@ import os
 import sqlite3
 import stat
 import threading
+from contextlib import ExitStack
 
 import pytest
 from core.engines import in_thread
-from tipman.backup import back_up, put_in_place
+from tipman.backup import _take_in, back_up, put_in_place
 from tipman.clock import ManualClock
 from tipman.database import Database, sqlite_path
 from tipman.errors import DatabaseError, InvalidError
+from tipman.values import LARGE
 
 CLOCK = ManualClock()
 
@@ -135,3 +137,25 @@ def test_postgresql_has_its_own_tools(any_shop, tmp_path):
         return
     with pytest.raises(InvalidError, match="pg_dump"):
         copied(engine, tmp_path / "copy.db")
+
+
+def test_what_a_backup_refers_to_is_not_pruned_meanwhile(shop, tmp_path, monkeypatch):
+    engine = shop.start(retention_days=1e-9)
+    engine.submit(shop.echo, value="x" * LARGE * 2).wait(30)
+    engine.submit_task({"type": "wait"})
+
+    def prune():
+        # What was written lately stays for two passes.
+        for _ in range(3):
+            engine.prune()
+
+    def take_in(target, values):
+        pruning = pruned.enter_context(in_thread(prune))
+        pruning.join(0.3)
+        _take_in(target, values)
+
+    monkeypatch.setattr("tipman.backup._take_in", take_in)
+    with ExitStack() as pruned:
+        engine.backup(tmp_path / "copy.db")
+
+    assert not list(engine.core.database.values.references())

@@ -1,9 +1,10 @@
 """A server that hangs up: nothing is acknowledged, the engine says so, the next one goes on."""
 
 import pytest
+from core.engines import Shop
 from core.house import PLAIN, House
 from storage.databases import new_url
-from tipman.database import Database
+from tipman.database import DRIVER_ERRORS, Database
 from tipman.errors import DatabaseError
 
 
@@ -14,10 +15,10 @@ def house(tmp_path):
     built.close()
 
 
-def hang_up(house):
-    """End the connection on which the bus writes, as a server does that goes down."""
-    backend = house.core.database.fetch("SELECT pg_backend_pid()")[0][0]
-    other = Database(house.url)
+def hang_up(database):
+    """End a connection, as a server does that goes down."""
+    backend = database.fetch("SELECT pg_backend_pid()")[0][0]
+    other = Database(database.url)
     other.open()
     assert other.fetch("SELECT pg_terminate_backend(?, 10000)", (backend,)) == [(True,)]
     other.close()
@@ -25,7 +26,7 @@ def hang_up(house):
 
 def test_an_event_that_meets_a_lost_connection_is_not_acknowledged(house):
     known = house.task()
-    hang_up(house)
+    hang_up(house.core.database)
 
     with pytest.raises(DatabaseError):
         house.submit(PLAIN)
@@ -38,7 +39,7 @@ def test_an_event_that_meets_a_lost_connection_is_not_acknowledged(house):
 
 def test_the_next_engine_goes_on_where_the_connection_was_lost(house):
     known = house.task()
-    hang_up(house)
+    hang_up(house.core.database)
     with pytest.raises(DatabaseError):
         house.cancel(known)
 
@@ -48,3 +49,16 @@ def test_the_next_engine_goes_on_where_the_connection_was_lost(house):
     assert house.outcomes(known) == ["lost"]
     house.cancel(known)
     assert house.configuration(known) == "cancelling"
+
+
+def test_who_looks_has_another_connection_after_one_that_was_lost(tmp_path):
+    shop = Shop(tmp_path, new_url("postgresql", tmp_path))
+    engine = shop.start()
+    with engine.reading() as reader:
+        hang_up(reader)
+
+    with pytest.raises(DRIVER_ERRORS):
+        engine.find("any")
+
+    assert engine.submit(shop.echo, value=1).wait(30).result == 1
+    shop.close()
