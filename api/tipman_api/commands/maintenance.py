@@ -36,9 +36,11 @@ def prune(session: Session, *, settings: "Settings | None", is_dry_run: bool) ->
         told = prune_at_rest(settings, is_dry_run=is_dry_run)
     if session.printer.as_json:
         session.printer.answer(told)
-    else:
-        rows = ({"what": what, "rows": count} for what, count in told["rows"].items() if count)
-        session.printer.rows(rows, _ROWS)
+        return
+    rows = [{"what": what, "rows": count} for what, count in told["rows"].items() if count]
+    session.printer.rows(rows, _ROWS)
+    if not rows:
+        session.printer.note(f"nothing settled before {told['settled_before']} that may go")
 
 
 @click.command
