@@ -37,6 +37,10 @@ sqlite3.register_adapter(type(None), _NOTHING.get)
 
 Row = tuple[Any, ...]
 DRIVER_ERRORS: tuple[type[Exception], ...] = (peewee.PeeweeException, sqlite3.Error, OSError)
+_NO_DRIVER = (
+    "PostgreSQL's driver is missing: it comes with the package as `tipman[postgres]`, and is not"
+    " in the single program"
+)
 
 
 class Insert(NamedTuple):
@@ -124,7 +128,8 @@ class Database:
                 self._set_up_session()
         except DRIVER_ERRORS as error:
             self.close()
-            raise DatabaseError(f"can not open the database {self.name}: {error}") from error
+            why = _NO_DRIVER if isinstance(error, peewee.ImproperlyConfigured) else error
+            raise DatabaseError(f"can not open the database {self.name}: {why}") from error
 
     def close(self) -> None:
         """Disconnect; a closed one stays closed."""

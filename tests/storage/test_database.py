@@ -280,3 +280,11 @@ def test_a_newer_server_database_is_refused_and_not_touched(tmp_path):
 
     assert database.fetch("SELECT * FROM epoch") == before
     database.close()
+
+
+def test_a_missing_driver_is_named_by_what_brings_it(monkeypatch):
+    monkeypatch.setattr("peewee.psycopg", None)
+    monkeypatch.setattr("peewee.psycopg2", None)
+
+    with pytest.raises(DatabaseError, match=r"`tipman\[postgres\]`"):
+        Database("postgresql://localhost/tipman").open()
