@@ -73,7 +73,10 @@ class Previews(Librarian):
         plan, record, now = plan_of(found.record), found.record, self.core.clock.wall_us()
         until = plan.ready_until(identifier, now)
         runs: list[int] = []
+        if record.next_at is None:
+            return {"due": 0, "runs": runs}
         if found.state == "active":
+            most = found.spec.runs_max
             backlog = plan_backlog(
                 plan.policy, plan, decided_until=record.decided_until, until=until, back_at=now
             )
@@ -82,10 +85,9 @@ class Previews(Librarian):
                 plan.schedule.overlap,
                 running=running,
                 queue_max=plan.schedule.queue_max,
+                runs_left=None if most is None else most - record.runs,
             )
-        due = 0
-        if found.state != "finished":
-            due = plan.timetable.count_between(record.decided_until, until)
+        due = plan.timetable.count_between(record.decided_until, until)
         return {"due": due, "runs": list(map(described(plan.timetable), runs))}
 
 

@@ -277,9 +277,15 @@ class Timekeeping(Previews, ABC):
             return views.slots(database, identifier, decisions=decisions, after=after, limit=limit)
 
     def explain_schedule(self, identifier: bytes) -> dict[str, Any]:
-        """Return what a schedule waits for."""
+        """Return what a schedule waits for.
+
+        Raises:
+            NotFoundError: it never existed, or was pruned.
+        """
         with self.reading() as database:
-            return views.explain(database, identifier)
+            found = views.stored(database, identifier)
+            runs = views.open_runs(database, [identifier]).get(identifier, [])
+        return views.explain(found, runs, is_orphan=self._is_orphan(found))
 
     # Inside.
 

@@ -9,6 +9,7 @@ from tipman.definitions.schedules import schedule_of
 from tipman.errors import ConflictError
 from tipman.events import BackfillRequested, ScheduleChanged, ScheduleDeleted
 from tipman.handlers.plans import task_text
+from tipman.schedules import views
 from tipman.schedules.backfills import Backfill
 
 MINUTE = {"every_s": 60, "overlap": "allow"}
@@ -92,6 +93,23 @@ def test_failures_in_a_row_pause_it(house):
     house.advance(60)
     house.fail(house.slots(schedule)[2]["instance"])
     assert state(house, schedule) == "active"
+
+
+def explained(house, schedule):
+    found = views.stored(house.core.database, schedule)
+    return [reason["text"] for reason in views.explain(found, [], is_orphan=False)["waiting_for"]]
+
+
+def test_one_that_failures_paused_says_so(house):
+    schedule = house.schedule(**MINUTE, pause_after_failures=1)
+    house.advance(60)
+
+    house.fail(house.slots(schedule)[0]["instance"])
+
+    assert explained(house, schedule) == ["resume.requested: 1 in a row did not succeed"]
+    house.ask("resume.requested", schedule)
+    house.ask("pause.requested", schedule)
+    assert explained(house, schedule) == ["resume.requested"]
 
 
 def test_it_finishes_when_it_has_run_often_enough(house):

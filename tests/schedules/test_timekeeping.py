@@ -3,6 +3,8 @@
 import pytest
 from core.engines import Shop
 from storage.databases import new_url
+from tipman import Engine
+from tipman.clock import ManualClock, SystemClock
 from tipman.errors import ConflictError, InvalidError, KeyExistsError, NotFoundError
 
 SLEEP = {"type": "sleep", "arguments": {"duration_s": 0}}
@@ -228,6 +230,32 @@ def test_an_interval_counts_from_a_start_that_is_asked_for_also_one_that_has_pas
     assert {item["due_at"][13:] for item in handle.upcoming(limit=2)} == {":20:00.000000Z"}
     handle.change(overlap="allow")
     assert handle.view()["next_at"][13:] == ":20:00.000000Z"
+
+
+def test_a_schedule_that_is_an_orphan_says_so_where_it_says_what_it_waits_for(engine):
+    engine.add_definition("nap", SLEEP)
+    handle = engine.create_schedule({"every_s": 3600, "definition": "nap"})
+    engine.retire_definition("nap", 1)
+
+    (reason,) = handle.explain()["waiting_for"]
+
+    assert reason["text"] == "its next instant, which is skipped while what it submits is gone"
+
+
+@pytest.mark.parametrize(("runs_max", "runs"), [(None, 9), (2, 2)])
+def test_no_more_would_be_caught_up_than_there_may_be_runs(tmp_path, runs_max, runs):
+    url, clock = f"sqlite:///{tmp_path / 'few.db'}", ManualClock(SystemClock().wall_us())
+    policies = {"overlap": "allow", "runs_max": runs_max, "catch_up": {"policy": "all"}}
+    with Engine(url, clock=clock, home=tmp_path) as engine:
+        handle = engine.create_schedule({"every_s": 60, "task": SLEEP, **policies})
+    clock.jump(570)
+
+    engine = Engine(url, clock=clock, home=tmp_path)
+    engine.open()
+    shown = engine.preview_catch_up(handle.identifier)
+    engine.close()
+
+    assert (shown["due"], len(shown["runs"])) == (9, runs)
 
 
 def test_a_backfill_that_is_tried_dry_changes_nothing(engine):

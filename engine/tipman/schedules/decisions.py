@@ -122,10 +122,17 @@ def plan_backlog(
     return Backlog(first, last)
 
 
-def granted(dues: Iterable[int], overlap: str, *, running: int, queue_max: int) -> list[int]:
+def granted(
+    dues: Iterable[int],
+    overlap: str,
+    *,
+    running: int,
+    queue_max: int,
+    runs_left: int | None = None,
+) -> list[int]:
     """Return those of *dues*, decided at one moment, that get a run which nothing replaces.
 
-    *running* are open already; none of them ends meanwhile.
+    *running* are open already; none of them ends meanwhile. After *runs_left* it is over.
 
     >>> granted([1, 2, 3], "skip", running=0, queue_max=100)
     [1]
@@ -135,6 +142,8 @@ def granted(dues: Iterable[int], overlap: str, *, running: int, queue_max: int) 
     started: list[int] = []
     waiting: list[int] = []
     for due in dues:
+        if runs_left is not None and len(started) + len(waiting) >= runs_left:
+            break
         busy = running + len(started)
         match weigh(overlap, running=busy, waiting=len(waiting), queue_max=queue_max):
             case Answer.START:

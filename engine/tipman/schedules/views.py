@@ -208,22 +208,22 @@ def next_due(database: Database, *, namespace: str | None, limit: int) -> list[b
     return [bytes(row[0]) for row in rows]
 
 
-def explain(database: Database, identifier: bytes) -> dict[str, Any]:
-    """Return what a schedule waits for.
-
-    Raises:
-        NotFoundError: it never existed, or was pruned.
-    """
-    found = stored(database, identifier)
+def explain(found: Stored, runs: Sequence[str], *, is_orphan: bool) -> dict[str, Any]:
+    """Return what a schedule waits for, *runs* being the addresses of its open ones."""
     waiting: list[dict[str, Any]] = []
     if found.state == "paused":
-        waiting.append(_reason("event", "resume.requested"))
+        limit, failures = found.spec.pause_after_failures, found.record.failures
+        text = "resume.requested"
+        if limit is not None and failures >= limit:
+            text += f": {failures} in a row did not succeed"
+        waiting.append(_reason("event", text))
     elif found.wake_at is not None:
         text = "its next instant"
         if found.wake_at != found.record.next_at:
             text += f", {_instant(found.record.next_at)}, put off by its jitter"
+        if is_orphan:
+            text += ", which is skipped while what it submits is gone"
         waiting.append(_reason("timer", text, until=_instant(found.wake_at)))
-    runs = open_runs(database, [identifier]).get(identifier, ())
     waiting += (_reason(_kind(uri), "a run of it", uri=uri) for uri in runs)
     return {"state": found.state, "waiting_for": waiting}
 
