@@ -215,6 +215,24 @@ def test_fifty_parallel_evals_each_find_only_their_own_output(house):
         assert house.output(effort, "stderr").decode() == f"{n}\n"
 
 
+@pytest.mark.parametrize(
+    "written", ["hello", "5", '{"failure": {}}', '{"result": 5, "kept": null}', "{}"]
+)
+def test_code_that_writes_to_its_interpreters_line_fails_alone(house, written):
+    line = f"""import os
+for descriptor in range(500, 510):
+    try:
+        os.write(descriptor, {written!r}.encode() + b"\\n")
+    except OSError:
+        pass"""
+
+    failure = house.run("eval", line).failure
+
+    assert failure.code == "interpreter"
+    assert house.run("eval", "result = 1").result == "1"
+    assert not house.deaths
+
+
 def test_no_two_evals_share_an_interpreter(house):
     code = "import os, sys; result = [os.getpid(), hasattr(sys, 'used')]; sys.used = True"
 

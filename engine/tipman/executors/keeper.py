@@ -252,7 +252,7 @@ class Keeper:
 
     def _read_child(self, child: Channel) -> None:
         for line in child.receive():
-            message = json.loads(line)
+            message = _understood(line)
             if "ready" in message:
                 self._ready = True
             elif "stale" in message:
@@ -274,7 +274,7 @@ class Keeper:
 
     def _end_in_child(self, main: MainProcess, attempt: _Attempt, outcome: dict[str, Any]) -> None:
         """Let the interpreter go on to its next attempt if this one left nothing behind."""
-        left_behind = outcome["left_behind"] or self._reach.anybody_else(main.pid)
+        left_behind = outcome.get("left_behind", True) or self._reach.anybody_else(main.pid)
         if self._spec["single_use"] or self._stopped or left_behind:
             self._kill_main()
             return
@@ -364,6 +364,16 @@ class Keeper:
     def _say(self, message: dict[str, Any]) -> None:
         self._channel.send(json.dumps(message).encode())
         self._channel.flush_all()
+
+
+def _understood(line: bytes) -> dict[str, Any]:
+    """Return what an interpreter says; its code may have found the line and written to it."""
+    with suppress(ValueError):
+        message = json.loads(line)
+        if isinstance(message, dict):
+            return message
+    what = "the code wrote to its interpreter's line to the engine"
+    return {"failure": {"code": "interpreter", "message": what, "traceback": None, "matches": []}}
 
 
 def _reason(error: OSError | ValueError) -> str:

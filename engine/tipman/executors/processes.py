@@ -268,7 +268,11 @@ class ProcessExecutor:
             return
         for fault in message.get("output_faults", ()):
             _log.warning("output of an attempt is missing: %s", fault)
-        report = _report_of(running, message)
+        try:
+            report = _report_of(running, message)
+        except Exception as error:  # noqa: BLE001 - code may have written to its line what it likes
+            what = f"its interpreter said what nobody understands: {type(error).__name__}: {error}"
+            report = reports.failed(running.start, Failure("interpreter", what))
         if running.key is not None and message.get("reusable"):
             self._give_back(number, running.key, report)
         self._publish(report)
