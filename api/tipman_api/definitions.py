@@ -31,7 +31,7 @@ from tipman_api.registry_lists import PAGING, shown_list
 from tipman_api.repetition import PARAMETER, Keep, written
 from tipman_api.representation import accepted, shown
 from tipman_api.routes import Router
-from tipman_api.versions import namespace_in, retired, version_in
+from tipman_api.versions import listed_namespace, namespace_in, retired, version_in
 
 router = Router(prefix="/api/v1/definitions", tags=["definitions"])
 
@@ -105,7 +105,7 @@ async def add_definition(request: Request) -> Response:
 )
 async def list_definitions(request: Request) -> Response:
     """List the newest version of each definition of a namespace."""
-    namespace = namespace_in(request, ("after", "limit"))
+    namespace = await listed_namespace(request)
     kind = f"definitions of {namespace}"
     return await shown_list(
         request, kind, views.definitions, show=definition_view, namespace=namespace

@@ -1,20 +1,23 @@
 """The event log of all instances over REST: told once, or followed."""
 
+from contextlib import suppress
 from functools import partial
 
 from fastapi import Request, Response
-from tipman import journal
+from tipman import journal, queries
 from tipman.database import Database
 from tipman.errors import InvalidError, NotFoundError
+from tipman.ids import parse
 from tipman.journal import Line, Mark, Wanted
 from tipman.listing import Page
-from tipman.registry.register import unknown_namespace
-from tipman.registry.views import namespace
+from tipman.resources import RUNS_URI, SCHEDULES_URI, URI
 from tipman.runs.views import find as find_run
+from tipman.schedules import views
 
 from tipman_api import operations
 from tipman_api.bridge import bridge_of
 from tipman_api.envelopes import envelope_frame, envelope_text
+from tipman_api.filters import namespace_in
 from tipman_api.hub import Subscriber, hub_of
 from tipman_api.parameters import Parameters
 from tipman_api.principals import Principal, Scope, principal_of
@@ -34,6 +37,8 @@ from tipman_api.targets import Target
 PREFIX = "/api/v1"
 router = Router(prefix=PREFIX, tags=["events"])
 _FILTERS = ("instance", "run", "kind", "name", "since")
+_INSTANCES_URI = f"{PREFIX}/instances/"
+_FINDS = {URI: queries.find_task, RUNS_URI: find_run, SCHEDULES_URI: views.find}
 _READS_MAX = 20
 """Parts of the log that one page looks through; what is wanted may be rare."""
 
@@ -85,17 +90,12 @@ async def _all_frames(subscriber: Subscriber, *, wanted: Wanted, mark: Mark | No
 def _wanted(database: Database, parameters: Parameters, principal: Principal) -> Wanted:
     """Return what the parameters ask for; without a namespace, all that the principal sees."""
     asked_for = parameters.text("namespace")
-    if asked_for is not None:
-        principal.namespace_for(asked_for)
-        try:
-            namespace(database, asked_for)
-        except NotFoundError:
-            raise unknown_namespace(asked_for, "/query/namespace") from None
+    namespace_in(database, parameters, principal)
     return Wanted(
         namespace=asked_for or principal.namespace,
         instance=_instance(database, parameters.text("instance"), principal, asked_for),
         run=_run(database, parameters.text("run"), principal, asked_for),
-        kind=parameters.text("kind"),
+        kind=parameters.choice("kind", operations.EVENT_KINDS),
         names=frozenset(parameters.texts("name")),
         since_us=parameters.instant_us("since"),
     )
@@ -106,8 +106,26 @@ def _instance(
 ) -> bytes | None:
     if reference is None:
         return None
-    text = reference.removeprefix(f"{PREFIX}/").rpartition("/")[2]
-    return Target(text, principal.namespace_for(asked_for), principal).locate(database)
+    namespace = principal.namespace_for(asked_for)
+    return Target(reference, namespace, principal, _find).locate(database)
+
+
+def _find(database: Database, reference: str, namespace: str) -> bytes:
+    """Return the id of the instance that a UUID, a key or a URI names, whatever its kind.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    text = reference.removeprefix(_INSTANCES_URI)
+    if parse(text) is not None:
+        return queries.find(database, text, namespace)
+    for collection, find in _FINDS.items():
+        if reference.startswith(collection):
+            return find(database, reference, namespace)
+    for find in _FINDS.values():
+        with suppress(NotFoundError):
+            return find(database, reference, namespace)
+    raise NotFoundError(f"no task, run or schedule {reference!r}")
 
 
 def _run(

@@ -9,6 +9,7 @@ from tipman.errors import NotFoundError
 from tipman.ids import parse
 from tipman.listing import Filter
 from tipman.queries import find_task
+from tipman.registry.views import exists
 from tipman.resources import RUNS_URI, SCHEDULES_URI, URI
 from tipman.runs.views import find as find_run
 from tipman.schedules import views
@@ -50,13 +51,27 @@ def filter_of(database: Database, parameters: Parameters, principal: Principal) 
     )
 
 
+def namespace_in(database: Database, parameters: Parameters, principal: Principal) -> str:
+    """Return the namespace that a list is of: what the parameters say, else the principal's own.
+
+    Raises:
+        InvalidError: they say one that does not exist.
+        ForbiddenError: one that the token is not for.
+    """
+    asked_for = parameters.text("namespace")
+    namespace = principal.namespace_for(asked_for)
+    if asked_for is not None and not exists(database, asked_for):
+        raise parameters.refused("namespace", f"names nothing: no namespace {asked_for!r}")
+    return namespace
+
+
 class Lookup:
     """Finds what parameters name: by a UUID, a key of the namespace that they say, or a URI."""
 
     def __init__(self, database: Database, parameters: Parameters, principal: Principal) -> None:
         self._database = database
         self._parameters = parameters
-        self.namespace = principal.namespace_for(parameters.text("namespace"))
+        self.namespace = namespace_in(database, parameters, principal)
 
     def run(self, name: str) -> bytes | None:
         """Return the id of the run that a parameter names, None when it is not given.

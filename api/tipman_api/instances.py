@@ -19,6 +19,7 @@ from tipman.schedules.views import STATES as SCHEDULE_STATES
 
 from tipman_api import operations
 from tipman_api.bridge import bridge_of
+from tipman_api.filters import namespace_in
 from tipman_api.parameters import GlobalParameters, Parameters, refused
 from tipman_api.principals import Scope, principal_of
 from tipman_api.representation import JSON, shown, shown_bytes, shown_items, shown_page
@@ -37,10 +38,10 @@ async def list_instances(request: Request) -> Response:
     for name in ("chart", "in"):
         if parameters.text(name) is not None:
             raise refused(name, "comes with charts and is not supported yet")
-    kinds = parameters.texts("kind", KINDS)
+    principal = principal_of(request)
     wanted = Filter(
-        kind=kinds[0] if len(kinds) == 1 else None,
-        namespace=principal_of(request).namespace_for(parameters.text("namespace")),
+        kind=parameters.choice("kind", KINDS),
+        namespace=await bridge.read(lambda found: namespace_in(found, parameters, principal)),
         states=parameters.texts("state", TASK_STATES | RUN_STATES | SCHEDULE_STATES),
     )
     cursor, limit = parameters.text("after"), parameters.limit()

@@ -230,12 +230,15 @@ SHOW_TASK_OUTPUT: dict[str, Any] = {
         **NOT_FOUND,
     },
 }
+EVENT_KINDS = ("task", "run", "schedule", "registry", "engine")
 LIST_EVENTS: dict[str, Any] = {
     "openapi_extra": {
         "parameters": [
             query("instance", "UUID, key or URI of one instance.", NAMED),
             query("run", "UUID, key or URI of a run: its own, and those of its tasks.", NAMED),
-            query("kind", "The kind of their instances.", NAMED),
+            query(
+                "kind", "The kind of their instances.", {"type": "string", "enum": [*EVENT_KINDS]}
+            ),
             query("name", "Names of events, with commas between them.", TEXT),
             query("since", "From this instant on.", INSTANT),
             {**NAMESPACE, "description": "By default every one that the token may see."},

@@ -1,7 +1,7 @@
 """Parameters: what stands in a query or in `Prefer`, read strictly."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -71,6 +71,13 @@ class Parameters:
                 among = f"; there are {', '.join(allowed)}" if allowed else ""
                 raise self.refused(name, f"has no {part!r}{among}{hint(part, allowed)}")
         return tuple(sorted(set(found)))
+
+    def choice(self, name: str, allowed: Sequence[str]) -> str | None:
+        """Return a word that is one of *allowed*, None when it is not given."""
+        value = self.text(name)
+        if value is not None and value not in allowed:
+            raise self.refused(name, f"must be one of {', '.join(allowed)}{hint(value, allowed)}")
+        return value
 
     def number(self, name: str, *, least: int, most: int) -> int | None:
         """Return a whole number, None when it is not given."""

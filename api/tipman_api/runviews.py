@@ -24,7 +24,7 @@ from tipman_api.asking import asked_of
 from tipman_api.bridge import bridge_of
 from tipman_api.feeds import shown_events
 from tipman_api.filters import TYPES
-from tipman_api.parameters import Parameters, refused
+from tipman_api.parameters import Parameters
 from tipman_api.principals import Scope
 from tipman_api.registry_bodies import asked
 from tipman_api.representation import accepted, shown, shown_bytes, shown_items
@@ -94,9 +94,7 @@ async def draw_run(request: Request) -> Response:
     bridge = bridge_of(request)
     parameters = Parameters(request, ("format",))
     target = run_target_of(request, parameters)
-    format_ = parameters.text("format") or FORMATS[0]
-    if format_ not in FORMATS:
-        raise refused("format", f"must be one of {', '.join(FORMATS)}")
+    format_ = parameters.choice("format", FORMATS) or FORMATS[0]
     run = await bridge.read(target.locate)
     if format_ == "json":
         return shown(request, await bridge.call(lambda: _graph(bridge.engine.run_graph(run))))

@@ -11,6 +11,7 @@ from tipman.schedules.views import STATES, URI
 from tipman_api import schedule_operations as operations
 from tipman_api.bodies import body_of
 from tipman_api.bridge import bridge_of
+from tipman_api.filters import namespace_in
 from tipman_api.parameters import Parameters
 from tipman_api.principals import Scope, principal_of
 from tipman_api.repetition import Keep, replied, written
@@ -44,9 +45,9 @@ async def create_schedule(request: Request) -> Response:
 async def list_schedules(request: Request) -> Response:
     """List schedules, newest first; `orphan` tells that what one submits is gone."""
     parameters = Parameters(request, ("state", "after", "limit"))
-    namespace = principal_of(request).namespace_for(parameters.text("namespace"))
     states, after = parameters.texts("state", STATES), parameters.text("after")
-    limit, bridge = parameters.limit(), bridge_of(request)
+    limit, bridge, principal = parameters.limit(), bridge_of(request), principal_of(request)
+    namespace = await bridge.read(lambda database: namespace_in(database, parameters, principal))
     page = await bridge.call(
         lambda: bridge.engine.schedules(
             namespace=namespace, states=states, after=after, limit=limit

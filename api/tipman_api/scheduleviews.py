@@ -13,6 +13,7 @@ from tipman_api import schedule_operations as operations
 from tipman_api.asking import asked_of
 from tipman_api.bridge import bridge_of
 from tipman_api.feeds import shown_events
+from tipman_api.filters import namespace_in
 from tipman_api.parameters import Parameters
 from tipman_api.principals import Scope, principal_of
 from tipman_api.registry_bodies import asked
@@ -34,8 +35,9 @@ _REQUESTS: Mapping[str, type[Requested]] = {
 async def list_upcoming(request: Request) -> Response:
     """List the next instants of all schedules, the first ones first."""
     parameters = Parameters(request, ("limit",))
-    namespace = principal_of(request).namespace_for(parameters.text("namespace"))
     limit, bridge = _upcoming_limit(parameters), bridge_of(request)
+    principal = principal_of(request)
+    namespace = await bridge.read(lambda database: namespace_in(database, parameters, principal))
     items = await bridge.call(lambda: bridge.engine.all_upcoming(namespace=namespace, limit=limit))
     return shown(request, {"items": items})
 

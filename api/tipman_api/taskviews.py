@@ -84,10 +84,7 @@ def stream_of(parameters: Parameters) -> str:
     Raises:
         InvalidError: it has no such stream.
     """
-    stream = parameters.text("stream") or STREAMS[0]
-    if stream not in STREAMS:
-        raise refused("stream", f"must be one of {', '.join(STREAMS)}")
-    return stream
+    return parameters.choice("stream", STREAMS) or STREAMS[0]
 
 
 def output_path(

@@ -7,8 +7,9 @@ from tipman.errors import NotFoundError
 from tipman.registry.records import Answer
 from tipman.registry.repeats import Memo
 
+from tipman_api import filters
 from tipman_api.bridge import bridge_of
-from tipman_api.parameters import Parameters
+from tipman_api.parameters import PAGED, Parameters
 from tipman_api.principals import principal_of
 from tipman_api.registry_bodies import name_in
 from tipman_api.repetition import Keep, replied, written
@@ -25,9 +26,21 @@ class Retire(Protocol):
         """Return once that is on disk."""
 
 
-def namespace_in(request: Request, known: tuple[str, ...] = ()) -> str:
-    """Return the namespace that a request is about; *known* are its other parameters."""
-    return principal_of(request).namespace_for(Parameters(request, known).text("namespace"))
+def namespace_in(request: Request) -> str:
+    """Return the namespace that a request is about."""
+    return principal_of(request).namespace_for(Parameters(request).text("namespace"))
+
+
+async def listed_namespace(request: Request) -> str:
+    """Return the namespace of which a list is wanted.
+
+    Raises:
+        InvalidError: there is no such namespace.
+    """
+    parameters, principal = Parameters(request, PAGED), principal_of(request)
+    return await bridge_of(request).read(
+        lambda database: filters.namespace_in(database, parameters, principal)
+    )
 
 
 def version_in(request: Request, noun: str) -> int:

@@ -24,7 +24,7 @@ from tipman_api.registry_lists import shown_list
 from tipman_api.repetition import Keep, written
 from tipman_api.representation import accepted, shown, shown_bytes
 from tipman_api.routes import Router
-from tipman_api.versions import namespace_in, retired, version_in
+from tipman_api.versions import listed_namespace, namespace_in, retired, version_in
 
 router = Router(prefix="/api/v1", tags=["workflows"])
 _FORMATS = {operations.YAML: Format.YAML, operations.TOML: Format.TOML}
@@ -64,7 +64,7 @@ async def add_workflow(request: Request) -> Response:
 @router.get("/workflows", scope=Scope.READ, **operations.LIST)
 async def list_workflows(request: Request) -> Response:
     """List the newest version of each workflow of a namespace."""
-    namespace = namespace_in(request, ("after", "limit"))
+    namespace = await listed_namespace(request)
     kind = f"workflows of {namespace}"
     return await shown_list(
         request, kind, shelf.workflows, show=workflow_summary, namespace=namespace

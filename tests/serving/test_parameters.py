@@ -93,6 +93,25 @@ def test_what_is_in_no_namespace_takes_none(house, method, path):
     assert the_fault(answer)[0] == "/query/namespace"
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["tasks", "runs", "schedules", "instances", "definitions", "workflows", "upcoming", "events"],
+)
+def test_a_list_of_no_namespace_is_refused(house, path):
+    """It was empty, as if nothing were there, or nothing had failed."""
+    place, detail = the_fault(house.get(f"/api/v1/{path}?namespace=porduction"))
+
+    assert place == "/query/namespace"
+    assert "no namespace 'porduction'" in detail
+
+
+def test_of_several_kinds_at_once_instances_are_not_listed(house):
+    """All kinds were, tasks too."""
+    answer = house.get("/api/v1/instances?kind=run,schedule")
+
+    assert the_fault(answer)[0] == "/query/kind"
+
+
 # Things by their keys.
 
 

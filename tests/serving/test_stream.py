@@ -166,10 +166,12 @@ def test_the_list_of_events_is_what_is_followed(served):
 
 @pytest.fixture(scope="module")
 def stocked(tmp_path_factory):
-    """A server on which one task was finished and another waits."""
+    """A server on which one task was finished and another waits, and a schedule."""
     with Served(tmp_path_factory.mktemp("stocked") / "home") as served:
         finish(served, key="tea")
         submit(served, key="milk")
+        every = {"key": "hourly", "every_s": 3600, "task": {"type": "wait"}}
+        served.post("/api/v1/schedules", every)
         yield served
 
 
@@ -182,9 +184,13 @@ def stocked(tmp_path_factory):
         ("name=task.submitted,task.settled", 3),
         ("instance=tea", 3),
         ("instance=/api/v1/tasks/tea", 3),
-        ("since=2000-01-01T00:00:00Z", 4),
+        # The key of a run, or of a schedule, was looked for among those of tasks.
+        ("instance=hourly", 1),
+        ("instance=/api/v1/schedules/hourly", 1),
+        ("kind=schedule", 1),
+        ("since=2000-01-01T00:00:00Z", 5),
         ("since=2999-01-01T00:00:00Z", 0),
-        ("namespace=default", 4),
+        ("namespace=default", 5),
     ],
 )
 def test_events_are_filtered(stocked, query, expected):
@@ -203,6 +209,9 @@ def test_events_are_filtered(stocked, query, expected):
         ("color=red", 422, "invalid"),
         ("namespace=nowhere", 422, "invalid"),
         ("instance=nobody", 404, "not_found"),
+        ("instance=/api/v1/runs/tea", 404, "not_found"),
+        ("instance=elsewhere/tea", 404, "not_found"),
+        ("kind=tusk", 422, "invalid"),
     ],
 )
 @pytest.mark.parametrize("accept", ["application/json", EVENT_STREAM])

@@ -47,6 +47,11 @@ def namespaces(
     return _counted(database, rows)
 
 
+def exists(database: Database, name: str) -> bool:
+    """Tell whether there is a namespace of this name."""
+    return bool(database.fetch("SELECT 1 FROM namespace WHERE name = ?", (name,)))
+
+
 def namespace(database: Database, name: str) -> Namespace:
     """Return one namespace.
 
