@@ -77,7 +77,7 @@ dist/tipman: $(READY_TO_BUILD) build.spec $(shell find api engine -type f -not -
 	  --noconfirm --log-level ERROR --workpath build/pyinstaller build.spec
 
 .PHONY: crash
-crash: $(READY) ## Kill engine and server with -9, KILLS times each, and check what is left
+crash: $(READY) ## Kill engine and server with -9, KILLS times (200 or more) each, and check what is left
 	TIPMAN_TEST_KILLS=$(KILLS) TIPMAN_TEST_SCHEDULE_KILLS=$(KILLS) \
 	  TIPMAN_TEST_WORKFLOW_KILLS=$(KILLS) \
 	  $(PY) -m pytest tests/crash tests/crash_rest tests/crash_schedules \
