@@ -1,5 +1,6 @@
 """Links lead somewhere, and every page can be reached from README."""
 
+import pkgutil
 import re
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,8 @@ ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SOURCE = re.compile(r"`((?:engine|api)/[\w/.]+)`")
+NAME = re.compile(r"`(tipman(?:\.\w+)+)`")
+FILES = {"tipman.db", "tipman.py", "tipman.service", "tipman.toml"}
 WHERE = ROOT / "docs" / "where-things-are.md"
 
 
@@ -69,3 +72,9 @@ def test_every_source_that_the_map_names_is_there():
 
     assert len(named) > 10
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_name_of_the_package_that_a_page_says_is_there():
+    for page in PAGES:
+        for name in set(NAME.findall(text_of(page))) - FILES:
+            assert pkgutil.resolve_name(name), f"{page.name} says {name}"
