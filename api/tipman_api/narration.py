@@ -50,6 +50,9 @@ class Narrator(Protocol):
     def finish(self, report: Report) -> None:
         """The run has ended."""
 
+    def leave(self) -> None:
+        """Nothing more will be told, whether the run has ended or not."""
+
 
 class TextNarrator:
     """Tells people; what a task wrote stands in one piece before its end."""
@@ -72,7 +75,7 @@ class TextNarrator:
         name = line[2]
         if record.started_at is not None and record.identifier not in self._started:
             self._start(record)
-        if name == "task.settled" and record.status is not Status.SKIPPED:
+        if name == "task.settled" and not _never_began(record):
             if record.identifier not in self._started:
                 self._start(record)
             self._end(record, "Ended : ")
@@ -98,6 +101,10 @@ class TextNarrator:
         for line in lines:
             self._outlet.line(line)
         self._outlet.flush()
+
+    def leave(self) -> None:
+        """Give the terminal back."""
+        self._progress.hide()
 
     def _start(self, record: TaskRecord) -> None:
         self._progress.hide()
@@ -146,6 +153,9 @@ class JsonNarrator:
         self._print(json_report(report))
         self._outlet.flush()
 
+    def leave(self) -> None:
+        """Do nothing."""
+
     def _output(self, record: TaskRecord) -> dict[str, str]:
         paths = {s: self._output_path(record.identifier, record.attempt, s) for s in STREAMS}
         return {s: text_of_bytes(path.read_bytes()) for s, path in paths.items() if path.exists()}
@@ -153,3 +163,10 @@ class JsonNarrator:
     def _print(self, value: dict[str, Any]) -> None:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         self._outlet.line(text)
+
+
+def _never_began(record: TaskRecord) -> bool:
+    """Tell whether a task that has settled was skipped, or cancelled before its turn."""
+    if record.status is Status.SKIPPED:
+        return True
+    return record.state == "cancelled" and record.started_at is None and not record.attempt

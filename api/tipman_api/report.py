@@ -27,7 +27,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A run at its end; `results` and `errors` by the ids of tasks, where they are known."""
+    """A run at its end; `results` and `errors` by the ids of tasks, where they are known.
+
+    `error` is that of the run itself.
+    """
 
     workflow: str
     state: str
@@ -36,6 +39,7 @@ class Report:
     records: Sequence[TaskRecord]
     results: Mapping[bytes, Any]
     errors: Mapping[bytes, Mapping[str, Any]]
+    error: Mapping[str, Any] | None = None
 
     @property
     def counts(self) -> Counter[Status]:
@@ -76,7 +80,10 @@ def summary_line(report: Report) -> str:
 
 
 def error_lines(report: Report) -> Iterator[str]:
-    """Yield for each task that failed what went wrong."""
+    """Yield what went wrong: with the run, where no task says it, and with each that failed."""
+    if report.error is not None and not report.error["code"].startswith("task_"):
+        yield ""
+        yield f"{report.workflow} failed: {report.error['code']}: {report.error['message']}"
     for record in report.records:
         error = report.error_of(record) if record.status is Status.FAILED else None
         if error is not None:
@@ -93,6 +100,7 @@ def json_report(report: Report) -> dict[str, Any]:
         "outcome": str(report.outcome),
         "elapsed_s": round(report.elapsed_s, 6),
         "counts": {str(status): counts[status] for status in Status},
+        "error": report.error,
         "tasks": [_json_task(report, record) for record in report.records],
     }
 
@@ -117,7 +125,7 @@ def _row(record: TaskRecord) -> tuple[str, ...]:
         record.status.words,
         str(record.attempt) if record.attempt else "-",
         _time(record),
-        record.reason or "",
+        record.reason or ("cancelled" if record.state == "cancelled" else ""),
     )
 
 

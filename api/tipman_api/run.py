@@ -187,7 +187,8 @@ class Run:
         is_stuck = word is None and not board.is_over
         state = "failed" if is_stuck else board.state
         records = [*board.records]
-        report = Report(self._workflow.name, state, elapsed_s, records, results, errors)
+        error = self._engine.run(board.run)["error"] if word is None else None
+        report = Report(self._workflow.name, state, elapsed_s, records, results, errors, error)
         self._narrator.finish(report)
         return report
 
@@ -232,13 +233,20 @@ class Run:
             self._narrator.warn(self._stopping_words(board))
         self._closer = Thread(target=self._close_engine, name="tipman-closer")
         self._closer.start()
-        while (news := self._news.get()) is not Word.ENGINE_CLOSED:
+        while (news := self._next_news()) is not Word.ENGINE_CLOSED:
             if news is Word.STOP_ASKED:
                 self._engine.hurry()
             elif not isinstance(news, Word):
                 self._tell(board, news)
         if self._closing_error is not None:
             raise self._closing_error
+
+    def _next_news(self) -> Sequence[Row] | Word:
+        while True:
+            try:
+                return self._news.get(timeout=self._narrator.refresh_s)
+            except Empty:
+                self._narrator.rest()
 
     def _stopping_words(self, board: Board) -> str:
         running, drain_s = len(board.active), self._engine.settings.drain_s

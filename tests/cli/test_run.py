@@ -156,6 +156,24 @@ def test_a_workflow_narrows_the_slots(tipman):
     assert told == [f"{word}t{n}" for n in range(3) for word in ("Started: ", "Ended : ")]
 
 
+def test_a_run_that_took_too_long_says_so_and_starts_nothing_it_never_began(tipman):
+    file = write_workflow(
+        tipman.folder / "slow.yaml",
+        {"name": "nap", "type": "sleep", "arguments": {"duration_s": 60}},
+        shell("after", "true", "nap"),
+        timeout_s=0.2,
+    )
+
+    ended = tipman("run", file)
+    report = json.loads(tipman("run", file, "--json").stdout.splitlines()[-1])
+
+    assert marks(ended.stdout) == ["Started: nap", "Ended : nap"]
+    assert "slow failed: timeout: the run took longer than 0.2 s" in ended.stdout.splitlines()
+    rows = [line.split() for line in ended.stdout.splitlines()]
+    assert ["after", "failed", "-", "-", "cancelled"] in rows
+    assert report["error"]["code"] == "timeout"
+
+
 def test_nothing_is_left_of_a_run_without_a_database(tipman):
     good = write_workflow(tipman.folder / "good.yaml", shell("a", "true"))
     bad = write_workflow(tipman.folder / "bad.yaml", shell("a", "false"))
