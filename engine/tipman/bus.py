@@ -360,6 +360,11 @@ class Bus:
     def _handle(self, event: Event, effects: list[Effect]) -> BaseException | None:
         try:
             effects += self._handlers[type(event)](event, self._directory)
+        except DatabaseError as error:
+            # What it needs can not be read, a large value say: nobody but the log would tell.
+            _log.error("%s can not be handled: %s", event.wire, error)
+            self._directory.record_failure(event, error)
+            return error
         except TipmanError as error:
             _log.debug("%s was refused: %s", event.wire, error)
             return error

@@ -4,7 +4,7 @@ import json
 import sqlite3
 
 import pytest
-from core.house import PLAIN, House
+from core.house import PLAIN, WAIT, House
 from tipman import backup, pruning, queries
 from tipman.checkup import examine
 from tipman.clock import ManualClock
@@ -108,6 +108,54 @@ def test_a_large_result_is_read_whole_after_a_crash(beside):
 
     assert house.hand.open[run["b"]].context["context"] == {"text": "x" * LARGE}
     assert house.result(run["a"]) == {"text": "x" * LARGE}
+
+
+def with_a_value_lost(beside, *tasks):
+    """Return a house and a run of tasks for which a large value was lost while no engine ran."""
+    house, folder = beside
+    run = house.run(node("a"), *({"after_s": 60, **task} for task in tasks), node("other", "a"))
+    house.succeed(run["a"], {"text": "x" * LARGE})
+    for file in files(folder):
+        file.unlink()
+    house.crash()
+    house.advance(60)
+    return house, run
+
+
+READERS = (
+    node("reader", "a"),
+    {"name": "reader", "type": "exec", "arguments": "make", "dependencies": ["a"]},
+    {"name": "reader", "type": "wait", "arguments": {"note": "{text}"}, "dependencies": ["a"]},
+    {
+        "name": "reader", "type": "map", "dependencies": ["a"],
+        "arguments": {"over": [1], "task": {"type": "eval", "arguments": "result = 1"}},
+    },
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda task: task["type"])
+def test_a_value_that_is_lost_fails_its_readers_and_not_the_engine(beside, reader):
+    house, run = with_a_value_lost(beside, reader, {**PLAIN, "name": "free"})
+
+    assert house.state(run["reader"]) == "failed"
+    error = house.error(run["reader"])
+    assert error["code"] == "value"
+    assert "can not be read" in error["message"]
+    assert house.state(run["free"]) == "running"
+    assert house.failure is None
+
+
+def test_a_rule_that_can_not_be_judged_for_a_lost_value_is_told_of(beside, caplog):
+    when = {"context": {"key": "text", "operator": "exists"}}
+    gate = {**WAIT, "name": "gate"}
+    ruled = {**PLAIN, "name": "ruled", "dependencies": ["a", "gate"], "when": when}
+    house, run = with_a_value_lost(beside, gate, ruled)
+
+    house.ask("finish.reported", run["gate"])
+
+    assert house.failure is None
+    assert "dependency.settled can not be handled" in caplog.text
+    assert house.names(run["ruled"])[-1] == "event.failed"
 
 
 def test_what_an_exec_task_adds_may_be_large(beside):

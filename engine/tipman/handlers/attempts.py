@@ -7,7 +7,7 @@ from typing import Any
 from tipman.clock import MICROSECONDS, rfc3339
 from tipman.definitions import Task, fill
 from tipman.effects import Effect, StartAttempt
-from tipman.errors import InvalidError, MergeConflictError
+from tipman.errors import DatabaseError, InvalidError, MergeConflictError
 from tipman.events import (
     AttemptFailed,
     AttemptInterrupted,
@@ -224,17 +224,26 @@ def sight_of(
 ) -> tuple[Sight, Any, Failure | None]:
     """Return what a task sees and its arguments filled in, or else why it can not begin."""
     arguments = parsed(instance.arguments)
-    if not (task.has_expressions or task.type in _SEES_RESULTS or is_to_look(instance, directory)):
-        return _NOTHING, arguments, None
     try:
+        if not (
+            task.has_expressions or task.type in _SEES_RESULTS or is_to_look(instance, directory)
+        ):
+            return _NOTHING, arguments, None
         sight = look(instance, directory)
         if task.has_expressions:
             arguments = fill(task, sight.names)
     except MergeConflictError as error:
         return _NOTHING, arguments, conflict_failure(error, directory)
-    except InvalidError as error:
-        return _NOTHING, arguments, Failure("expression", str(error), matches=("expression",))
+    except (InvalidError, DatabaseError) as error:
+        return _NOTHING, arguments, unseen(error)
     return sight, arguments, None
+
+
+def unseen(error: InvalidError | DatabaseError) -> Failure:
+    """Return how a task fails whose expressions can not be computed, or whose values are lost."""
+    # One large value that is gone takes down those who read it, not the engine with all others.
+    code = "value" if isinstance(error, DatabaseError) else "expression"
+    return Failure(code, str(error), matches=(code,))
 
 
 def _slot_env(task: Task, slot: Sequence[int]) -> Mapping[str, str]:

@@ -18,15 +18,22 @@ from tipman.definitions.expressions import fill_arguments
 from tipman.definitions.faults import faults_of
 from tipman.definitions.shapes import kind_of
 from tipman.definitions.tasks import refusal
-from tipman.errors import InvalidError, MergeConflictError, QuotaReachedError, TypeOffError
+from tipman.errors import (
+    DatabaseError,
+    InvalidError,
+    MergeConflictError,
+    QuotaReachedError,
+    TypeOffError,
+)
 from tipman.events import AwaitingStarted, Failure, RetryRequested, Submission, TasksSubmitted
 from tipman.frontier import mark_of
+from tipman.handlers.attempts import unseen
 from tipman.handlers.charges import Charge, charge_of, last_charge_of
 from tipman.handlers.closing import SETTLED_BELOW, Closing
 from tipman.handlers.contexts import conflict_failure, note_added, seen_by
 from tipman.handlers.inheritance import Legacy, items_done, legacies, take_over
 from tipman.handlers.kin import children, outcomes_below
-from tipman.handlers.outcomes import Outcomes, expression_failure, plain_failure
+from tipman.handlers.outcomes import Outcomes, plain_failure
 from tipman.handlers.steps import SLOTLESS, must_move, undelayed
 from tipman.instances import Instance
 from tipman.jsontext import Json, dumps
@@ -177,8 +184,8 @@ class Mapping:
             found = _read(arguments)
         except MergeConflictError as error:
             return conflict_failure(error, directory)
-        except InvalidError as error:
-            return expression_failure(error)
+        except (InvalidError, DatabaseError) as error:
+            return unseen(error)
         values, place = arguments["over"], "over"
         if isinstance(values, dict) and isinstance(task.arguments["over"], dict):
             place = f"the context's {values['context']!r}"

@@ -2,7 +2,6 @@
 
 from tipman.clock import MICROSECONDS
 from tipman.definitions import Task
-from tipman.errors import InvalidError
 from tipman.events import Failure
 from tipman.handlers.attempts import failing_data, weighed
 from tipman.handlers.steps import Steps, must_move
@@ -67,11 +66,6 @@ class Outcomes:
         if verdict is Verdict.RETRY:
             instance.due_at = directory.now + round(delay_s * MICROSECONDS)
         self.steps.advance(directory, instance, step, name, data, actor)
-
-
-def expression_failure(error: InvalidError) -> Failure:
-    """Return how a task fails whose expressions can not be computed."""
-    return Failure("expression", str(error), matches=("expression",))
 
 
 def timeout_failure(task: Task) -> Failure:
