@@ -28,6 +28,8 @@ _SINGLE = frozenset(
     b" origin sec-fetch-site sec-fetch-mode x-tipman idempotency-key last-event-id prefer".split()
 )
 """Headers of which a second one is a trick."""
+_CONDITIONS = (b"If-Match", b"If-None-Match", b"If-Unmodified-Since")
+"""Headers by which a client guards a write against those of others."""
 _log = logging.getLogger(__name__)
 
 
@@ -123,6 +125,8 @@ class Guard:
             principal = self._authentication.principal(headers, method)
             if isinstance(rule, Rule):
                 principal.must_have(cast("Scopes", rule.access))
+                if rule.method != "GET":
+                    _check_unconditional(headers)
                 return rule, principal
         raise self._no_route(method, path)
 
@@ -237,6 +241,21 @@ def guarded(
 def _doubled(name: bytes) -> RefusedError:
     code = "unknown_host" if name == b"host" else "malformed"
     return RefusedError(code, f"the header `{name.decode()}` stands there twice")
+
+
+def _check_unconditional(headers: dict[bytes, bytes]) -> None:
+    """Let a write pass that is to be made whatever there is.
+
+    Raises:
+        RefusedError: it says when not to, which nobody would look at.
+    """
+    for name in _CONDITIONS:
+        if name.lower() in headers:
+            raise RefusedError(
+                "unconditional",
+                f"`{name.decode()}` is not looked at: send the write without it, and with an"
+                " `Idempotency-Key` where it must not be made twice",
+            )
 
 
 def _no_websocket() -> RefusedError:

@@ -34,7 +34,14 @@ Access: TypeAlias = Scope | Open
 _ALWAYS = ("malformed", "bad_path", "token_in_query", "cross_origin", "unknown_host")
 _ALWAYS_TOO = ("headers_too_large", "query_too_long", "timeout")
 _WITH_TOKEN = ("unauthorized", "forbidden")
-_WITH_BODY = ("body_required", "too_large", "unsupported", "invalid", "idempotency_mismatch")
+_WITH_BODY = (
+    "unconditional",
+    "body_required",
+    "too_large",
+    "unsupported",
+    "invalid",
+    "idempotency_mismatch",
+)
 
 
 class BodyRule(Enum):

@@ -135,6 +135,16 @@ def test_what_may_be_read_may_be_asked_for_without_its_body(guard):
     assert ask(guard, "PUT", KNOWN, {}).headers["allow"].startswith("GET, HEAD")
 
 
+@pytest.mark.parametrize("name", ["If-Match", "if-none-match", "If-Unmodified-Since"])
+def test_a_condition_that_nobody_would_look_at_is_refused(guard, name):
+    """Two who changed one schedule each with its `ETag` undid one another's change."""
+    refused = ask(guard, "POST", TASKS, {}, headers=[(name, '"1"')])
+
+    assert (refused.status, refused.code) == (412, "unconditional")
+    assert ask(guard, "POST", TASKS, {}, token=None, headers=[(name, '"1"')]).status == 401
+    assert ask(guard, "GET", KNOWN, headers=[(name, '"1"')]).status == 200
+
+
 def test_a_path_with_another_method_names_those_there_are(guard):
     reply = ask(guard, "PUT", TASKS, {})
 
