@@ -77,6 +77,24 @@ def _let_go_in_fork() -> None:
 os.register_at_fork(after_in_child=_let_go_in_fork)
 
 
+def hold_file(database: Database, home: Path) -> FileLock | None:
+    """Hold the file of a SQLite database, in a *home* that is made for it; None for a server.
+
+    Raises:
+        EngineRunningError, DatabaseError: as `FileLock.take`.
+    """
+    if database.path is None:
+        return None
+    if database.path.parent == home:
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatabaseError(f"can not open the database: {home}: {error.strerror}") from error
+    lock = FileLock(database.path)
+    lock.take()
+    return lock
+
+
 def hold_server(database: Database) -> None:
     """Hold a PostgreSQL database until the connection that writes ends; do nothing for a file.
 

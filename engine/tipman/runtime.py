@@ -16,12 +16,12 @@ from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.definitions import Stencil, Task, Workflow, bare_call, by_failure, task_of
 from tipman.definitions.named import is_by_definition
-from tipman.errors import DatabaseError, InvalidError, TipmanError, UnavailableError
+from tipman.errors import InvalidError, TipmanError, UnavailableError
 from tipman.events import Event, TasksSubmitted
 from tipman.executors.functions import TASKS, RegisteredTask, Registry, TaskCall, registered_of
 from tipman.handles import Handle, Settlements
 from tipman.ids import IdSource
-from tipman.leases import FileLock
+from tipman.leases import FileLock, hold_file
 from tipman.operations import Operations
 from tipman.requests import Requests
 from tipman.settings import Settings
@@ -78,6 +78,7 @@ class Engine(Requests, Operations, Arrangements, Conduct):
         self._thread: threading.Thread | None = None
         self._stopping = self._stopped = self._hurried = False
         self._idle = threading.Event()
+        self._closing = threading.RLock()
         self.failure: BaseException | None = None
         """Why the engine stopped by itself, None while it has not."""
         self.on_failure: Callable[[BaseException], None] = lambda _error: None
@@ -89,13 +90,7 @@ class Engine(Requests, Operations, Arrangements, Conduct):
         self._stopping = self._stopped = self._hurried = False
         self._settlements, self._thread, self.failure = Settlements(), None, None
         self._idle.clear()
-        home = self.settings.home
-        database = Database(self.url)
-        if database.path is not None:
-            if database.path.parent == home:
-                _make_home(home)
-            self._lock = FileLock(database.path)
-            self._lock.take()
+        self._lock = hold_file(Database(self.url), self.settings.home)
         try:
             core = self._core = Core(
                 self.url,
@@ -152,6 +147,14 @@ class Engine(Requests, Operations, Arrangements, Conduct):
 
         What was ended early is queued again at the next start. Closing twice is once enough.
         """
+        # Who comes second waits, but for the bus's thread, whose end the first may be waiting for.
+        if self._closing.acquire(blocking=threading.current_thread() is not self._thread):
+            try:
+                self._close(drain_s)
+            finally:
+                self._closing.release()
+
+    def _close(self, drain_s: float | None) -> None:
         core, thread = self._core, self._thread
         if core is None:
             self._let_go()
@@ -170,9 +173,13 @@ class Engine(Requests, Operations, Arrangements, Conduct):
         self._core = None
         # Before the connection that writes, which writes the log back if it is the last to go.
         self.close_readers()
-        with suppress(*(DRIVER_ERRORS if self.failure is not None else ())):
+        try:
             core.close()
-        self._let_go()
+        except DRIVER_ERRORS:
+            if self.failure is None:
+                raise
+        finally:
+            self._let_go()
 
     def hurry(self) -> None:
         """Cut short a `close`: end the attempts now, without a grace."""
@@ -359,8 +366,9 @@ class Engine(Requests, Operations, Arrangements, Conduct):
     def _drain(self, core: Core, drain_s: float) -> None:
         if core.frontier.slots_taken and drain_s > 0:
             self._idle.wait(drain_s)
+        # Cleared before the look: the last may end between the two.
+        self._idle.clear()
         if core.frontier.slots_taken:
-            self._idle.clear()
             grace_s = 0.0 if self._hurried else self.settings.grace_s
             core.worker.interrupt(grace_s)
             self._idle.wait(grace_s + _INTERRUPT_SLACK_S)
@@ -373,9 +381,8 @@ class Engine(Requests, Operations, Arrangements, Conduct):
 
     def _died(self, reason: str) -> None:
         """Stop acknowledging: a part without which nothing can be promised is gone."""
-        error = TipmanError(reason)
         self.core.bus.close(UnavailableError(reason))
-        self._failed(error)
+        self._failed(TipmanError(reason))
 
     def _let_go(self) -> None:
         self.close_readers()
@@ -391,10 +398,3 @@ def _shape(
     options = what.options if isinstance(what, TaskCall) else registered.defaults
     named = {"task": registered.name, "args": dict(arguments)}
     return {"name": registered.name, **options, "type": "inline", "arguments": named}
-
-
-def _make_home(home: Path) -> None:
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatabaseError(f"can not open the database: {home}: {error.strerror}") from error

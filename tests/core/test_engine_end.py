@@ -14,6 +14,7 @@ from tipman.errors import (
     UnavailableError,
     WaitTimeoutError,
 )
+from tipman.leases import FileLock
 
 LONG = {"type": "sleep", "arguments": {"duration_s": 3600}}
 
@@ -27,6 +28,34 @@ def outcomes(engine, handle):
 
 
 # Closing.
+
+
+def test_who_closes_second_waits_for_the_first(shop):
+    engine = shop.start()
+    engine.submit(shop.hold, value=1)
+    shop.gate.has_come()
+
+    with in_thread(engine.close) as first, in_thread(engine.close) as second:
+        second.join(0.2)
+        assert first.is_alive()
+        assert second.is_alive()
+        shop.gate.open()
+
+    assert shop.start().epoch == 2
+
+
+def test_the_lock_is_given_back_though_the_last_write_fails(shop):
+    engine = shop.start()
+    path = engine.core.database.path
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("DROP TABLE epoch")
+
+    with pytest.raises(sqlite3.Error):
+        engine.close()
+
+    lock = FileLock(path)
+    lock.take()
+    lock.release()
 
 
 def test_closing_lets_what_runs_end_and_starts_nothing_more(shop):
