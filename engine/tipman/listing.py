@@ -6,18 +6,15 @@ serves looks through so many rows a call and no more; its page may then have few
 and still go on.
 """
 
-import base64
 import json
-from binascii import Error as NotBase64Error
 from dataclasses import dataclass, fields, replace
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-from tipman import queries
+from tipman import cursors, queries
 from tipman.charts import SETTLED, UNSUCCESSFUL
 from tipman.clock import rfc3339
 from tipman.database import Database, Row
-from tipman.errors import Fault, InvalidError, NotFoundError
+from tipman.errors import NotFoundError
 from tipman.ids import text_of
 
 WINDOW = 10_000
@@ -30,7 +27,6 @@ PAGE_BYTES = 8 * 1024 * 1024
 _CHUNK = 50
 _NARROW = 4
 """A narrow window has so many rows for each that is wanted."""
-_MARK_BYTES = 6
 _ID_BYTES = 16
 NEWEST = b"\xff" * _ID_BYTES
 """After every id there is."""
@@ -67,7 +63,7 @@ class Filter:
     def mark(self) -> bytes:
         """A few bytes that tell the cursors of this list from those of others."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return sha256(repr(sorted(parts.items())).encode()).digest()[:_MARK_BYTES]
+        return cursors.mark_of(sorted(parts.items()))
 
 
 class Page(NamedTuple):
@@ -89,7 +85,7 @@ class Found(NamedTuple):
 
 def cursor_of(wanted: Filter, last: bytes) -> str:
     """Return the cursor of what follows an instance in a list."""
-    return base64.urlsafe_b64encode(wanted.mark + last).decode()
+    return cursors.cursor_of(wanted.mark, last)
 
 
 def position_of(wanted: Filter, cursor: str | None) -> bytes:
@@ -100,15 +96,7 @@ def position_of(wanted: Filter, cursor: str | None) -> bytes:
     """
     if cursor is None:
         return NEWEST
-    try:
-        read = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-    except (NotBase64Error, UnicodeEncodeError):
-        read = b""
-    if len(read) != _MARK_BYTES + _ID_BYTES:
-        raise _refused("is no cursor of a list")
-    if not read.startswith(wanted.mark):
-        raise _refused("is a cursor of a list with other filters")
-    return read[_MARK_BYTES:]
+    return cursors.place_in(cursor, wanted.mark, size=_ID_BYTES)
 
 
 def page(
@@ -371,7 +359,3 @@ def _escaped(text: str) -> str:
     for character in "!%_":
         text = text.replace(character, f"!{character}")
     return text
-
-
-def _refused(detail: str) -> InvalidError:
-    return InvalidError(f"`after` {detail}", (Fault("/query/after", f"`after` {detail}"),))

@@ -1,12 +1,13 @@
 """Schedules over REST: made, looked at, changed, asked for something, ended."""
 
-import base64
+import uuid
 from itertools import islice
 
 import pytest
 from schedules.commits import commits
 from serving.followers import Stream
 from serving.served import Served
+from tipman.cursors import cursor_of, mark_of
 from tipman_api.serve import ServeOptions
 
 NEVER = {"every_s": 1_000_000}
@@ -243,8 +244,9 @@ def test_a_cursor_of_nowhere_is_the_end_of_a_list(house):
     made = make(house)
     ask(house, made, "trigger")
 
-    for mark in (b"\xff" * 16, b"\x80" + b"\0" * 15):
-        cursor = base64.urlsafe_b64encode(mark).decode()
+    mark = mark_of(("slots", uuid.UUID(made["id"]).bytes, ()))
+    for place in (b"\xff" * 16, b"\x80" + b"\0" * 15):
+        cursor = cursor_of(mark, place)
         assert house.get(f"{made['uri']}/slots?after={cursor}").json["items"] == []
 
 
@@ -528,3 +530,23 @@ def test_a_token_for_one_namespace_sees_nothing_of_others(tmp_path):
         assert [each["schedule"] for each in upcoming] == [ours["uri"]]
         assert ours["namespace"] == "team"
         assert theirs.state == "active"
+
+
+def test_a_cursor_is_of_one_list_of_schedules_or_of_slots(house):
+    """Those of slots were taken by the list of schedules, which then went on anywhere."""
+    made = [make(house) for _ in range(2)]
+    for schedule in made:
+        for _ in range(2):
+            house.post(f"{schedule['uri']}/events", {"name": "trigger.requested"})
+    lists = [
+        "/api/v1/schedules?limit=1",
+        "/api/v1/schedules?limit=1&state=active",
+        f"{made[0]['uri']}/slots?limit=1",
+        f"{made[1]['uri']}/slots?limit=1",
+        f"{made[1]['uri']}/slots?limit=1&decision=run,skipped",
+    ]
+    cursors = [house.get(path).json["next"] for path in lists]
+
+    taken = [[house.get(f"{p}&after={c}").status for c in cursors] for p in lists]
+
+    assert taken == [[200 if row == column else 422 for column in range(5)] for row in range(5)]

@@ -1,17 +1,15 @@
 """What people see of runs: JSON objects, read from committed rows only."""
 
-import base64
 import json
-from binascii import Error as NotBase64Error
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from tipman.charts import RUN_STATES, SETTLED
 from tipman.clock import rfc3339
+from tipman.cursors import cursor_of, mark_of, place_in
 from tipman.database import Database, Row
-from tipman.errors import Fault, InvalidError, NotFoundError
+from tipman.errors import NotFoundError
 from tipman.ids import parse, text_of
 from tipman.resources import RUNS_URI, SCHEDULES_URI
 from tipman.resources import URI as TASKS_URI
@@ -24,7 +22,6 @@ WINDOW = 10_000
 _AFTERMATH_MAX = 100
 """Compensations and hooks that a run is shown with."""
 _ID_BYTES = 16
-_MARK_BYTES = 6
 _BEFORE_ALL, _AFTER_ALL = b"\x00" * _ID_BYTES, b"\xff" * _ID_BYTES
 _COLUMNS = (
     "i.id, i.key, i.namespace, i.name, i.state, i.submitted_at, i.started_at, i.settled_at,"
@@ -168,8 +165,8 @@ def page(
     Raises:
         InvalidError: *after* is no cursor of such a list.
     """
-    mark = _mark(wanted)
-    before = _AFTER_ALL if after is None else _position(after, mark)
+    mark = mark_of(wanted)
+    before = _AFTER_ALL if after is None else place_in(after, mark, size=_ID_BYTES)
     edge = _edge(database, before, max(window, limit))
     sql, values = wanted.conditions()
     rows = database.fetch(
@@ -178,7 +175,7 @@ def page(
     )
     items = [_shown(row) for row in rows[:limit]]
     last = bytes(rows[limit - 1][0]) if len(rows) > limit else edge
-    return Page(items, None if last is None else _cursor(mark, last))
+    return Page(items, None if last is None else cursor_of(mark, last))
 
 
 def task_ids(
@@ -189,8 +186,9 @@ def task_ids(
     Raises:
         InvalidError: *after* is no cursor of such a list.
     """
-    mark = _mark((run, wanted))
-    terms, values = "", [run, _BEFORE_ALL if after is None else _position(after, mark)]
+    mark = mark_of((run, wanted))
+    first = _BEFORE_ALL if after is None else place_in(after, mark, size=_ID_BYTES)
+    terms, values = "", [run, first]
     for column, among in (("i.state", wanted.states), ("t.type", wanted.types)):
         if among:
             terms += f" AND {column} IN ({', '.join('?' * len(among))})"
@@ -204,7 +202,7 @@ def task_ids(
         (*values, limit + 1),
     )
     ids = [bytes(row[0]) for row in rows[:limit]]
-    return Ids(ids, _cursor(mark, ids[-1]) if len(rows) > limit else None)
+    return Ids(ids, cursor_of(mark, ids[-1]) if len(rows) > limit else None)
 
 
 def names_of(database: Database, run: bytes) -> dict[str, bytes]:
@@ -349,26 +347,6 @@ def _edge(database: Database, before: bytes, size: int) -> bytes | None:
 
 def _uri(collection: str, identifier: bytes | None) -> str | None:
     return None if identifier is None else collection + text_of(bytes(identifier))
-
-
-def _mark(wanted: object) -> bytes:
-    """Return a few bytes that tell the cursors of one list from those of others."""
-    return sha256(repr(wanted).encode()).digest()[:_MARK_BYTES]
-
-
-def _cursor(mark: bytes, last: bytes) -> str:
-    return base64.urlsafe_b64encode(mark + last).decode()
-
-
-def _position(text: str, mark: bytes) -> bytes:
-    try:
-        read = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-    except (NotBase64Error, UnicodeEncodeError):
-        read = b""
-    if len(read) != _MARK_BYTES + _ID_BYTES or not read.startswith(mark):
-        detail = "`after` is no cursor of this list"
-        raise InvalidError(detail, (Fault("/query/after", detail),))
-    return read[_MARK_BYTES:]
 
 
 def shown_of(database: Database, identifiers: Sequence[bytes]) -> dict[bytes, dict[str, Any]]:

@@ -1,16 +1,15 @@
 """What people see of schedules: JSON objects, read from committed rows only."""
 
-import base64
 import json
-from binascii import Error as NotBase64Error
 from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any, NamedTuple
 
 from tipman.clock import rfc3339
+from tipman.cursors import cursor_of, mark_of, place_in
 from tipman.database import Database, Row
 from tipman.definitions.schedules import Schedule, stored_schedule
-from tipman.errors import Fault, InvalidError, NotFoundError
+from tipman.errors import NotFoundError
 from tipman.ids import parse, text_of
 from tipman.resources import RUNS_URI
 from tipman.resources import URI as TASKS_URI
@@ -33,6 +32,7 @@ _SLOT = (
     " LEFT JOIN instance AS b ON b.id = s.blocking"
     " LEFT JOIN attempt AS a ON a.instance = i.id AND a.number = i.attempt WHERE s.schedule = ?"
 )
+_ID_BYTES = 16
 _PLACE = "(s.due_at, s.backfill, s.manual)"
 _PLACE_BYTES = Struct(">qii")
 """A place in a cursor: as the columns are, signed."""
@@ -116,13 +116,14 @@ def page(
     if states:
         terms.append(f"i.state IN ({', '.join('?' * len(states))})")
         parameters += states
-    before = (b"\xff" * 16,) if after is None else (_cursor(after, 16),)
+    mark = mark_of(("schedules", namespace, tuple(states)))
+    before = b"\xff" * _ID_BYTES if after is None else place_in(after, mark, size=_ID_BYTES)
     rows = database.fetch(
         f"{_SELECT} WHERE {' AND '.join(terms)} AND i.id < ? ORDER BY i.id DESC LIMIT ?",
-        (*parameters, *before, limit + 1),
+        (*parameters, before, limit + 1),
     )
     found = _stored(rows[:limit])
-    return found, _encoded(found[-1].record.id) if len(rows) > limit else None
+    return found, cursor_of(mark, found[-1].record.id) if len(rows) > limit else None
 
 
 def open_runs(database: Database, identifiers: Sequence[bytes]) -> dict[bytes, list[str]]:
@@ -182,9 +183,10 @@ def slots(
     parameters: list[Any] = [identifier, *decisions]
     if decisions:
         terms = f" AND s.decision IN ({', '.join('?' * len(decisions))})"
+    mark = mark_of(("slots", identifier, tuple(decisions)))
     if after is not None:
         terms += f" AND {_PLACE} < (?, ?, ?)"
-        parameters += _PLACE_BYTES.unpack(_cursor(after, _PLACE_BYTES.size))
+        parameters += _PLACE_BYTES.unpack(place_in(after, mark, size=_PLACE_BYTES.size))
     rows = database.fetch(
         f"{_SLOT}{terms} ORDER BY s.due_at DESC, s.backfill DESC, s.manual DESC LIMIT ?",
         (*parameters, limit + 1),
@@ -192,7 +194,7 @@ def slots(
     items = [_slot(row, database) for row in rows[:limit]]
     if len(rows) <= limit:
         return Page(items, None)
-    return Page(items, _encoded(_PLACE_BYTES.pack(*rows[limit - 1][:3])))
+    return Page(items, cursor_of(mark, _PLACE_BYTES.pack(*rows[limit - 1][:3])))
 
 
 def next_due(database: Database, *, namespace: str | None, limit: int) -> list[bytes]:
@@ -284,18 +286,3 @@ def _uri(identifier: bytes | None, kind: str | None) -> str | None:
 
 def _instant(value: int | None) -> str | None:
     return None if value is None else rfc3339(value)
-
-
-def _encoded(mark: bytes) -> str:
-    return base64.urlsafe_b64encode(mark).decode()
-
-
-def _cursor(text: str, size: int) -> bytes:
-    try:
-        mark = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
-    except (NotBase64Error, UnicodeEncodeError):
-        mark = b""
-    if len(mark) != size:
-        detail = "is no cursor of this list"
-        raise InvalidError(f"`after` {detail}", (Fault("/query/after", f"`after` {detail}"),))
-    return mark
