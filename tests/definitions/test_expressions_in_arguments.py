@@ -2,6 +2,7 @@
 
 import pytest
 from tipman.definitions import fill, task_from_row, task_of
+from tipman.definitions.expressions import put
 from tipman.errors import InvalidError
 from tipman.jsontext import dumps
 
@@ -101,3 +102,23 @@ def test_a_task_from_its_row_still_has_its_expressions():
 
     assert again.has_expressions
     assert fill(again, NAMES) == {"duration_s": 2}
+
+
+class Counted(list):
+    """A list that counts how often somebody went through it."""
+
+    looks = 0
+
+    def __iter__(self):
+        self.looks += 1
+        return super().__iter__()
+
+
+def test_a_long_list_is_copied_once_for_all_that_changes_in_it():
+    given = Counted(range(1_000))
+
+    changed = put({"body": given}, {("body", at): -at for at in range(1_000)})
+
+    assert changed == {"body": [-at for at in range(1_000)]}
+    assert given.looks == 1
+    assert given == [*range(1_000)]

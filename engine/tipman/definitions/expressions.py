@@ -99,15 +99,15 @@ def fill_arguments(type_: str, arguments: Json, names: Mapping[str, Json]) -> Js
         InvalidError: an expression can not be computed; `faults` says which and why.
     """
     faults: list[Fault] = []
-    filled = arguments
+    filled: dict[Path, Json] = {}
     for path, text in expressions_in(type_, arguments):
         try:
-            filled = put(filled, path, template_of(text).fill(names))
+            filled[path] = template_of(text).fill(names)
         except (EvaluationError, ExpressionError) as error:
             faults.append(Fault(pointer_of(("arguments", *path)), str(error)))
     if faults:
         raise InvalidError("; ".join(f"{f.pointer}: {f.detail}" for f in faults), tuple(faults))
-    return filled
+    return put(arguments, filled)
 
 
 @lru_cache(maxsize=256)
@@ -175,13 +175,31 @@ def texts_in(value: object) -> Iterator[tuple[Path, str]]:
             pending.extend(reversed([((*path, at), part) for at, part in enumerate(item)]))
 
 
-def put(value: Any, path: Path, new: Json) -> Any:
-    """Return *value* with one place changed, sharing all that is not on the way to it."""
-    if not path:
-        return new
-    copy: Any = dict(value) if isinstance(value, dict) else list(value)
-    copy[path[0]] = put(copy[path[0]], path[1:], new)
-    return copy
+def put(value: Json, changes: Mapping[Path, Json]) -> Json:
+    """Return *value* with others in these places, sharing all that is not on the way to one.
+
+    >>> put({"a": [1, 2, 3], "b": [4]}, {("a", 0): "x", ("a", 2): "y"})
+    {'a': ['x', 2, 'y'], 'b': [4]}
+    """
+    copies: dict[Path, Any] = {}
+    for path, new in changes.items():
+        if not path:
+            return new
+        _copy_at(path[:-1], value, copies)[path[-1]] = new
+    changed: Json = copies.get((), value)
+    return changed
+
+
+def _copy_at(path: Path, value: Any, copies: dict[Path, Any]) -> Any:
+    """Return the copy of what is at *path* of a value, made once for all that changes in it."""
+    found = copies.get(path)
+    if found is None:
+        above = _copy_at(path[:-1], value, copies) if path else None
+        item = value if above is None else above[path[-1]]
+        found = copies[path] = dict(item) if isinstance(item, dict) else list(item)
+        if above is not None:
+            above[path[-1]] = found
+    return found
 
 
 def written(value: Json) -> str:

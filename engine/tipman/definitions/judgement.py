@@ -68,9 +68,9 @@ def fill(task: Task, names: Mapping[str, Json]) -> Json:
     try:
         shape.read(filled)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            if detail["type"] == "string_type":
-                filled = put(filled, detail["loc"], written(detail["input"]))
+        details = error.errors(include_url=False)
+        texts = {d["loc"]: written(d["input"]) for d in details if d["type"] == "string_type"}
+        filled = put(filled, texts)
     else:
         return filled
     try:
