@@ -5,6 +5,7 @@ import select
 import stat
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
@@ -124,7 +125,7 @@ def has_lost() -> bool:
 
 
 def keep_standard_streams() -> None:
-    """Open what the caller closed of the standard streams, onto nothing.
+    """Open what the caller closed of the standard streams, onto nothing; let both take any text.
 
     Otherwise the next file that is opened, a database say, gets the number of one of them, and
     with it whatever is printed.
@@ -136,3 +137,7 @@ def keep_standard_streams() -> None:
             # The lowest number that is free is the one that was looked at.
             os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What a terminal of another encoding lacks is written otherwise, and ends nothing.
+            stream.reconfigure(errors="backslashreplace")

@@ -70,8 +70,12 @@ def run_session(options: RunOptions, outlet: Outlet) -> ExitCode:
     news: News = SimpleQueue()
     # Signals are heard until the temporary folder is gone.
     with Signals(news), _engine(options.database, settings) as engine:
-        run = Run(engine, workflow, _narrator(options, outlet, engine), news, SystemClock())
-        report = run.resume() if options.resume else run.begin_anew()
+        narrator = _narrator(options, outlet, engine)
+        run = Run(engine, workflow, narrator, news, SystemClock())
+        try:
+            report = run.resume() if options.resume else run.begin_anew()
+        finally:
+            narrator.leave()
         if engine.failure is not None:
             warn(f"internal fault: {engine.failure}")
             return ExitCode.INTERNAL

@@ -44,6 +44,12 @@ class Terminal:
             assert data, f"no {words!r}: {self.shown!r}"
             self.shown += data
 
+    def more(self):
+        """Read what is shown next."""
+        data = self._read()
+        assert data, f"it shows no more: {self.shown!r}"
+        self.shown += data
+
     def press(self, keys):
         """Press keys."""
         os.write(self._ours, keys.encode())
