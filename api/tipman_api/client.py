@@ -16,7 +16,7 @@ from tipman.version import VERSION
 from tipman_api.conversation import Conversation, MalformedError, Reply
 from tipman_api.destinations import Destination
 from tipman_api.eventstream import Message, Parser
-from tipman_api.refusals import NoServerError, RefusedError
+from tipman_api.refusals import ForeignAnswerError, NoServerError, RefusedError
 
 PREFIX = "/api/v1"
 ANSWER_S = 60.0
@@ -261,6 +261,6 @@ def _checked(reply: Reply, content: bytes) -> Answer:
     members: Any = None
     with suppress(ValueError):
         members = json.loads(content)
-    if not isinstance(members, dict):
-        members = {"detail": f"the server answered {reply.status} {reply.reason}"}
+    if not isinstance(members, dict) or "code" not in members:
+        raise ForeignAnswerError(reply.status, reply.reason)
     raise RefusedError(reply.status, members)

@@ -13,7 +13,7 @@ from tipman.errors import (
     WaitTimeoutError,
 )
 
-from tipman_api.refusals import NoServerError, RefusedError
+from tipman_api.refusals import ForeignAnswerError, NoServerError, RefusedError
 
 
 class ExitCode(IntEnum):
@@ -60,6 +60,8 @@ def exit_code_of(error: TipmanError) -> ExitCode:
     >>> exit_code_of(NotFoundError("no task 'pack'"))
     <ExitCode.NOT_FOUND: 3>
     """
+    if isinstance(error, ForeignAnswerError):
+        return ExitCode.NO_SERVER
     if isinstance(error, RefusedError):
         otherwise = ExitCode.INTERNAL if error.status >= _STATUS_FAULT else ExitCode.INVALID
         return _BY_STATUS.get(error.status, otherwise)

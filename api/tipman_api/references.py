@@ -8,7 +8,7 @@ from urllib.parse import quote
 from tipman.errors import InvalidError, NotFoundError
 
 from tipman_api.client import PREFIX, Client
-from tipman_api.refusals import RefusedError
+from tipman_api.refusals import ForeignAnswerError, RefusedError
 
 COLLECTIONS = {
     "task": f"{PREFIX}/tasks",
@@ -17,6 +17,7 @@ COLLECTIONS = {
 }
 """Where the instances of each kind are found by their keys."""
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_NAMESPACE = "namespace"
 _NOT_FOUND = 404
 _CHARACTERS_MAX = 2000
 
@@ -37,9 +38,14 @@ def find(
     """
     if not reference or len(reference) > _CHARACTERS_MAX:
         raise InvalidError("a reference is a UUID, a key or a URI")
-    query = [("namespace", namespace)]
+    query = [(_NAMESPACE, namespace)]
     if reference.startswith(f"{PREFIX}/"):
-        return _one(client, _path(reference), query)
+        uri, mark, said = reference.partition(f"?{_NAMESPACE}=")
+        return _one(client, _path(uri), [(_NAMESPACE, said)] if mark else query)
+    if reference.startswith(("http://", "https://")):
+        raise InvalidError(
+            f"{reference!r} is a whole address: a URI starts with {PREFIX}/, its server is --url"
+        )
     if _UUID.fullmatch(reference):
         collection = f"{PREFIX}/instances" if kind is None else places[kind]
         return _one(client, f"{collection}/{reference}", query)
@@ -66,7 +72,7 @@ def _by_key(
         try:
             found[kind] = _one(client, f"{collection}/{quote(key, safe='')}", query)
         except RefusedError as error:
-            if error.status != _NOT_FOUND:
+            if error.status != _NOT_FOUND or isinstance(error, ForeignAnswerError):
                 raise
             refusal = error
     if len(found) > 1:

@@ -28,8 +28,15 @@ class RefusedError(TipmanError):
 
     @property
     def problem_code(self) -> str:
-        """The stable code of the problem, empty when the answer was none of ours."""
+        """The stable code of the problem."""
         return str(self.members.get("code", ""))
+
+
+class ForeignAnswerError(RefusedError):
+    """A refusal that no Tipman server said: another one has its address, or stands before it."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(status, {"detail": f"no Tipman server answered: {status} {reason}"})
 
 
 def _words(status: int, members: Mapping[str, Any]) -> str:

@@ -16,7 +16,8 @@ from tipman_api.refusals import NoServerError, RefusedError
 
 _PAUSE_S = 0.1
 _PAUSE_S_MAX = 1.0
-_UNAVAILABLE = 503
+_AWAY = frozenset({502, 503, 504})
+"""What a server that is stopping answers, and what a proxy does whose server is away."""
 T = TypeVar("T")
 
 
@@ -84,7 +85,7 @@ def patiently(client: Client, ask: Callable[[], T], *, patience_s: float, clock:
         try:
             return ask()
         except (NoServerError, RefusedError) as error:
-            if isinstance(error, RefusedError) and error.status != _UNAVAILABLE:
+            if not _is_away(error):
                 raise
             if clock.monotonic() - begun >= patience_s:
                 raise NoServerError(f"the server went away: {error}") from None
@@ -94,8 +95,15 @@ def lastingly(client: Client, ask: Callable[[], T], *, patience_s: float, clock:
     """Ask; and if the server has gone away, `patiently`, with the same errors."""
     try:
         return ask()
-    except NoServerError:
+    except (NoServerError, RefusedError) as error:
+        if not _is_away(error):
+            raise
         return patiently(client, ask, patience_s=patience_s, clock=clock)
+
+
+def _is_away(error: NoServerError | RefusedError) -> bool:
+    """Tell whether a server is stopping or gone, as it says itself or a proxy before it."""
+    return isinstance(error, NoServerError) or error.status in _AWAY
 
 
 def settled(

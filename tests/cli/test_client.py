@@ -17,7 +17,7 @@ from tipman_api.eventstream import Message, Parser
 from tipman_api.exits import ExitCode, exit_code_of
 from tipman_api.references import find
 from tipman_api.refusals import NoServerError, RefusedError
-from tipman_api.subscriptions import Subscription
+from tipman_api.subscriptions import Subscription, settled
 
 # Requests.
 
@@ -136,15 +136,20 @@ def test_a_refusal_says_nothing_that_a_terminal_obeys():
     assert str(RefusedError(400, {"detail": "\x1b[2Jgone"})) == r"\x1b[2Jgone"
 
 
-def test_a_refusal_that_is_no_problem_is_told_by_its_status():
-    page = answering(b"<h1>Bad Gateway</h1>", status="502 Bad Gateway")
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "404 File not found", "401 No"])
+@pytest.mark.parametrize("body", [b"<h1>No</h1>", b'{"error": "no such page"}'])
+def test_a_refusal_that_no_tipman_server_says_is_not_taken_for_one(status, body):
+    """What another server did not find was said not to exist, with the exit code of that."""
+    page = answering(body, status=status)
 
     with (
         ScriptedServer(page) as server,
         client_of(server) as client,
-        pytest.raises(RefusedError, match="the server answered 502 Bad Gateway"),
+        pytest.raises(RefusedError, match=f"no Tipman server answered: {status}") as caught,
     ):
-        client.get("/a")
+        find(client, "pack")
+
+    assert exit_code_of(caught.value) == ExitCode.NO_SERVER
 
 
 @pytest.mark.parametrize(
@@ -458,6 +463,7 @@ UUID = "0192aaaa-0000-7000-8000-000000000000"
         ("pack", "/api/v1/tasks/pack"),
         ("a/b", "/api/v1/tasks/a%2Fb"),
         ("a?b#c", "/api/v1/tasks/a%3Fb%23c"),
+        ("/api/v1/definitions/tea/1?namespace=team", "/api/v1/definitions/tea/1"),
     ],
 )
 def test_a_reference_is_a_uuid_a_uri_or_a_key(reference, path):
@@ -465,6 +471,21 @@ def test_a_reference_is_a_uuid_a_uri_or_a_key(reference, path):
 
     assert find(directory, reference, places={"task": "/api/v1/tasks"}) == {"uri": path}
     assert directory.asked == [path]
+
+
+@pytest.mark.parametrize("status", ["502 Bad Gateway", "503 Unavailable", "504 Timeout"])
+def test_a_wait_outlasts_a_server_that_is_away_behind_a_proxy(status):
+    """It ended with the first such answer, while one that found nobody there was patient."""
+    away = answering(b"<h1>Away</h1>", status=status)
+    back = answering(b'{"settled": true, "state": "succeeded"}')
+
+    with ScriptedServer(away, away, back) as server, client_of(server) as client:
+        assert settled(client, "/api/v1/tasks/pack")["state"] == "succeeded"
+
+
+def test_a_whole_address_is_no_reference():
+    with pytest.raises(InvalidError, match="a URI starts with /api/v1/, its server is --url"):
+        find(Directory(), "http://127.0.0.1:8000/api/v1/tasks/pack")
 
 
 def test_a_key_is_looked_for_in_every_kind():
