@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from importlib.metadata import entry_points
 from queue import Full, Queue
@@ -25,7 +26,7 @@ from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import SpanKind
 
 from tipman.charts import UNSUCCESSFUL
-from tipman.database import DRIVER_ERRORS, Database, Row
+from tipman.database import Database, Row
 from tipman.definitions import options_of
 from tipman.effects import Effect, StartAttempt
 from tipman.errors import InvalidError
@@ -159,6 +160,7 @@ class SpanMaker:
         self._reader = reader
         self._commits: Queue[Sequence[Row] | None] = Queue(COMMITS_MAX)
         self._lost = 0
+        self._is_failing = False
         self._thread = threading.Thread(target=self._run, name="tipman-telemetry", daemon=True)
         self._thread.start()
 
@@ -180,8 +182,10 @@ class SpanMaker:
 
     def close(self) -> None:
         """Make spans of what was heard, and let the exporter hand them over; bounded in time."""
-        self._commits.put(None)
-        self._thread.join()
+        # An exporter that does not answer has all of what was heard before it.
+        with suppress(Full):
+            self._commits.put(None, timeout=SHUTDOWN_S)
+            self._thread.join(SHUTDOWN_S)
         self._spans.close()
 
     def _traceparent(self, start: StartAttempt) -> str:
@@ -210,9 +214,15 @@ class SpanMaker:
         try:
             for place, fact in self._facts(database, lines):
                 self._spans.add(place, fact)
-        except DRIVER_ERRORS:
+        except Exception:  # noqa: BLE001 - it is somebody else's code, or a database that is gone
             # Spans are a service, the engine goes on without.
-            _log.exception("no spans of one commit")
+            if not self._is_failing:
+                _log.exception("no spans of one commit; of more that fail nothing is said")
+            self._is_failing = True
+            return
+        if self._is_failing:
+            _log.warning("spans are made again")
+        self._is_failing = False
 
     def _say_lost(self) -> None:
         if self._lost and self._commits.empty():

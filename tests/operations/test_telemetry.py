@@ -2,9 +2,12 @@
 
 import subprocess
 import sys
+import threading
 from collections import Counter
 
 import pytest
+from core.engines import PATIENCE_S, in_thread
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -75,6 +78,55 @@ def test_each_attempt_has_a_span_of_its_own(observed, any_shop):
     numbers = [s.attributes["tipman.attempt.number"] for s in spans if s.name == "attempt"]
     assert sorted(numbers) == [1, 2, 3]
     assert max(Counter(s.context.span_id for s in spans).values()) == 1
+
+
+class Broken(SpanProcessor):
+    """A processor that fails with the first span."""
+
+    def __init__(self):
+        self.names = []
+
+    def on_end(self, span):
+        self.names.append(span.name)
+        if len(self.names) == 1:
+            raise RuntimeError("no collector")
+
+
+class Stuck(SpanProcessor):
+    """A processor that does not come back."""
+
+    def __init__(self):
+        self.let_go = threading.Event()
+
+    def on_end(self, span):
+        del span
+        self.let_go.wait(PATIENCE_S)
+
+
+def test_a_processor_that_fails_loses_spans_and_nothing_else(shop, caplog):
+    engine, processor = shop.start(), Broken()
+    engine.export_spans(processor)
+
+    engine.submit(shop.echo, value=1).wait(30)
+    engine.submit(shop.echo, value=2).wait(30)
+    engine.close()
+
+    assert processor.names[-1] == "settle"
+    assert "no spans of one commit" in caplog.text
+    assert "spans are made again" in caplog.text
+
+
+def test_a_processor_that_is_stuck_does_not_hold_up_a_stop(shop, monkeypatch):
+    monkeypatch.setattr("tipman.spans.SHUTDOWN_S", 0.1)
+    engine, processor = shop.start(), Stuck()
+    engine.export_spans(processor)
+    engine.submit(shop.echo, value=1).wait(30)
+
+    with in_thread(engine.close) as closing:
+        closing.join(PATIENCE_S / 2)
+        assert not closing.is_alive()
+
+    processor.let_go.set()
 
 
 def test_spans_belong_to_the_trace_that_submitted(observed):
