@@ -16,8 +16,8 @@ COLLECTIONS = {
     "schedule": f"{PREFIX}/schedules",
 }
 """Where the instances of each kind are found by their keys."""
+_INSTANCES = f"{PREFIX}/instances"
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-_NAMESPACE = "namespace"
 _NOT_FOUND = 404
 _CHARACTERS_MAX = 2000
 
@@ -38,20 +38,20 @@ def find(
     """
     if not reference or len(reference) > _CHARACTERS_MAX:
         raise InvalidError("a reference is a UUID, a key or a URI")
-    query = [(_NAMESPACE, namespace)]
+    query = [("namespace", namespace)]
+    wanted = places if kind is None else {kind: places[kind]}
     if reference.startswith(f"{PREFIX}/"):
-        uri, mark, said = reference.partition(f"?{_NAMESPACE}=")
-        return _one(client, _path(uri), [(_NAMESPACE, said)] if mark else query)
+        return _one(client, _path(reference, wanted), query)
     if reference.startswith(("http://", "https://")):
         raise InvalidError(
             f"{reference!r} is a whole address: a URI starts with {PREFIX}/, its server is --url"
         )
     if _UUID.fullmatch(reference):
-        collection = f"{PREFIX}/instances" if kind is None else places[kind]
+        collection = _INSTANCES if kind is None else places[kind]
         return _one(client, f"{collection}/{reference}", query)
-    if reference in {".", ".."}:
+    if reference in {".", ".."} or "/" in reference or "\\" in reference:
+        # No key is like that, and no path should be.
         raise NotFoundError(f"nothing has the key {reference!r}")
-    wanted = places if kind is None else {kind: places[kind]}
     return _by_key(client, reference, wanted, query)
 
 
@@ -85,9 +85,16 @@ def _by_key(
     raise NotFoundError(f"no {' or '.join(places)} has the key {key!r}")
 
 
-def _path(uri: str) -> str:
-    """Return the path of a URI, of which no part leads elsewhere."""
-    parts = uri.removeprefix(f"{PREFIX}/").split("/")
-    if any(part in {"", ".", ".."} for part in parts):
+def _path(uri: str, places: Mapping[str, str]) -> str:
+    """Return the path of the URI of an instance, of which no part leads elsewhere.
+
+    Raises:
+        InvalidError: it is one of something else.
+        NotFoundError: nothing can be there.
+    """
+    collection, _, name = uri.rpartition("/")
+    if name in {"", ".", ".."}:
         raise NotFoundError(f"nothing is at {uri}")
-    return f"{PREFIX}/" + "/".join(quote(part, safe="%:@") for part in parts)
+    if collection not in {*places.values(), _INSTANCES}:
+        raise InvalidError(f"{uri} is not the URI of a {', a '.join(places)}")
+    return f"{collection}/{quote(name, safe='%:@')}"

@@ -461,9 +461,8 @@ UUID = "0192aaaa-0000-7000-8000-000000000000"
         (UUID, f"/api/v1/instances/{UUID}"),
         (f"/api/v1/tasks/{UUID}", f"/api/v1/tasks/{UUID}"),
         ("pack", "/api/v1/tasks/pack"),
-        ("a/b", "/api/v1/tasks/a%2Fb"),
         ("a?b#c", "/api/v1/tasks/a%3Fb%23c"),
-        ("/api/v1/definitions/tea/1?namespace=team", "/api/v1/definitions/tea/1"),
+        (f"/api/v1/instances/{UUID}", f"/api/v1/instances/{UUID}"),
     ],
 )
 def test_a_reference_is_a_uuid_a_uri_or_a_key(reference, path):
@@ -483,6 +482,14 @@ def test_a_wait_outlasts_a_server_that_is_away_behind_a_proxy(status):
         assert settled(client, "/api/v1/tasks/pack")["state"] == "succeeded"
 
 
+def test_a_uri_is_of_the_kind_that_is_wanted():
+    """The schedule at a task's URI was shown, and asked to go, as if the task were one."""
+    places = {"task": "/api/v1/tasks", "schedule": "/api/v1/schedules"}
+
+    with pytest.raises(InvalidError, match=r"is not the URI of a schedule$"):
+        find(Directory(), "/api/v1/tasks/pack", kind="schedule", places=places)
+
+
 def test_a_whole_address_is_no_reference():
     with pytest.raises(InvalidError, match="a URI starts with /api/v1/, its server is --url"):
         find(Directory(), "http://127.0.0.1:8000/api/v1/tasks/pack")
@@ -499,11 +506,26 @@ def test_a_key_is_looked_for_in_every_kind():
     assert directory.asked == [f"/api/v1/{kind}/pack" for kind in ("tasks", "runs", "schedules")]
 
 
-@pytest.mark.parametrize("reference", ["..", "/api/v1/tasks/../tokens", "/api/v1/tasks//", "."])
-def test_a_reference_leads_nowhere_else(reference):
+@pytest.mark.parametrize(
+    ("reference", "error"),
+    [
+        ("..", NotFoundError),
+        (".", NotFoundError),
+        ("a/b", NotFoundError),
+        ("/api/v1/tasks/..", NotFoundError),
+        ("/api/v1/tasks/", NotFoundError),
+        ("/api/v1/tasks//a", InvalidError),
+        ("/api/v1/tasks/../tokens", InvalidError),
+        # What is found there has neither kind nor state, which was an internal fault.
+        ("/api/v1/definitions/tea", InvalidError),
+        ("/api/v1/tasks/a/events", InvalidError),
+        ("/api/v1/tasks", InvalidError),
+    ],
+)
+def test_a_reference_leads_nowhere_else(reference, error):
     directory = Directory()
 
-    with pytest.raises(NotFoundError):
+    with pytest.raises(error):
         find(directory, reference)
 
     assert directory.asked == []
