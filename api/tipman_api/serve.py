@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EADDRINUSE
 from pathlib import Path
 from typing import Any
 
@@ -243,7 +244,8 @@ def listen(host: str, port: int) -> socket.socket:
         # Who comes while the engine recovers waits, and is not refused.
         listener.listen(BACKLOG)
     except OSError as error:
-        raise InvalidError(f"can not listen on {host}:{port}: {error.strerror}") from None
+        advice = "; `--port` names another, 0 a free one" if error.errno == EADDRINUSE else ""
+        raise InvalidError(f"can not listen on {host}:{port}: {error.strerror}{advice}") from None
     return listener
 
 

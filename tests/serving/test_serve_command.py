@@ -89,6 +89,7 @@ def test_a_held_database_and_a_taken_port_are_told_apart(tipman, serve, tmp_path
     assert (held.returncode, taken.returncode, running.wait()) == (75, 2, 0)
     assert f"pid {running.process.pid}" in held.stderr
     assert f"can not listen on 127.0.0.1:{port}" in taken.stderr
+    assert "; `--port` names another" in taken.stderr
 
 
 def test_functions_of_a_file_can_be_called(tipman, serve):
