@@ -11,7 +11,7 @@ from tipman_api.commands.options import (
     maintenance_command,
     namespace_option,
 )
-from tipman_api.commands.schedulewords import TRIGGERS, when_fields, when_options
+from tipman_api.commands.schedulewords import when_fields, when_options
 from tipman_api.tables import field
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _LIMIT = 10
 _LIMIT_MAX = 1000
 COLUMNS = (field("due_at", "due"), field("local"), field("note"), field("restart"))
-_HERE = (*TRIGGERS, "timezone", "starts_at", "ends_at", "exclude")
 
 
 @click.command("preview")
