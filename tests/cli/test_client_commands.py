@@ -294,6 +294,10 @@ def test_output_is_printed_byte_for_byte(call, program, submitted):
     assert call("logs", "wrote", "--attempt", "2")[0] == 3
     assert call("logs", "nobody")[0] == 3
 
+    call("schedule", "add", "wait", "--every", "3600", "--key", "hourly")
+    words = "tipman: 'hourly' is a schedule: only tasks and runs have output\n"
+    assert call("logs", "hourly") == (2, "", words)
+
 
 def test_output_is_followed_until_the_attempt_has_ended(program, call, submitted):
     os.mkfifo(program.folder / "gate")

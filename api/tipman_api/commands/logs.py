@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from tipman.errors import InvalidError
 
 from tipman_api.commands.options import (
     API,
@@ -21,6 +22,7 @@ from tipman_api.refusals import RefusedError
 from tipman_api.tables import printable
 
 _BYTES = "text/plain"
+_WRITERS = frozenset({"task", "run"})
 _NOT_FOUND = 404
 _BEGINNING = "0"
 _ENDS = frozenset(
@@ -52,6 +54,8 @@ def logs(session: Session, *, reference: str, is_following: bool, **given: Any) 
     has a head, and with --follow comes when it has ended.
     """
     found = session.find(reference, given)
+    if found["kind"] not in _WRITERS:
+        raise InvalidError(f"{reference!r} is a {found['kind']}: only tasks and runs have output")
     uri, query = found["uri"], [("stream", given["stream"]), ("attempt", given["attempt"])]
     if found["kind"] == "run":
         if is_following:
