@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from tipman.clock import Clock
-from tipman.database import DRIVER_ERRORS, Database
+from tipman.database import DRIVER_ERRORS, Database, shown
 from tipman.errors import DatabaseError, EngineRunningError
 
 _SERVER_LOCK = 0x7469706D

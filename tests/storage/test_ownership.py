@@ -53,6 +53,7 @@ def test_a_second_engine_is_refused_and_the_first_is_none_the_worse(tmp_path, ki
         assert handle.wait(timeout_s=10).state == "cancelled"
     assert refusal.value.pid == os.getpid()
     assert str(os.getpid()) in str(refusal.value)
+    assert "?" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
