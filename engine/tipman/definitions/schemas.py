@@ -25,6 +25,8 @@ def schema_faults(schema: Any) -> Iterator[Fault]:
     except SchemaError as error:
         detail = f"is no JSON Schema: {_shown(error.message)}"
         yield Fault(pointer_of(error.absolute_path), detail)
+    except RecursionError:
+        yield Fault("", "is no JSON Schema that can be judged: it is nested too deep")
 
 
 def faults_by(schema: Any, value: object) -> Iterator[Fault]:
@@ -55,6 +57,10 @@ def _judged(schema: Any, value: object) -> Iterator[tuple[bool, Fault]]:
             yield is_absence, Fault(pointer_of(fault.absolute_path), _shown(fault.message))
     except Unresolvable as error:
         yield False, Fault("", f"the schema refers to {error.ref!r}, which is not in it")
+    except RecursionError:
+        yield False, Fault("", "the schema refers to itself without end, or is nested too deep")
+    except OverflowError:
+        yield False, Fault("", "a number is too large for the `multipleOf` of the schema")
 
 
 def below(start: str, faults: Iterable[Fault]) -> Iterator[Fault]:
