@@ -18,6 +18,7 @@ from tipman.clock import rfc3339
 from tipman.database import Database
 from tipman.ids import text_of
 from tipman.models import UPSERT_KEPT
+from tipman.schedules import anchors
 
 BATCH = 200
 """Instances that one transaction removes at most."""
@@ -219,6 +220,7 @@ def remove(
         # The names are our own.
         sql = f'DELETE FROM "{table}" WHERE "{column}" IN ({_marks(ids)})'  # noqa: S608 - see above
         counts[what] = database.execute(sql, ids)
+    anchors.drop(database, ids)
     heads = {family.head for family in going if family.head is not None}
     # Runs of earlier versions have no instance of their own.
     counts["runs"] += sum(database.execute(_RUN_THAT_IS_EMPTY, (run, run)) for run in heads)

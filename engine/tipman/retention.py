@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
-from tipman import pruning
+from tipman import pruning, trimming
 from tipman.bus import Bus
 from tipman.clock import AGAIN_S, MICROSECONDS, Alarm, Clock, rfc3339
 from tipman.database import DRIVER_ERRORS, Database
@@ -146,6 +146,8 @@ class Retention:
                 rows.update(self._remove(batch))
             for batch in pruning.batches(self._surplus(database)):
                 rows.update(self._remove(batch))
+            for schedules in trimming.candidates(database):
+                rows.update(self._trim(database, schedules, before_us))
             self._sweep(database)
         if rows:
             _log.info("pruned %d instances, %d rows in all", rows["instances"], rows.total())
@@ -162,6 +164,8 @@ class Retention:
                 rows.update(pruning.count(database, batch))
             for batch in pruning.batches(self._surplus(database)):
                 rows.update(pruning.count(database, [each for each in batch if each not in seen]))
+            for schedules in trimming.candidates(database):
+                rows.update(trimming.count(database, schedules, before_us))
         return Pruned(before_us, {what: count for what, count in rows.items() if count})
 
     def _aged_before(self) -> int:
@@ -188,6 +192,14 @@ class Retention:
         removal: pruning.Removal = self._between(partial(self._step, batch))
         self._remove_folders(removal.ids)
         return removal.rows
+
+    def _trim(self, database: Database, schedules: list[bytes], before_us: int) -> Counter[str]:
+        """Remove what schedules that go on decided long ago, part by part."""
+        rows: Counter[str] = Counter()
+        step = partial(trimming.trim, schedules=schedules, before_us=before_us)
+        while trimming.is_old(database, schedules, before_us):
+            rows.update(self._between(step))
+        return rows
 
     def _sweep(self, database: Database) -> None:
         """Remove the large values that nothing refers to any more."""

@@ -15,6 +15,7 @@ from tipman.chain import link
 from tipman.charts import ENDED, public_state
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.ids import text_of
+from tipman.schedules.anchors import Anchor, anchors_of, beginning
 
 FAULTS_MAX = 100
 """Faults that are kept; the rest is counted."""
@@ -163,6 +164,7 @@ def _verify_part(
     """Look at the next instances; return the last one's id, None when these were all."""
     rows = database.fetch(_INSTANCES, (after, instances_max))
     heads = {head.id: head for head in map(_head, rows)}
+    anchors = anchors_of(database, heads)
     is_last = len(rows) < instances_max
     last = _BEYOND if is_last else bytes(rows[-1][0])
     part = Verification()
@@ -172,7 +174,7 @@ def _verify_part(
             part.add(identifier, "there are log entries and no instance")
             part.entries += sum(1 for _ in entries)
         else:
-            _fold(head, entries, part)
+            _fold(head, entries, anchors.get(identifier) or beginning(identifier), part)
     for identifier in heads:
         part.add(identifier, "it has no log")
     # Only now, when nothing can fail any more: a part that failed is looked at again.
@@ -218,10 +220,10 @@ def _entries(database: Database, after: bytes, last: bytes) -> Iterator[Row]:
         mark = (bytes(rows[-1][0]), rows[-1][1])
 
 
-def _fold(head: _Head, entries: Iterable[Row], found: Verification) -> None:
+def _fold(head: _Head, entries: Iterable[Row], anchor: Anchor, found: Verification) -> None:
     """Follow one log from its first entry to the row it must lead to."""
-    sequence, configuration, opening, position = 0, "", 1, 0
-    chain = head.id
+    sequence, configuration, position, chain, _ = anchor
+    opening = 1
     for row in entries:
         _, number, place, name, _, _, _, after, _, announced = row
         found.entries += 1

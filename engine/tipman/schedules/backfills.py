@@ -10,6 +10,7 @@ from tipman.definitions.faults import faults_of
 from tipman.definitions.shapes import Instant, Shape
 from tipman.definitions.tasks import refusal
 from tipman.errors import Fault, InvalidError
+from tipman.schedules.anchors import anchors_of
 from tipman.schedules.decisions import Instants
 
 INSTANTS_MAX = 1_000
@@ -20,6 +21,7 @@ _SLOTS = (
     " ON i.id = s.instance WHERE s.schedule = ? AND s.due_at >= ? AND s.due_at < ?"
     " AND s.manual = 0"
 )
+_MADE = "SELECT submitted_at FROM instance WHERE id = ?"
 _FAILED = frozenset({"failed", "abandoned", "cancelled"})
 
 
@@ -81,18 +83,22 @@ def wanted_instants(
     """Return the instants that a backfill runs, in its order, by the rows there are.
 
     An instant is missing that no run stands for, whether decided otherwise or never; it is failed
-    when the last of its runs to settle did not succeed and none did.
+    when the last of its runs to settle did not succeed and none did. Of what was decided so long
+    ago that no row is left nobody knows: it is neither.
 
     Raises:
         InvalidError: there are too many.
     """
     ran, failed = _known(database, schedule, backfill)
+    since, until = _forgotten(database, schedule)
     found: list[int] = []
     due, looked_at = instants.next_after(backfill.since - 1), 0
     while due is not None and due < backfill.until:
         looked_at += 1
         if backfill.what == "all" or (
-            due not in ran if backfill.what == "missing" else due in failed
+            due not in ran and not since < due <= until
+            if backfill.what == "missing"
+            else due in failed
         ):
             found.append(due)
         if len(found) > INSTANTS_MAX or looked_at > _LOOKED_AT_MAX:
@@ -100,6 +106,14 @@ def wanted_instants(
             raise InvalidError(f"/until: {detail}", (Fault("/until", detail),))
         due = instants.next_after(due)
     return found if backfill.order == "forwards" else found[::-1]
+
+
+def _forgotten(database: Database, schedule: bytes) -> tuple[int, int]:
+    """Return after which instant, and up to which, slots were removed; the same one for none."""
+    anchor = anchors_of(database, [schedule]).get(schedule)
+    if anchor is None or anchor.slots_until is None:
+        return 0, 0
+    return int(database.fetch(_MADE, (schedule,))[0][0]), anchor.slots_until
 
 
 def _known(database: Database, schedule: bytes, backfill: Backfill) -> tuple[set[int], set[int]]:
