@@ -155,6 +155,7 @@ def test_arguments_are_json_or_a_line_of_the_shell(call, monkeypatch):
         (["counter", "{name"], "ARGUMENTS must be JSON"),
         (["sleep", '{"duration_s": 1, "duration_s": 2}'], "ARGUMENTS must be JSON"),
         (["exce", "true"], "exce"),
+        (["exce", "echo tea"], "not `exce`; did you mean `exec`?"),
         (["exec", "true", "--due-at", "tomorrow"], "must be an instant with its zone"),
         (["exec", "true", "--after", "nobody"], "nobody"),
         (["exec", "true", "--env", "A"], "'A' is not NAME=TEXT"),

@@ -116,7 +116,13 @@ def arguments_of(type_: str | None, text: str) -> Any:
     if text == "-":
         text = sys.stdin.read()
     if type_ not in _CODE:
-        return json_value(text, "ARGUMENTS")
+        try:
+            return json_value(text, "ARGUMENTS")
+        except click.UsageError:
+            if type_ is None or type_ in TYPES:
+                raise
+            # Said wrong is the type, and the server knows which one is meant.
+            return text
     if type_ == "exec" and text.lstrip().startswith('{"'):
         return json_value(text, "ARGUMENTS that are an object")
     return text
