@@ -17,7 +17,7 @@ from tipman.checkup import examine_at_rest
 from tipman.clock import SystemClock
 from tipman.database import Database, shown
 from tipman.errors import DatabaseError, NotFoundError
-from tipman.leases import FileLock
+from tipman.leases import held
 from tipman.operations import migrate
 from tipman.registry.views import token_view, tokens
 from tipman.runtime import Engine
@@ -168,13 +168,9 @@ def _reading(settings: Settings) -> Iterator[Database]:
     """Lend a connection that can only read, nobody else using the database meanwhile."""
     _must_exist(settings)
     database = Database(settings.database_url, read_only=True)
-    lock = None if database.path is None else FileLock(database.path)
-    if lock is not None:
-        lock.take()
-    try:
-        database.open()
-        yield database
-    finally:
-        database.close()
-        if lock is not None:
-            lock.release()
+    with held(settings.database_url):
+        try:
+            database.open()
+            yield database
+        finally:
+            database.close()

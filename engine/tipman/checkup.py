@@ -10,6 +10,7 @@ import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -25,7 +26,7 @@ from tipman.events import AttemptSucceeded, Report
 from tipman.executors.interpreters import interpreter_command
 from tipman.executors.processes import ProcessExecutor
 from tipman.ids import made_at, parse, text_of
-from tipman.leases import FileLock
+from tipman.leases import held
 from tipman.registry.records import hash_in
 from tipman.settings import Settings
 
@@ -109,27 +110,21 @@ def examine(
 def examine_at_rest(settings: Settings, clock: Clock | None = None) -> Checkup:
     """Look for what may be wrong with a home and its database that no engine uses."""
     url = settings.database_url
-    path = Database(url).path
-    lock = None if path is None or not path.parent.is_dir() else FileLock(path)
-    free = Check("lock", State.OK, "no engine holds the database")
-    if lock is not None:
-        try:
-            lock.take()
-        except TipmanError as error:
-            lock = None
-            free = Check("lock", State.WARNING, str(error), "ask the engine that runs")
+    holding = ExitStack()
+    lock = Check("lock", State.OK, "no engine holds the database")
+    try:
+        holding.enter_context(held(url))
+    except TipmanError as error:
+        lock = Check("lock", State.WARNING, str(error), "ask the engine that runs")
 
     def reader() -> Database:
         database = Database(url, read_only=True)
         database.open()
         return database
 
-    probes = (lambda: free, try_processes)
-    try:
+    with holding:
+        probes = (lambda: lock, try_processes)
         return examine(settings, clock or SystemClock(), reader=reader, probes=probes)
-    finally:
-        if lock is not None:
-            lock.release()
 
 
 def _checks(

@@ -2,10 +2,12 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tipman.clock import Clock
-from tipman.database import DRIVER_ERRORS, Database, shown
+from tipman.database import DRIVER_ERRORS, Database
 from tipman.errors import DatabaseError, EngineRunningError
 
 _SERVER_LOCK = 0x7469706D
@@ -118,6 +120,33 @@ def hold_server(database: Database) -> None:
         who = "another engine" if pid is None else f"another engine (pid {pid} on {node})"
         raise EngineRunningError(f"{who} holds {database.name}", pid) from None
     database.execute("RESET lock_timeout")
+
+
+@contextmanager
+def held(url: str) -> Iterator[None]:
+    """Hold a database while no engine does, for as long as the block lasts.
+
+    Raises:
+        EngineRunningError: an engine has it; names its pid.
+        DatabaseError: it can not be reached, or its lock not be made.
+    """
+    database = Database(url)
+    if database.path is None:
+        database.open()
+        try:
+            hold_server(database)
+            yield
+        finally:
+            database.close()
+    elif database.path.parent.is_dir():
+        lock = FileLock(database.path)
+        lock.take()
+        try:
+            yield
+        finally:
+            lock.release()
+    else:
+        yield
 
 
 def _holder_of(database: Database) -> tuple[str | None, int | None]:

@@ -13,7 +13,7 @@ from tipman.core import Core
 from tipman.database import DRIVER_ERRORS, Database
 from tipman.errors import DatabaseError, UnavailableError
 from tipman.figures import running
-from tipman.leases import FileLock
+from tipman.leases import held
 from tipman.pruning import absence
 from tipman.retention import Pruned
 from tipman.settings import Settings
@@ -50,20 +50,16 @@ def migrate(settings: Settings, clock: Clock | None = None) -> Migration:
     url = settings.database_url
     clock = clock or SystemClock()
     database = Database(url)
-    lock = None if database.path is None else FileLock(database.path)
-    if lock is not None:
-        lock.take()
     try:
-        pending = migrations.check(url)
-        made = back_up_before(url, pending, settings.home / FOLDER, clock)
-        database.open()
-        migrations.migrate(database, pending)
+        with held(url):
+            pending = migrations.check(url)
+            made = back_up_before(url, pending, settings.home / FOLDER, clock)
+            database.open()
+            migrations.migrate(database, pending)
     except DRIVER_ERRORS as error:
-        raise DatabaseError(f"can not migrate {url}: {error}") from error
+        raise DatabaseError(f"can not migrate {database.name}: {error}") from error
     finally:
         database.close()
-        if lock is not None:
-            lock.release()
     return Migration(pending, made)
 
 

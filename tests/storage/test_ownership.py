@@ -6,9 +6,11 @@ from contextlib import contextmanager
 import pytest
 from storage.databases import new_url
 from tipman import Engine
+from tipman.checkup import examine_at_rest
 from tipman.database import Database
 from tipman.errors import EngineRunningError
 from tipman.leases import FileLock
+from tipman.operations import migrate
 from tipman.settings import Settings
 from tipman.values import LARGE
 
@@ -64,6 +66,26 @@ def test_an_engine_that_stopped_leaves_the_database_to_the_next(tmp_path, kind):
 
     with engine_on(url, tmp_path / "second") as second:
         assert second.find("kept").state == "awaiting"
+
+
+def lock_of(settings):
+    checks = examine_at_rest(settings).checks
+    return next(check for check in checks if check.name == "lock")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_who_looks_after_a_database_is_told_which_engine_has_it(tmp_path, kind):
+    url = new_url(kind, tmp_path)
+    settings = Settings(home=tmp_path, database=url)
+    with engine_on(url, tmp_path):
+        lock = lock_of(settings)
+        with pytest.raises(EngineRunningError):
+            migrate(settings)
+
+    assert lock.state == "warning"
+    assert f"pid {os.getpid()}" in lock.detail
+    assert lock_of(settings).state == "ok"
+    assert migrate(settings).applied == []
 
 
 def test_two_schemas_of_one_server_are_two_databases(tmp_path):
