@@ -307,6 +307,18 @@ def test_an_update_of_a_window_leaves_the_policy_and_the_other_way_round(call, a
     assert shown["catch_up"] == {"policy": "earliest", "window_s": 5, "max": 100}
 
 
+def test_a_trigger_that_overlap_skips_says_so(call, added):
+    made = added("--key", "twice")
+    call("schedule", "update", "twice", "wait")
+    assert call("schedule", "trigger", "twice") == (0, f"{made['id']}\tactive\n", "")
+
+    code, out, err = call("schedule", "trigger", "twice")
+
+    (first,) = lines_of(call("schedule", "slots", "twice", "--decision", "run", "--json")[1])
+    assert (code, out) == (0, f"{made['id']}\tactive\n")
+    assert err == f"tipman: twice: nothing was submitted: overlap with {first['instance']}\n"
+
+
 def test_a_limit_goes_with_the_policy_that_it_belongs_to(call, added):
     added("--key", "short", "--overlap", "queue_all", "--queue-max", "2")
 

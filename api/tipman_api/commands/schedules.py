@@ -25,6 +25,7 @@ from tipman_api.commands.taskwords import (
     task_options,
     type_and_arguments,
 )
+from tipman_api.exits import ExitCode
 from tipman_api.lists import pages
 from tipman_api.program import Commands
 from tipman_api.tables import Column, field
@@ -33,6 +34,8 @@ _KIND = "schedule"
 _FILE = click.Path(path_type=Path)
 _LIMIT = 100
 _TARGET = ("task", "definition", "arguments", "workflow", "input")
+_NEWEST = 10
+"""Slots among which that of a trigger is looked for: others may be due at the same moment."""
 _NAMES = ("key", "name", "namespace", "definition")
 _workflow_option = click.option(
     "--workflow", metavar="NAME[@N]", help="Runs of a workflow, instead of TYPE."
@@ -211,7 +214,15 @@ def resume_schedule(session: Session, references: Sequence[str], **given: Any) -
 @client_command
 def trigger_schedule(session: Session, references: Sequence[str], **given: Any) -> int:
     """Submit once more now, also of what is paused."""
-    return ask(session, references, {**given, "kind": _KIND}, "trigger.requested")
+    code = ask(session, references, {**given, "kind": _KIND}, "trigger.requested")
+    for reference in references if code == ExitCode.OK else ():
+        uri = _find(session, reference, given)["uri"]
+        newest = session.client.get(f"{uri}/slots", [("limit", str(_NEWEST))]).json["items"]
+        asked = next((slot for slot in newest if slot["manual"]), None)
+        if asked is not None and asked["decision"] == "skipped":
+            why = asked["reason"] + (f" with {asked['blocking']}" if asked["blocking"] else "")
+            session.printer.note(f"{reference}: nothing was submitted: {why}")
+    return code
 
 
 @schedule.command("delete")
