@@ -183,8 +183,9 @@ def _are_queues(value: object) -> bool:
 
 _TEXT = _Kind("a text that is not empty", str, _is_text)
 _PATH = _Kind("a path that is not empty", str, _is_path, Path)
-_POSITIVE = _Kind("a number above 0", float, _is_positive, float)
-_NOT_NEGATIVE = _Kind("a number of at least 0", float, _is_not_negative, float)
+_AT_MOST = f"and at most {SECONDS_MAX:,}"
+_POSITIVE = _Kind(f"a number above 0 {_AT_MOST}", float, _is_positive, float)
+_NOT_NEGATIVE = _Kind(f"a number of at least 0 {_AT_MOST}", float, _is_not_negative, float)
 _TYPES = _Kind(
     f"task types out of {', '.join(SWITCHED_TYPES)}, such as `exec,eval`",
     _parse_types,
