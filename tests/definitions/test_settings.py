@@ -102,12 +102,18 @@ def test_a_task_of_a_schedule_or_a_hook_may_call_tipman():
             {"environ": {"TIPMAN_SLOTS": "many"}},
             "`TIPMAN_SLOTS` must be a whole number of at least 1, not 'many'",
         ),
-        ({"toml": "timeout_s = inf"}, "`timeout_s` must be a number above 0, not inf"),
+        (
+            {"toml": "timeout_s = inf"},
+            "`timeout_s` must be a number above 0 and at most 3,153,600,000, not inf",
+        ),
         (
             {"toml": "grace_s = -1"},
             "`grace_s` must be a number of at least 0 and at most 3,153,600,000, not -1",
         ),
-        ({"toml": "timeout_s = 1e12"}, "must be a number above 0 and at most 3,153,600,000, not"),
+        (
+            {"toml": "grace_s = 1e10"},
+            "`grace_s` must be a number of at least 0 and at most 3,153,600,000, not 10000000000.0",
+        ),
         (
             {"toml": "durability = 'off'"},
             "`durability` must be one of full, normal, not 'off'",
