@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from starlette.requests import Request
+from starlette.types import Receive
 from tipman import queries
 from tipman.bus import Bus
 from tipman.database import Database
@@ -143,14 +144,16 @@ class Bridge:
 
     # Waiting.
 
-    async def wait_settled(self, identifier: bytes, timeout_s: float) -> bool:
+    async def wait_settled(self, identifier: bytes, timeout_s: float, request: Request) -> bool:
         """Wait until an instance has settled; return whether it has.
 
-        A server that stops waits no longer.
+        A server that stops waits no longer, nor does one whose client has left: thousands who
+        each asked again after a second would else be waited for at once.
         """
         settled = asyncio.Event()
         forget = self.engine.when_settled(identifier, lambda: self.call_soon(settled.set))
-        ends = [asyncio.ensure_future(event.wait()) for event in (settled, self._stopping)]
+        awaited = (settled.wait(), self._stopping.wait(), until_left(request.receive))
+        ends = [asyncio.ensure_future(each) for each in awaited]
         try:
             # Looked at after it was asked to be told, so that no settling falls between the two.
             if not await self.call(lambda: self.engine.is_settled(identifier)):
@@ -161,12 +164,15 @@ class Bridge:
                 end.cancel()
         return settled.is_set() or await self.call(lambda: self.engine.is_settled(identifier))
 
-    async def wait_all_settled(self, identifiers: Iterable[bytes], timeout_s: float) -> bool:
-        """Wait until all of them have settled; return whether they have."""
+    async def wait_all_settled(
+        self, identifiers: Iterable[bytes], timeout_s: float, request: Request
+    ) -> bool:
+        """Wait until all of them have settled; return whether they have. As `wait_settled`."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         for identifier in identifiers:
-            if not await self.wait_settled(identifier, max(deadline - loop.time(), 0.0)):
+            left_s = max(deadline - loop.time(), 0.0)
+            if not await self.wait_settled(identifier, left_s, request):
                 return False
         return True
 
@@ -301,3 +307,9 @@ def bridge_of(request: Request) -> Bridge:
     """Return the bridge of the application that a request came to."""
     bridge: Bridge = request.app.state.bridge
     return bridge
+
+
+async def until_left(receive: Receive) -> None:
+    """Return once the client of a request, whose body was read, has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

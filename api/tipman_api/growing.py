@@ -104,7 +104,7 @@ async def fork_run(request: Request) -> Response:
 
     answer = await written(request, write)
     wait_s = wait_of(request)
-    is_settled = wait_s is not None and await bridge.wait_settled(answer.ids[0], wait_s)
+    is_settled = wait_s is not None and await bridge.wait_settled(answer.ids[0], wait_s, request)
     view = await bridge.call(lambda: engine.run(answer.ids[0]))
     status = 200 if is_settled else 202
     return preferring(accepted(view, location=answer.location, status=status), wait_s)

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from tipman.errors import Fault, InvalidError, TipmanError
 
 from tipman_api.auth import Authentication
+from tipman_api.bridge import until_left
 from tipman_api.hub import LAST_WORDS_S, STALL_S, Hub, Subscriber
 from tipman_api.principals import SCOPE_KEY
 from tipman_api.wire import ABORT
@@ -115,8 +116,7 @@ def _is_known(scope: Scope) -> bool:
 
 
 async def _watch(receive: Receive, subscriber: Subscriber) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await until_left(receive)
     subscriber.leave()
 
 

@@ -91,7 +91,7 @@ async def submit_batch(request: Request) -> Response:
 
     answer = await written(request, write)
     wait_s = wait_of(request)
-    is_settled = wait_s is not None and await bridge.wait_all_settled(answer.ids, wait_s)
+    is_settled = wait_s is not None and await bridge.wait_all_settled(answer.ids, wait_s, request)
     texts = await bridge.read(
         lambda database: queries.task_texts(database, answer.ids, epoch=engine.epoch)
     )
@@ -121,7 +121,8 @@ async def show_task(request: Request) -> Response:
     target = target_of(request, Parameters(request))
     wait_s = wait_of(request)
     if wait_s is not None:
-        await bridge.wait_settled(await bridge.read(target.locate), wait_s)
+        identifier = await bridge.read(target.locate)
+        await bridge.wait_settled(identifier, wait_s, request)
     text = await bridge.show(target)
     return preferring(shown_bytes(request, text.encode(), JSON), wait_s)
 
@@ -163,7 +164,7 @@ def _answer(event: TasksSubmitted) -> Answer:
 async def _settled_or_not(request: Request, answer: Answer, text: str) -> Response:
     """Answer a submission: as it is, or with a wait as it has become."""
     bridge, wait_s = bridge_of(request), wait_of(request)
-    is_settled = wait_s is not None and await bridge.wait_settled(answer.ids[0], wait_s)
+    is_settled = wait_s is not None and await bridge.wait_settled(answer.ids[0], wait_s, request)
     if wait_s is not None or not text:
         text = await bridge.read(lambda database: _text(database, answer.ids, bridge))
     response = accepted_text(text, location=answer.location, status=200 if is_settled else 202)

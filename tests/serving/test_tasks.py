@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from core.engines import eventually
 from serving.served import Served
 from tipman.executors.functions import Registry
 
@@ -312,6 +313,25 @@ def test_an_unknown_event_is_refused(house, body):
     task = waits(house)
 
     problem_of(house.post(task["uri"] + "/events", body), 422, "invalid")
+
+
+def test_a_wait_ends_with_its_client(served):
+    """It went on for the 300 seconds that it had been asked for, thousands of them at once."""
+    uri = waits(served)["uri"]
+    waiting = served.engine._settlements._waiting
+    links = [served.connect() for _ in range(3)]
+    for link in links:
+        link.request("GET", uri, headers={"Prefer": "wait=300"})
+    body = b'{"type":"wait"}'
+    headers = {"Prefer": "wait=300", "Content-Type": "application/json"}
+    links.append(served.connect())
+    links[-1].request("POST", "/api/v1/tasks", body, headers)
+    eventually(lambda: sum(map(len, waiting.values())) == 4)
+
+    for link in links:
+        link.close()
+
+    eventually(lambda: not any(waiting.values()))
 
 
 @pytest.mark.parametrize("identifier", ["", "a b", "x" * 256, "ü"])
