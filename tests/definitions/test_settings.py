@@ -111,8 +111,11 @@ def test_a_task_of_a_schedule_or_a_hook_may_call_tipman():
             "`grace_s` must be a number of at least 0 and at most 3,153,600,000, not -1",
         ),
         (
-            {"toml": "grace_s = 1e10"},
-            "`grace_s` must be a number of at least 0 and at most 3,153,600,000, not 10000000000.0",
+            {"toml": "drain_s = 1e10"},
+            (
+                "`drain_s` must be a number of at least 0 and at most 3,153,600,000, "
+                "not 10000000000.0"
+            ),
         ),
         (
             {"toml": "durability = 'off'"},
