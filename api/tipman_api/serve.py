@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -17,7 +18,7 @@ from tipman.clock import SystemClock
 from tipman.errors import InvalidError
 from tipman.notices import RequestRefused
 from tipman.runtime import Engine
-from tipman.settings import Settings
+from tipman.settings import LogFormat, Settings
 
 from tipman_api import logs
 from tipman_api.app import create_app
@@ -42,6 +43,7 @@ from tipman_api.wire import protocol
 BACKLOG = 2048
 GARBAGE = (20_000, 20, 20)
 """How many new objects make Python look for cycles among them; see `gc.set_threshold`."""
+_log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -204,7 +206,11 @@ class Service:
     def _hear(self) -> None:
         self._stops += 1
         if self._stops == 1:
-            say(self._stopping_words())
+            if self._engine.settings.log_format is LogFormat.JSON:
+                # Who reads objects there can not make sense of anything else.
+                _log.info(self._stopping_words())
+            else:
+                say(self._stopping_words())
             self._server.stop()
         else:
             self._server.hurry()

@@ -143,3 +143,14 @@ def test_an_address_of_others_is_refused(tipman):
 
     assert ended.returncode == 2
     assert "can not listen on 203.0.113.7:0" in ended.stderr
+
+
+def test_with_json_logs_every_line_of_standard_error_is_an_object(tipman):
+    (tipman.folder / "tipman.toml").write_text('log_format = "json"\n')
+    with tipman.start("serve", "--port", "0") as running:
+        running.until("Tipman serves")
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+    messages = [json.loads(line)["message"] for line in running.stderr]
+    assert "stopping" in messages
