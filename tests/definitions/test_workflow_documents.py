@@ -90,6 +90,28 @@ def test_parameters_take_the_place_of_inputs_before_they_are_judged(tmp_path):
         load_workflow(path, parameters={"day": []})
 
 
+@pytest.mark.parametrize(
+    ("stem", "why"),
+    [
+        (" a", "it must have no control characters and no blanks around it"),
+        ("a\udcff", "it has a lone surrogate"),
+        ("a" * 201, "it must be at most 200 characters"),
+    ],
+)
+def test_a_file_whose_own_name_will_not_do_is_told_that_it_lacks_one(tmp_path, stem, why):
+    task = '"tasks": [{"name": "a", "type": "exec", "arguments": "true"}]'
+    path = tmp_path / f"{stem}.json"
+    path.write_text(f"{{{task}}}")
+
+    with pytest.raises(InvalidFileError) as refused:
+        load_workflow(path)
+
+    (fault,) = refused.value.placed
+    assert fault.detail == f"is missing, and the file's own will not do: {why}"
+    path.write_text(f'{{"name": "a", {task}}}')
+    assert load_workflow(path).name == "a"
+
+
 @pytest.mark.parametrize(("format_", "count"), [("json", 100_000), ("yaml", 5_000)])
 def test_a_workflow_of_very_many_tasks_is_read(format_, count):
     rows = ",\n".join(

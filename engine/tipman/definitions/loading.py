@@ -1,6 +1,6 @@
 """Workflow and schedule files: read, judged, and every fault named with its place."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tipman.definitions.parameters import unused_parameters
@@ -122,10 +122,20 @@ def _workflow(
     try:
         workflow = workflow_of(value, default_name=name, settings=settings)
     except InvalidError as error:
-        faults = [*known, *error.faults]
+        faults = [*known, *_of_stem(error.faults, value)]
     document.refuse(faults)
     assert workflow is not None  # noqa: S101 - it was refused otherwise
     return workflow
+
+
+def _of_stem(faults: Iterable[Fault], value: Json) -> Iterator[Fault]:
+    """Yield faults, and say of a name that no one wrote where it comes from."""
+    has_name = not isinstance(value, dict) or "name" in value
+    for fault in faults:
+        if fault.pointer == "/name" and not has_name:
+            yield Fault("/name", f"is missing, and the file's own will not do: it {fault.detail}")
+        else:
+            yield fault
 
 
 _SCHEDULES = "schedules"
