@@ -44,6 +44,20 @@ def test_bash_completes_commands_and_options(tmp_path):
     assert "--watch" in completed(tmp_path, "tipman", "list", "--")
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["submit", "ev"], ["eval"]),
+        (["submit", "exec", "ev"], []),
+        (["list", "--state", "su"], ["succeeded", "suspended"]),
+        (["list", "--type", "co"], ["counter"]),
+        (["send", "pack", "fi"], ["finish.reported"]),
+    ],
+)
+def test_bash_completes_what_stands_in_a_list(tmp_path, words, offered):
+    assert completed(tmp_path, "tipman", *words) == offered
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_every_shell_has_its_script(shell, capfd):
     assert exit_code_of_command(["completion", shell]) == 0

@@ -1,5 +1,6 @@
 """Instances: listed, shown, explained."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ from tipman_api.commands.options import (
     API,
     Session,
     client_command,
+    completing,
     kind_option,
     namespace_option,
     patience_option,
@@ -37,6 +39,18 @@ _REFERENCES = (("run", "run"), ("schedule", "schedule"), ("parent", "task"), ("o
 """What is named by a REF, and of which kind it is."""
 
 
+def _states() -> Iterable[str]:
+    from tipman.charts import RUN_STATES, STATES  # noqa: PLC0415 - only who completes pays for it
+
+    return {*STATES, *RUN_STATES}
+
+
+def _types() -> Iterable[str]:
+    from tipman_api.commands.taskwords import TYPES  # noqa: PLC0415 - as above
+
+    return TYPES
+
+
 @click.command("list")
 @click.option(
     "--kind",
@@ -45,8 +59,20 @@ _REFERENCES = (("run", "run"), ("schedule", "schedule"), ("parent", "task"), ("o
     show_default=True,
     help="What to list.",
 )
-@click.option("--state", metavar="STATE", multiple=True, help="May be repeated.")
-@click.option("--type", "type", metavar="TYPE", help="Such as exec.")
+@click.option(
+    "--state",
+    metavar="STATE",
+    multiple=True,
+    shell_complete=completing(_states),
+    help="May be repeated.",
+)
+@click.option(
+    "--type",
+    "type",
+    metavar="TYPE",
+    shell_complete=completing(_types),
+    help="Such as exec.",
+)
 @click.option("--name", help="Exactly this name.")
 @click.option("--key", help="Exactly this key.")
 @click.option("--queue", help="Of this queue.")

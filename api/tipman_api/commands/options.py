@@ -1,6 +1,6 @@
 """Options that client commands share, and what they make of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -110,6 +110,18 @@ patience_option = click.option(
     show_default=True,
     help="Seconds to look for a server that went away.",
 )
+
+
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
+
+
+def completing(words: Callable[[], Iterable[str]]) -> Completion:
+    """Return what completes a word to one of some, which are looked up only then."""
+
+    def found(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+        return sorted(word for word in words() if word.startswith(begun))
+
+    return found
 
 
 def json_value(text: str, what: str) -> Any:

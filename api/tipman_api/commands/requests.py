@@ -1,7 +1,7 @@
 """Requests: what instances are asked for from outside."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +10,7 @@ from tipman.errors import NotFoundError
 from tipman_api.commands.options import (
     Session,
     client_command,
+    completing,
     json_value,
     kind_option,
     namespace_option,
@@ -20,6 +21,12 @@ from tipman_api.refusals import RefusedError
 Callback = TypeVar("Callback", bound=Callable[..., Any])
 
 _references = click.argument("references", metavar="REF...", nargs=-1, required=True)
+
+
+def _events() -> Iterable[str]:
+    from tipman.requests import REQUESTS  # noqa: PLC0415 - only who completes pays for it
+
+    return REQUESTS
 
 
 def _part_options(function: Callback) -> Callback:
@@ -90,7 +97,7 @@ def retry(session: Session, references: Sequence[str], **given: Any) -> int:
 
 @click.command
 @click.argument("reference", metavar="REF")
-@click.argument("event", metavar="EVENT")
+@click.argument("event", metavar="EVENT", shell_complete=completing(_events))
 @click.option("--data", metavar="JSON", help="What the event brings; `-` reads standard input.")
 @kind_option
 @namespace_option

@@ -13,6 +13,7 @@ from tipman_api.commands.options import (
 )
 from tipman_api.commands.taskwords import (
     arguments_of,
+    completed_type,
     task_fields,
     task_options,
     type_and_arguments,
@@ -23,7 +24,7 @@ _FIELDS = ("key", "name", "namespace", "due_at", "after_s", "definition")
 
 
 @click.command
-@click.argument("words", nargs=-1, metavar="TYPE [ARGUMENTS]")
+@click.argument("words", nargs=-1, metavar="TYPE [ARGUMENTS]", shell_complete=completed_type)
 @click.option("--definition", metavar="NAME@N", help="A named task, instead of TYPE.")
 @click.option("--key", help="A name that no other task of the namespace has.")
 @click.option("--name", help="What people read; need not be unique.")

@@ -26,6 +26,12 @@ _RETRY = {
 }
 
 
+def completed_type(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """Complete the first of the words of a command, which is a TYPE."""
+    is_first = not context.params.get("words")
+    return sorted(word for word in TYPES if is_first and word.startswith(begun))
+
+
 class _Variable(click.ParamType[tuple[str, str]]):
     """`NAME=TEXT`."""
 
