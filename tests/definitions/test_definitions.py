@@ -119,6 +119,7 @@ def test_each_type_takes_its_arguments_and_keeps_them_as_they_were(type_, argume
         ("counter", {"name": "a", "by": 1.5}, "/by", FRACTION),
         ("counter", {"name": "a", "by": 2**53}, "/by", "must be at most 9,007,199,254,740,991"),
         ("http", {"url": "x"}, "/url", "must be a URL that starts with `http://` or `https://`"),
+        ("http", {"url": "http://x/a b"}, "/url", "must be a URL without blanks: write `%20`"),
         ("http", {"url": "http://x", "method": "g"}, "/method", METHOD),
         ("http", {"url": "http://x", "expect_status": 9}, "/expect_status/0", TOO_LOW),
         ("wait", {"form": 1}, "/form", "must be an object, not a number"),

@@ -210,6 +210,13 @@ def test_the_status_decides(ask, server, status, expect, ok):
     assert json.loads(report.result)["status"] == status
 
 
+@pytest.mark.parametrize(("expect", "words"), [(201, "201"), ([204, 201], "201 or 204")])
+def test_a_status_that_is_not_the_one_asked_for_is_named_with_it(ask, server, expect, words):
+    message = ask(f"{server.url}/status/200", expect_status=expect).failure.message
+
+    assert message == f"127.0.0.1:{server.server_port} answered 200, not {words}"
+
+
 def test_an_unexpected_status_can_be_retried_by_name_and_keeps_its_answer(ask, server):
     report = ask(f"{server.url}/status/503")
 

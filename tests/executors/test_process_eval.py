@@ -277,6 +277,8 @@ def test_an_interpreter_that_does_not_work_is_named(tmp_path, kind, python, why)
         assert isinstance(report, AttemptFailed)
         assert report.failure.code == "interpreter"
         assert why in report.failure.message
+        # Where it said nothing, nothing stands after a colon.
+        assert report.failure.message.strip(": ") == report.failure.message
 
 
 LAST_WORDS = """#!{python}

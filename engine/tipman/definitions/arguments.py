@@ -35,8 +35,10 @@ def _method(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    if not text.lower().startswith(("http://", "https://")) or text.split() != [text]:
+    if not text.lower().startswith(("http://", "https://")):
         raise refused("must be a URL that starts with `http://` or `https://`")
+    if text.split() != [text]:
+        raise refused("must be a URL without blanks: write `%20`")
     return text
 
 

@@ -107,11 +107,14 @@ class HttpExecutor:
         answer = ask.exchange.run(request)
         elapsed_ms = round((self._clock.monotonic() - begun) * _MILLISECONDS, 3)
         result = _result(answer, elapsed_ms, self._result_bytes_max)
-        if answer.status in _expected(arguments):
+        expected = _expected(arguments)
+        if answer.status in expected:
             return reports.succeeded(ask.start, result)
+        asked = arguments.get("expect_status") is not None
+        instead = f", not {' or '.join(map(str, sorted(expected)))}" if asked else ""
         failure = Failure(
             code="http",
-            message=f"{host_of(ask.exchange.url)} answered {answer.status}",
+            message=f"{host_of(ask.exchange.url)} answered {answer.status}{instead}",
             matches=(f"http:{answer.status}",),
         )
         return reports.failed(ask.start, failure, result)

@@ -132,7 +132,7 @@ def interpreter_failure(end: Mapping[str, Any]) -> Failure | None:
         return exit_failure(end, " before the code had ended")
     last_line = end["last_line"][:LAST_LINE_CHARACTERS_MAX]
     how = f"{end['program']} ended with exit code {end['exit']} before its use"
-    return Failure("interpreter", f"{how}: {last_line}")
+    return Failure("interpreter", ": ".join(filter(None, (how, last_line))))
 
 
 def _json_failure(outcome: Mapping[str, Any]) -> Failure | None:

@@ -325,8 +325,8 @@ class Keeper:
         self._drain()
         for index in tuple(self._pipes):
             self._close_pipe(index)
-        program, last_line = self._spec["argv"][0], self._last_idle_line()
-        self._broken = f"{program} ended with exit code {self._exit} before its use: {last_line}"
+        how = f"{self._spec['argv'][0]} ended with exit code {self._exit} before its use"
+        self._broken = ": ".join(filter(None, (how, self._last_idle_line())))
         self._say({"broken": self._broken})
 
     def _end_facts(self, attempt: _Attempt) -> dict[str, Any]:
