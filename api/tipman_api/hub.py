@@ -22,8 +22,6 @@ from tipman_api.lookout import Lookout
 
 HEARTBEAT_S = 15.0
 """How long a stream says nothing at most, so that either end notices when the other is gone."""
-STALL_S = 60.0
-"""How long a client may take nothing before it counts as gone; it can resume."""
 LAST_WORDS_S = 1.0
 """What a client that takes nothing still gets when the server stops."""
 _READS_MAX = 2

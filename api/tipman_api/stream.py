@@ -16,9 +16,9 @@ from tipman.errors import Fault, InvalidError, TipmanError
 
 from tipman_api.auth import Authentication
 from tipman_api.bridge import until_left
-from tipman_api.hub import LAST_WORDS_S, STALL_S, Hub, Subscriber
+from tipman_api.hub import LAST_WORDS_S, Hub, Subscriber
 from tipman_api.principals import SCOPE_KEY
-from tipman_api.wire import ABORT
+from tipman_api.wire import ABORT, STALL_S
 
 MEDIA_TYPE = "text/event-stream"
 RETRY_MS = 2_000

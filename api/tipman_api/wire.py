@@ -1,8 +1,9 @@
 """The wire: HTTP/1.1 as uvicorn reads it, with an end to what never ends.
 
 uvicorn waits for ever for the rest of a head, keeps all of it in memory, and logs every line that
-is not HTTP. Here a head has a time and a size, a body that nobody wants is not read for long, and
-what is no HTTP is answered and counted as every other refusal.
+is not HTTP; an answer that is not taken it keeps for ever, too. Here a head has a time and a size,
+a body that nobody wants is not read for long, what is no HTTP is answered and counted as every
+other refusal, and a client that takes nothing of its answer is cut off.
 """
 
 from asyncio import TimerHandle, Transport
@@ -21,6 +22,8 @@ from tipman_api.problems import KINDS, MEDIA_TYPE, problem
 
 ABORT = "tipman.abort"
 """Among the extensions of a scope: its `call` ends the connection, unsent bytes being lost."""
+STALL_S = 60.0
+"""How long a client may take nothing of what it asked for before it counts as gone."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -29,8 +32,12 @@ class GuardedProtocol(HttpToolsProtocol):
     The guard answers what has a head; this answers, or closes, what does not come so far.
     """
 
-    def __init__(self, *args: Any, settings: Settings, denials: Denials, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, settings: Settings, denials: Denials, stall_s: float, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
+        self._stall_s = stall_s
+        self._stall: TimerHandle | None = None
         self._settings = settings
         self._denials = denials
         self._head_bytes_max = settings.header_bytes_max + settings.query_bytes_max
@@ -51,9 +58,20 @@ class GuardedProtocol(HttpToolsProtocol):
         self._arm(self._end_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the timer."""
+        """Let go of the timers."""
         self._disarm()
+        self._unwatch()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Begin to watch whether the client takes what is there for it."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """It has."""
+        self._unwatch()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Read on; what is still a head afterwards is timed and measured."""
@@ -136,6 +154,22 @@ class GuardedProtocol(HttpToolsProtocol):
         address = self.client[0] if self.client else ""
         self._denials.note(Denial(code, address, "-", "-", detail))
 
+    def _watch(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(self._stall_s, self._end_stall, left)
+
+    def _end_stall(self, before: int) -> None:
+        """Cut the client off, unless it has taken something; it may be slow."""
+        if self.transport.get_write_buffer_size() < before:
+            self._watch()
+        else:
+            self.transport.abort()
+
+    def _unwatch(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
     def _arm(self, call: Callable[[], None]) -> None:
         self._disarm()
         self._timer = self.loop.call_later(self._settings.read_timeout_s, call)
@@ -146,11 +180,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._timer = None
 
 
-def protocol(settings: Settings, denials: Denials) -> type[GuardedProtocol]:
+def protocol(
+    settings: Settings, denials: Denials, *, stall_s: float = STALL_S
+) -> type[GuardedProtocol]:
     """Return what uvicorn's `http` option takes: the protocol with its limits."""
-    return cast(
-        "type[GuardedProtocol]", partial(GuardedProtocol, settings=settings, denials=denials)
-    )
+    made = partial(GuardedProtocol, settings=settings, denials=denials, stall_s=stall_s)
+    return cast("type[GuardedProtocol]", made)
 
 
 def _answer(code: str, detail: str) -> bytes:

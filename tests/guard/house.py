@@ -20,7 +20,7 @@ from tipman_api.guard import guarded
 from tipman_api.origins import Origins
 from tipman_api.principals import Principal, Scope, principal_of
 from tipman_api.routes import OPEN, Router
-from tipman_api.wire import protocol
+from tipman_api.wire import STALL_S, protocol
 
 TOKENS = {
     "read": Principal("read", Scope.READ),
@@ -30,6 +30,8 @@ TOKENS = {
 }
 """Principals by secret."""
 PAGES = frozenset({"/", "/docs", "/docs/page.js"})
+LARGE = b"x" * 8 * 1024 * 1024
+"""More than any socket holds for a client that does not read."""
 JSON_BODY = {"requestBody": {"required": True, "content": {"application/json": {}}}}
 YAML_BODY = {"requestBody": {"required": True, "content": {"application/yaml": {}}}}
 SPARE_BODY = {"requestBody": {"required": False, "content": {"application/json": {}}}}
@@ -91,6 +93,11 @@ async def delete(ref: str):
     del ref
 
 
+@router.get("/large", scope=Scope.READ)
+async def large():
+    return PlainTextResponse(LARGE)
+
+
 @router.get("/stream", scope=Scope.READ)
 async def stream():
     async def parts():
@@ -135,12 +142,12 @@ def guard_before(app, settings=None, *, allowed=(), authenticate=TOKENS.get, tel
 
 
 @contextmanager
-def served(app, settings, denials):
+def served(app, settings, denials, *, stall_s=STALL_S):
     """Serve an application on a free port of loopback, on a thread; give the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
-        http=protocol(settings, denials),
+        http=protocol(settings, denials, stall_s=stall_s),
         loop="asyncio",
         ws="none",
         lifespan="off",

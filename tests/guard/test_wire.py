@@ -1,10 +1,12 @@
 """The connection itself: what is kept, what is closed, and after which answer."""
 
 import socket
+import threading
 from contextlib import ExitStack
 
 import pytest
-from guard.house import application, guard_before, served
+from core.engines import eventually
+from guard.house import LARGE, application, guard_before, served
 from guard.knocking import is_whole, knock, received
 from tipman.settings import Settings
 
@@ -116,3 +118,41 @@ def test_connections_are_bounded_and_free_again_when_one_goes(port, guard):
         assert guard.denials.counts["too_many"] == 1
 
     assert knock(port, GOOD).status == 200
+
+
+@pytest.fixture
+def impatient(guard):
+    """The same, which cuts off who takes nothing for a moment."""
+    with served(guard, guard._settings, guard.denials, stall_s=0.3) as port:
+        yield port
+
+
+def asked_for_much(port):
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    connection.settimeout(10)
+    connection.connect(("127.0.0.1", port))
+    request = b"GET /large HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAuthorization: Bearer read\r\n\r\n"
+    connection.sendall(request % port)
+    return connection
+
+
+def test_a_client_that_takes_nothing_of_its_answer_is_cut_off(impatient):
+    """It held its place, and all of the answer in memory, for as long as it liked."""
+    with ExitStack() as stack:
+        idle = [stack.enter_context(asked_for_much(impatient)) for _ in range(CONNECTIONS_MAX)]
+
+        eventually(lambda: knock(impatient, GOOD).status == 200)
+
+        assert all(map(is_closed, idle))
+
+
+def test_a_client_that_is_slow_gets_all_of_its_answer(impatient):
+    taken = 0
+    with asked_for_much(impatient) as connection:
+        # At least 64 times, which takes longer than nothing may be taken.
+        while taken < len(LARGE):
+            threading.Event().wait(0.02)
+            data = connection.recv(131_072)
+            assert data, "cut off"
+            taken += len(data)
