@@ -12,7 +12,7 @@ from tipman.bus import Bus
 from tipman.clock import Clock
 from tipman.database import DRIVER_ERRORS, Database, Row
 from tipman.effects import Effect
-from tipman.errors import DatabaseError
+from tipman.errors import DatabaseError, TipmanError
 from tipman.events import AttemptSucceeded, Report
 from tipman.frontier import Frontier
 from tipman.handlers import Handlers
@@ -109,6 +109,16 @@ class Core:
             self.bus.drain()
         self.scheduler.start()
         return len(lost)
+
+    def run(self, stopped: Callable[[], bool]) -> None:
+        """Let the bus run until *stopped* says so; nobody waits for ever for one that breaks."""
+        try:
+            self.bus.run(stopped)
+        except Exception as error:  # noqa: BLE001 - the last border of this thread
+            _log.exception("the bus broke, which only a defect can bring about")
+            failure = TipmanError(f"the engine stopped by a defect of its own: {error!r}")
+            self.bus.close(failure)
+            self.bus.failed(failure)
 
     def _report(self, report: Report) -> None:
         self._lay_down(report)

@@ -126,7 +126,7 @@ class Engine(Requests, Operations, Arrangements, Conduct):
             self.close()
             raise self.failure
         self._thread = threading.Thread(
-            target=core.bus.run, args=(lambda: self._stopped,), name="tipman-bus", daemon=True
+            target=core.run, args=(lambda: self._stopped,), name="tipman-bus", daemon=True
         )
         self._thread.start()
         core.retention.start()

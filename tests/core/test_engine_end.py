@@ -44,6 +44,25 @@ def test_who_closes_second_waits_for_the_first(shop):
     assert shop.start().epoch == 2
 
 
+def test_a_defect_that_breaks_the_bus_is_told_and_nobody_waits_for_ever(shop, monkeypatch):
+    engine = shop.start()
+    told = []
+    engine.on_failure = told.append
+
+    def broken():
+        raise LookupError("a defect")
+
+    monkeypatch.setattr(engine.core.bus.interludes, "take", broken)
+    with suppress(TipmanError):
+        engine.submit(shop.echo, value=1)
+
+    eventually(lambda: told)
+    assert "a defect" in str(engine.failure)
+    with pytest.raises(TipmanError):
+        engine.submit(shop.echo, value=2)
+    engine.close()
+
+
 def test_the_lock_is_given_back_though_the_last_write_fails(shop):
     engine = shop.start()
     path = engine.core.database.path
