@@ -118,9 +118,9 @@ class Engine(Requests, Operations, Arrangements, Conduct):
         core = self.core
         try:
             core.recover()
-        except BaseException:
-            self._core = None
-            self._let_go()
+        except BaseException as error:
+            self.failure = error
+            self.close()
             raise
         if self.failure is not None:
             self.close()

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 import pytest
 from core.engines import PATIENCE_S, Gate, eventually, in_thread
 from tipman import current_attempt
+from tipman.database import sqlite_path
 from tipman.errors import (
     DatabaseError,
     TaskFailedError,
@@ -61,6 +62,26 @@ def test_a_defect_that_breaks_the_bus_is_told_and_nobody_waits_for_ever(shop, mo
     with pytest.raises(TipmanError):
         engine.submit(shop.echo, value=2)
     engine.close()
+
+
+def test_a_start_that_fails_leaves_nothing_behind(shop, monkeypatch):
+    shop.start().close()
+    path = sqlite_path(shop.url)
+
+    def broken(_scheduler):
+        assert log_of(path).exists()
+        raise OSError("a disk that can not be read")
+
+    monkeypatch.setattr("tipman.scheduler.Scheduler.start", broken)
+    with pytest.raises(OSError, match="can not be read"):
+        shop.start()
+
+    # SQLite takes its log away with the last connection.
+    assert not log_of(path).exists()
+
+
+def log_of(path):
+    return path.with_name(f"{path.name}-wal")
 
 
 def test_the_lock_is_given_back_though_the_last_write_fails(shop):
