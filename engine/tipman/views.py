@@ -1,11 +1,13 @@
 """Views: what an engine shows of its tasks, read from committed rows only."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
+from weakref import WeakSet
 
 from tipman import queries
 from tipman.awaits import shared_slots
@@ -27,6 +29,8 @@ class Views:
         self._core: Core | None = None
         self._settlements = Settlements()
         self._readers: SimpleQueue[Database] = SimpleQueue()
+        self._why_not = "the engine is not running"
+        _known.add(self)
 
     @property
     def core(self) -> Core:
@@ -36,7 +40,7 @@ class Views:
             UnavailableError: it is not.
         """
         if self._core is None:
-            raise UnavailableError("the engine is not running")
+            raise UnavailableError(self._why_not)
         return self._core
 
     @property
@@ -145,8 +149,28 @@ class Views:
         with self.reading() as database:
             return queries.is_settled(database, identifier)
 
+    def leave(self) -> None:
+        """Be closed here, in a fork: threads, connections and attempts are the parent's."""
+        if self._core is not None:
+            # Not to be closed, not even by the collector of garbage: SQLite forbids it.
+            _parents.append((self._core, self._readers, self._settlements))
+            self._core, self._readers, self._settlements = None, SimpleQueue(), Settlements()
+            self._why_not = "the engine runs in the process that this one was forked from"
+
     def close_readers(self) -> None:
         """Close the connections that nobody uses."""
         with suppress(Empty):
             while True:
                 self._readers.get_nowait().close()
+
+
+_known: WeakSet[Views] = WeakSet()
+_parents: list[object] = []
+
+
+def _leave_all() -> None:
+    for views in tuple(_known):
+        views.leave()
+
+
+os.register_at_fork(after_in_child=_leave_all)
