@@ -20,6 +20,9 @@ SECOND_US = 1_000_000
 LAST_US = LAST_S * SECOND_US
 """The first instant of the year 9999, which no timetable reaches."""
 EXCLUDED_MAX = 1_000
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_AHEAD_US_MAX = 16 * 3_600 * SECOND_US
+"""No clock was ever so far ahead of UTC."""
 
 
 class Rule(Protocol):
@@ -174,6 +177,20 @@ class Timetable:
         while (span := self._excluded(open_us)) is not None:
             open_us = span[1]
         return None if open_us == instant_us else open_us
+
+    def open_until(self, instant_us: int) -> int:
+        """Return an instant up to which, from this one on, nothing is excluded for sure.
+
+        It may be this one; it is a day or so early rather than a second late.
+        """
+        second = instant_us // SECOND_US
+        # A clock that is set back may come to yesterday once more.
+        yesterday = date_of((second + self.zone.stretch(second).offset) // DAY_S - 1)
+        coming = [day for day in self.excluded if day >= yesterday]
+        if not coming:
+            return LAST_US - 1
+        begins_us = (min(coming).toordinal() - _EPOCH_DAY) * DAY_S * SECOND_US - _AHEAD_US_MAX
+        return max(begins_us - 1, instant_us)
 
     def note(self, due_us: int) -> str | None:
         """Return `gap` if a local time that does not exist was moved here, `fold` if twice."""

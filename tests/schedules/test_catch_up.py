@@ -126,6 +126,22 @@ def test_a_crash_in_the_middle_goes_on_where_it_stood(house, monkeypatch):
     assert len({s["instance"] for s in house.slots(schedule)}) == 6
 
 
+def test_of_what_was_missed_around_an_excluded_day_most_is_counted_and_not_looked_at(
+    house, monkeypatch
+):
+    monkeypatch.setattr("tipman.schedules.decisions.CHUNK", 100)
+    schedule = house.schedule(every_s=60, exclude=["2023-11-25"], catch_up={"policy": "none"})
+
+    down(house, 20 * 86_400)
+
+    slots = house.slots(schedule)
+    missed = [slot for slot in slots if slot["decision"] == "missed"]
+    assert [len(missed), len(slots)] == [2, 2 + 1_440]
+    assert sum(slot["count"] for slot in slots) == 20 * 1_440
+    assert missed[0]["due_until"] < slots[1]["due_at"] <= slots[-2]["due_at"] < missed[1]["due_at"]
+    assert house.names(schedule).count("slot.decided") - 1_440 < 40
+
+
 def test_what_was_missed_by_the_thousand_is_one_row(house):
     schedule = house.schedule(every_s=1, overlap="allow", catch_up={"policy": "none"})
 

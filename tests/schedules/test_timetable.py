@@ -301,3 +301,41 @@ def test_all_changes_of_all_zones_are_found():
             offsets = {zone.local(hour * SECOND_US).utcoffset() for hour in hours}
             assert offsets == {timedelta(seconds=stretch.offset)}, name
             second = stretch.end
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins"),
+    [
+        # Clocks went back from a minute past midnight.
+        ("America/St_Johns", "2010-10-01T00:00Z"),
+        # A whole day was left out.
+        ("Pacific/Apia", "2011-12-01T00:00Z"),
+        ("Pacific/Kiritimati", "2011-12-01T00:00Z"),
+        ("UTC", "2011-12-01T00:00Z"),
+    ],
+)
+def test_nothing_is_excluded_up_to_where_it_is_said_to_be_open(zone, begins):
+    source, begins = random.Random(zone), at(begins)
+    for _ in range(200):
+        days = [begins + source.randrange(60) * DAY_US for _ in range(3)]
+        excluded = [(EPOCH + timedelta(microseconds=day)).date() for day in days]
+        table = table_of(every_s=600, timezone=zone, excluded=excluded)
+        first = begins + source.randrange(60 * 86_400) * SECOND_US
+        if table.excluded_until(first) is not None:
+            continue
+
+        until = table.open_until(first)
+
+        assert until >= first
+        nearby = range(first, min(until, first + 70 * DAY_US) + 1, 600 * SECOND_US)
+        assert all(table.excluded_until(each) is None for each in nearby)
+
+
+def test_a_day_that_comes_again_when_clocks_go_back_is_not_taken_for_over():
+    # On 2010-11-07 at 00:01 it was 23:01 of the 6th again.
+    table = table_of(every_s=60, timezone="America/St_Johns", excluded=[date(2010, 11, 6)])
+    first = at("2010-11-07T02:30:30Z")
+    assert table.local(first).startswith("2010-11-07T00:00:30")
+
+    assert table.open_until(first) == first
+    assert table.excluded_until(at("2010-11-07T02:40Z")) is not None

@@ -242,8 +242,9 @@ class Firing:
         goes_on = record.stretch_at is not None
         if can_break:
             found = broken_stretch(
-                plan.timetable, first, until, goes_on=goes_on, breaks=plan.is_excluded
-            )
+                plan.timetable, first, until, goes_on=goes_on, breaks=plan.is_excluded,
+                unbroken_until=plan.timetable.open_until(first),
+            )  # fmt: skip
         else:
             found = stretch_of(plan.timetable, first, until)
         slots = [Slot(record.id, d, 0, 0, word, reason, None, None, now) for d in found.instants]

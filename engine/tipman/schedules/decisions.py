@@ -187,18 +187,25 @@ def stretch_of(instants: Counted, first: int, until: int) -> Stretch:
 
 
 def broken_stretch(
-    instants: Instants,
+    instants: Counted,
     first: int,
     until: int,
     *,
     goes_on: bool,
     breaks: Callable[[int], bool],
+    unbroken_until: int = 0,
 ) -> Stretch:
     """Return the instants from *first* up to *until*, or a first part of them.
 
     *goes_on* says that a long row is there already, which these continue. *breaks* tells of
-    instants about which something else is decided: the stretch ends before one.
+    instants about which something else is decided: the stretch ends before one, and that is none
+    up to *unbroken_until*, so that as many as there are are counted and not looked at.
     """
+    sure = min(until, unbroken_until)
+    count = instants.count_between(first - 1, sure) if sure > first else 0
+    last = instants.previous_before(sure + 1)
+    if last is not None and count >= (1 if goes_on else STRETCH_MIN):
+        return Stretch(first, last, count, ())
     found: list[int] = []
     due: int | None = first
     most = CHUNK if goes_on else STRETCH_MIN
