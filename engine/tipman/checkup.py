@@ -21,7 +21,7 @@ from tipman import migrations
 from tipman.clock import MICROSECONDS, Clock, SystemClock, rfc3339
 from tipman.database import DRIVER_ERRORS, Database
 from tipman.effects import StartAttempt
-from tipman.errors import DatabaseVersionError, TipmanError
+from tipman.errors import DatabaseVersionError, EngineRunningError, TipmanError
 from tipman.events import AttemptSucceeded, Report
 from tipman.executors.interpreters import interpreter_command
 from tipman.executors.processes import ProcessExecutor
@@ -114,8 +114,10 @@ def examine_at_rest(settings: Settings, clock: Clock | None = None) -> Checkup:
     lock = Check("lock", State.OK, "no engine holds the database")
     try:
         holding.enter_context(held(url))
-    except TipmanError as error:
+    except EngineRunningError as error:
         lock = Check("lock", State.WARNING, str(error), "ask the engine that runs")
+    except TipmanError as error:
+        lock = Check("lock", State.FAULT, str(error), "name the right database")
 
     def reader() -> Database:
         database = Database(url, read_only=True)

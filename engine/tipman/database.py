@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import peewee
 
@@ -26,6 +26,15 @@ ROWS_AT_ONCE = 16
 BUSY_TIMEOUT_S = 10.0
 _CACHE_KIB = 2048
 _JOURNAL_BYTES_MAX = 64 * 1024 * 1024
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""How long a server may be silent, in s and once in ms, unless the URL says otherwise: the limits
+of the system are minutes and hours, in which nobody would be told anything."""
 LOG_PAGES_MAX = 4_000
 """Pages in SQLite's log beyond which a commit writes it back itself, if nothing else has."""
 
@@ -234,8 +243,14 @@ class Database:
         )
 
     def _postgresql(self) -> Any:
+        said = parse_qs(self.url.partition("?")[2])
+        patience: dict[str, Any] = {k: v for k, v in _PATIENCE.items() if k not in said}
         return peewee.PostgresqlDatabase(
-            self.url, prefer_psycopg3=True, autoconnect=False, thread_safe=False
+            self.url,
+            prefer_psycopg3=True,
+            autoconnect=False,
+            thread_safe=False,
+            **patience,
         )
 
     def _set_up_session(self) -> None:

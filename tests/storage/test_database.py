@@ -288,3 +288,13 @@ def test_a_missing_driver_is_named_by_what_brings_it(monkeypatch):
 
     with pytest.raises(DatabaseError, match=r"`tipman\[postgres\]`"):
         Database("postgresql://localhost/tipman").open()
+
+
+def test_a_server_may_not_be_silent_for_ever_unless_the_url_says_so():
+    plain = Database("postgresql://ada@localhost/tipman").peewee.connect_params
+    said = Database("postgresql://ada@localhost/tipman?connect_timeout=60").peewee.connect_params
+
+    assert plain["connect_timeout"] == 10
+    assert plain["tcp_user_timeout"] == 30_000
+    assert "connect_timeout" not in said
+    assert said["tcp_user_timeout"] == 30_000
