@@ -249,7 +249,7 @@ LIST_EVENTS: dict[str, Any] = {
     },
     "responses": {
         **follows("Events of all instances, oldest first.", ref("CloudEventPage")),
-        **documented(["invalid"]),
+        **documented(["invalid", "not_found"]),
     },
 }
 SEND_TASK_EVENT: dict[str, Any] = {
