@@ -265,10 +265,6 @@ class Task(Shape):
         """Return the same task, to run one attempt at a time among those of this name."""
         return self.beside(exclusive=name)
 
-    def with_expressions(self) -> Self:
-        """Return the same task, its arguments to be filled in when an attempt starts."""
-        return self.beside(has_expressions=True)
-
     def with_definition(self, pin: str) -> Self:
         """Return the same task, made from this version of a definition."""
         return self.beside(definition=pin)
