@@ -11,6 +11,7 @@ from tipman.errors import Fault
 from tipman.jsontext import Path, pointer_of
 from tipman.spelling import hint
 
+FAULTS_MAX = 100
 ELSEWHERE: Mapping[str, str] = {
     "definition": "is for a task that is submitted on its own",
 }
@@ -52,11 +53,17 @@ def faults_of(
 ) -> Iterator[Fault]:
     """Yield what a shape refused, each at its pointer below *under*.
 
-    A value that is *excused* is left out: it is not known yet what it will be.
+    A value that is *excused* is left out: it is not known yet what it will be. After the first
+    `FAULTS_MAX` one more says that they are not all.
     """
+    found = 0
     for detail in error.errors(include_url=False):
         if excused(detail["input"]):
             continue
+        if found == FAULTS_MAX:
+            yield Fault(pointer_of(under), f"{FAULTS_MAX} faults or more; these are the first")
+            return
+        found += 1
         path = tuple(step for step in detail["loc"] if step != "[key]")
         yield Fault(pointer_of((*under, *path)), _words(detail, shape, path))
 

@@ -1,6 +1,7 @@
 """Workflow and schedule files: read, judged, and every fault named with its place."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from tipman.definitions.parameters import unused_parameters
@@ -72,7 +73,8 @@ def check_file(path: Path, *, settings: Settings = DEFAULTS) -> Sequence[PlacedF
         _schedules(document, settings)
         return ()
     workflow = _workflow(document, document.value, path.stem, settings, [])
-    return document.placed([*unused_parameters(workflow), *unknown_readings(workflow)])
+    notes = chain(unused_parameters(workflow), unknown_readings(workflow))
+    return document.placed(islice(notes, _NOTES_MAX))
 
 
 def workflow_from_text(
@@ -138,6 +140,7 @@ def _of_stem(faults: Iterable[Fault], value: Json) -> Iterator[Fault]:
             yield fault
 
 
+_NOTES_MAX = 100
 _SCHEDULES = "schedules"
 
 

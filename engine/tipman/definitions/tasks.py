@@ -1,6 +1,7 @@
 """From mappings to tasks: completed from the settings, and everything wrong named at once."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -17,6 +18,8 @@ from tipman.jsontext import Path, pointer_of
 from tipman.settings import Settings
 
 FAULTS_MAX = 100
+REFUSED_MAX = 1_000
+"""Faults that one refusal names, whatever they are of."""
 """So many faults are looked for; after them the rest of the tasks is not read."""
 DEFAULTS = Settings()
 
@@ -184,8 +187,10 @@ class UnknownDependencyFault(Fault):
 
 
 def refusal(faults: Iterable[Fault]) -> InvalidError:
-    """Return the error for these faults, of the kind that all of them are."""
-    found = tuple(faults)
+    """Return the error for these faults, or the first of many, of the kind that all are."""
+    found = tuple(islice(faults, REFUSED_MAX + 1))
+    if len(found) > REFUSED_MAX:
+        found = (*found[:-1], Fault("", f"{REFUSED_MAX:,} faults or more; these are the first"))
     text = "; ".join(f"{pointer}: {detail}" if pointer else detail for pointer, detail in found)
     if all(isinstance(fault, CycleFault) for fault in found):
         return CycleError(text, found)

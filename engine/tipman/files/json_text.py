@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Collection, Mapping
+from itertools import islice
 
 from tipman.errors import InvalidError
 from tipman.files.reading import Reading, placed
 from tipman.jsontext import Path, Place, loads, place_at, text_faults, tokens
+
+FAULTS_MAX = 100
 
 
 def read(text: str, *, file: str, depth_max: int) -> Reading:
@@ -13,7 +16,8 @@ def read(text: str, *, file: str, depth_max: int) -> Reading:
     try:
         return Reading(loads(text, depth_max=depth_max))
     except InvalidError:
-        faults = tuple(placed(file, fault) for fault in text_faults(text, depth_max=depth_max))
+        found = islice(text_faults(text, depth_max=depth_max), FAULTS_MAX)
+        faults = tuple(placed(file, fault) for fault in found)
     try:
         # Read again, leniently: the value will only be looked at for more faults.
         return Reading(json.loads(text), faults)
