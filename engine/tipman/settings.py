@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from tipman.errors import Fault, InvalidError
 from tipman.spelling import hint
@@ -266,12 +266,14 @@ class _Reader:
 
     def _take(self, kind: _Kind, name: str, value: object) -> str | None:
         """Keep a value, or say what is wrong with it."""
+        given = value.text if isinstance(value, _Text) else value
+        refusal = f"must be {kind.words}, not {given!r}"
         try:
             meant = kind.parse(value.text) if isinstance(value, _Text) else value
         except ValueError:
-            return f"must be {kind.words}, not {cast('_Text', value).text!r}"
+            return refusal
         if not kind.accepts(meant):
-            return f"must be {kind.words}, not {meant!r}"
+            return refusal
         self._values[name] = kind.keep(meant)
         return None
 

@@ -103,6 +103,13 @@ def test_a_task_of_a_schedule_or_a_hook_may_call_tipman():
             "`TIPMAN_SLOTS` must be a whole number of at least 1, not 'many'",
         ),
         (
+            {"environ": {"TIPMAN_TYPES_OFF": "exec,foo"}},
+            (
+                "`TIPMAN_TYPES_OFF` must be task types out of exec, eval, python, such as "
+                "`exec,eval`, not 'exec,foo'"
+            ),
+        ),
+        (
             {"toml": "timeout_s = inf"},
             "`timeout_s` must be a number above 0 and at most 3,153,600,000, not inf",
         ),
