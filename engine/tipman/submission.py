@@ -329,5 +329,6 @@ def _refuse_cycles(
 ) -> None:
     cycle = find_cycle(dict(zip(ids, dependencies, strict=True)))
     if cycle is not None:
-        keys = [str(tasks[ids.index(each)].key) for each in cycle]
-        raise CycleError("tasks wait for one another: " + " -> ".join((*keys, keys[0])))
+        places = [ids.index(each) for each in (*cycle, cycle[0])]
+        detail = "tasks wait for one another: " + " -> ".join(str(tasks[at].key) for at in places)
+        raise CycleError(detail, (Fault(f"/tasks/{places[0]}/dependencies", detail),))

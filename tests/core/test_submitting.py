@@ -153,6 +153,8 @@ def test_a_cycle_is_named_whole(house):
     ring = str(refused.value).removeprefix("tasks wait for one another: ").split(" -> ")
     assert sorted(ring[:-1]) == ["a", "b", "c"]
     assert ring[0] == ring[-1]
+    pointers = [fault.pointer for fault in refused.value.faults]
+    assert pointers == [f"/tasks/{'abc'.index(ring[0])}/dependencies"]
 
 
 def test_an_empty_batch_is_refused(house):
