@@ -80,6 +80,28 @@ def test_overlap_holds_for_what_is_caught_up(house):
     ]
 
 
+def test_of_what_is_caught_up_at_once_each_takes_the_place_of_the_one_before(house):
+    """They are decided in one drain, in which nobody has been told yet."""
+    schedule = house.schedule(
+        **MINUTE | {"overlap": "latest"}, catch_up={"policy": "all"}, runs_max=3
+    )
+
+    down(house, 310)
+
+    slots = house.slots(schedule)
+    assert [slot["decision"] for slot in slots] == ["run", *["skipped"] * 3, "run"]
+    after = [slot["instance"] for slot in slots[2:]]
+    assert [slot["blocking"] for slot in slots[1:4]] == after
+    for slot in (slots[0], slots[-1]):
+        house.succeed(slot["instance"])
+    house.advance(60)
+    assert [slot["decision"] for slot in house.slots(schedule)][5:] == ["run"]
+    house.succeed(house.slots(schedule)[-1]["instance"])
+    assert house.reader.fetch("SELECT state FROM instance WHERE id = ?", (schedule,)) == [
+        ("finished",)
+    ]
+
+
 def test_what_is_caught_up_runs_one_after_the_other_where_it_may_queue(house):
     schedule = house.schedule(every_s=60, overlap="queue_all", catch_up={"policy": "all"})
 

@@ -177,6 +177,7 @@ class Firing:
                 replaced = record.open[other]
                 directory.schedules.supersede(record, replaced, run)
                 directory.raised.append(SlotSuperseded(other, run))
+                record.open[other] = replaced._replace(superseded=True)
                 if not (slot.manual or replaced.manual):
                     # It is no run any more, and the one in its place counts.
                     record.runs -= 1

@@ -14,6 +14,8 @@ class OpenRun(NamedTuple):
     manual: int
     held: bool = False
     """Whether it waits for its turn."""
+    superseded: bool = False
+    """Whether another took its place, which it has yet to be told."""
 
 
 @dataclass(slots=True)
@@ -69,8 +71,10 @@ class Record:
         )  # fmt: skip
 
     def scheduled(self) -> dict[bytes, OpenRun]:
-        """Return the open runs that overlap counts: all but those of backfills."""
-        return {run: slot for run, slot in self.open.items() if not slot.backfill}
+        """Return the open runs that overlap counts: not those of backfills, nor superseded."""
+        return {
+            run: slot for run, slot in self.open.items() if not (slot.backfill or slot.superseded)
+        }
 
 
 class Slot(NamedTuple):
