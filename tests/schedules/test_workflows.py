@@ -285,7 +285,9 @@ def test_explain_names_the_open_run_of_a_schedule(house):
     schedule = house.schedule(**EVERY_MINUTE)
     house.advance(60)
 
-    waiting = schedule_views.explain(house.reader, schedule)["waiting_for"]
+    found = schedule_views.stored(house.reader, schedule)
+    open_ = schedule_views.open_runs(house.reader, [schedule])[schedule]
+    waiting = schedule_views.explain(found, open_, is_orphan=False)["waiting_for"]
 
     uri = f"/api/v1/runs/{text_of(runs(house, schedule)[0])}"
     assert [(each["kind"], each["uri"]) for each in waiting[1:]] == [("run", uri)]
