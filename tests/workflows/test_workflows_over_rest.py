@@ -60,9 +60,15 @@ def code(answer):
     return answer.status, answer.json["code"]
 
 
+def place(served, version):
+    """Return the address of a version, with its namespace, which is not the default one."""
+    return f"/api/v1/workflows/nightly/{version}?namespace={served.space}"
+
+
 def test_a_workflow_is_added_shown_and_retired(served):
     made = add(served, NIGHTLY)
-    assert (made.status, made.headers["location"]) == (201, "/api/v1/workflows/nightly/1")
+    assert (made.status, made.headers["location"]) == (201, place(served, 1))
+    assert served.ask("GET", made.headers["location"]).json["version"] == 1
     assert made.json == get(served, "/workflows/nightly").json
     assert made.json["workflow"] == NIGHTLY
     assert (made.json["version"], made.json["versions"]) == (1, [1])
@@ -70,7 +76,7 @@ def test_a_workflow_is_added_shown_and_retired(served):
     other = add(served, {**NIGHTLY, "slots": 2})
     gone = served.ask("DELETE", f"/api/v1/workflows/nightly/2?namespace={served.space}")
 
-    assert other.headers["location"] == "/api/v1/workflows/nightly/2"
+    assert other.headers["location"] == place(served, 2)
     assert (gone.status, gone.body) == (204, b"")
     assert get(served, "/workflows/nightly").json["version"] == 1
     assert get(served, "/workflows/nightly/2").json["retired_at"] is not None
@@ -83,7 +89,7 @@ def test_the_same_content_is_the_same_version_in_whatever_format_it_comes(served
 
     assert (made.status, again.status, once_more.status) == (201, 200, 200)
     assert {a.json["content"] for a in (made, again, once_more)} == {made.json["content"]}
-    assert {a.headers["location"] for a in (made, again)} == {"/api/v1/workflows/nightly/1"}
+    assert {a.headers["location"] for a in (made, again)} == {place(served, 1)}
 
 
 def test_faults_of_a_text_have_pointers_and_the_places_in_it(served):
